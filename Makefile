@@ -1,0 +1,52 @@
+# Needs python3 (3.11 or newer) with venv, and make; everything else goes into .venv.
+#
+#   make run      the daemon in the foreground, on etc/config.ini (or: make run CONFIG=other.ini)
+#   make test     the tests, with coverage
+#   make check    linter, formatter, types
+#   make clean    remove what these made; var/, where the daemon keeps things, stays
+
+PYTHON ?= python3
+CONFIG ?= etc/config.ini
+PARALLEL ?= 2
+BIN := .venv/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check clean
+
+run: .venv/.run
+	exec $(BIN)/pypidaemon run -c $(CONFIG)
+
+test check: export PIP_CONFIG_FILE := /dev/null
+
+test: .venv/.test
+	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered
+
+check: .venv/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist .cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# An editable install needs doing again only when what is needed changes.
+.venv/.run: setup.py pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/.test: setup.py pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@ .venv/.run
+
+.venv/.check: setup.py pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable '.[check]'
+	touch $@ .venv/.run
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is missing or older than 3.11; say make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv

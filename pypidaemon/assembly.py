@@ -1,0 +1,162 @@
+"""
+The composition root: makes the objects that a plan names, and one service of all that live.
+
+Order of starting, and in reverse of stopping: the data folder with its lock, the pools of threads, records, blobs, the spool, whatever
+else has a life, the door, the public sockets, the control socket. So a request in flight loses nothing under it (examples.md 3.9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+
+from pypidaemon import components
+from pypidaemon.blueprints import Part as Part
+from pypidaemon.blueprints import Plan as Plan
+from pypidaemon.blueprints import plan as plan
+from pypidaemon.describing import describe as describe
+from pypidaemon.describing import describe_json as describe_json
+from pypidaemon.errors import ConfigError, PypidaemonError
+from pypidaemon.interfaces import IIndex, IRecords
+from pypidaemon.schema import local_url
+from pypidaemon.services.folder import LISTS, DataFolder
+from pypidaemon.services.ordered import OrderedService
+from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
+
+DISK_THREADS = 8
+"""How many calls may wait for a disk at once."""
+
+CPU_THREADS = 2
+"""How many pages may be read or rendered at once; more would only wait for the interpreter."""
+
+
+@attrs.frozen
+class Made:
+    """
+    The objects of a plan, made but not started.
+
+    :param objects: what others refer to, by the names of the parts; an upstream stands here with its guard around it.
+    :param alive: by name too: those that provide `IService`.
+    :param given: what components got by `settings.given`, save their labels.
+    """
+
+    plan: Plan
+    objects: Mapping[str, Any]
+    alive: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    def exposed(self) -> dict[str, IIndex]:
+        """The indexes that the door shows, by label."""
+        return {part.section.label: self.objects[part.name] for part in self.plan.parts.values() if part.exposed}
+
+    def records(self) -> IRecords:
+        """The daemon's records."""
+        made: IRecords = self.objects[self.plan.records]
+        return made
+
+    def living(self, *kinds: str) -> list[Any]:
+        """The parts of these kinds that have a life, in the order in which they must start."""
+        return [made for name, made in self.alive.items() if name.partition(":")[0] in kinds]
+
+
+def make(plan: Plan, reactor: Any) -> Made:
+    """
+    Make every part that the plan needs. Nothing is opened, started or bound.
+
+    :raises ConfigError: a component would not be made of these values, or is not what it promised to be.
+    """
+    from pypidaemon.announcements import Announcements
+    from pypidaemon.spool import Spool
+    from pypidaemon.threads import Threads
+    from pypidaemon.upstreams.guard import Guarded
+
+    given: dict[str, Any] = {
+        "reactor": reactor,
+        "clock": reactor,
+        "data": plan.data,
+        "disk": Threads(reactor, "disk", DISK_THREADS),
+        "cpu": Threads(reactor, "cpu", CPU_THREADS),
+        "reserved": plan.daemon.reserved,
+        "announcements": Announcements(),
+    }
+    objects: dict[str, Any] = {}
+    alive: dict[str, Any] = {}
+    # The spool hands out what the default store keeps, so that store comes first.
+    for name in (plan.blobs, *plan.parts):
+        part = plan.parts[name]
+        if not part.needed or name in objects:
+            continue
+        made = _made(plan, part, objects, given)
+        if IService.providedBy(made):
+            alive[name] = made
+        objects[name] = Guarded(made, plan.daemon.reserved) if part.section.kind == "upstream" else made
+        if name == plan.blobs:
+            given["spool"] = Spool(made, reactor)
+    return Made(plan, objects, alive, given)
+
+
+def build(plan: Plan, reactor: Any) -> OrderedService:
+    """
+    The whole daemon as one service, not yet started.
+
+    :raises ConfigError: as `make`.
+    """
+    from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.web.door import build as build_door
+
+    made = make(plan, reactor)
+    lists = DirectoryBlobs(path=plan.data / LISTS, label=LISTS, disk=made.given["disk"])
+    door = build_door(
+        indexes=made.exposed(),
+        default=plan.parts[plan.index].section.label,
+        upstreams={name.partition(":")[2]: upstream for name, upstream in made.objects.items() if name.startswith("upstream:")},
+        records=made.records(),
+        spool=made.given["spool"],
+        lists=lists,
+        announcements=made.given["announcements"],
+        clock=reactor,
+        cpu=made.given["cpu"],
+        public_url=plan.daemon.public_url,
+        local_url=local_url(plan.daemon.listen),
+    )
+    return OrderedService(
+        (
+            DataFolder(plan.data),
+            *stores(made),
+            *made.living("blobs"),
+            lists,
+            made.given["spool"],
+            *made.living("upstream", "policy", "index", "accounts", "service"),
+            door,
+            *(PublicSocket(text, serverFromString(reactor, text), door.site) for text in plan.daemon.listen),
+            PrivateSocket(reactor, plan.data / CONTROL, door.control),
+        )
+    )
+
+
+def stores(made: Made) -> list[Any]:
+    """What a command needs running to work on the records without a daemon: the threads, then the records."""
+    return [made.given["disk"], made.given["cpu"], *made.living("records")]
+
+
+def _made(plan: Plan, part: Part, objects: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    arguments = dict(part.values)
+    for argument, names in part.references.items():
+        arguments[argument] = objects[names] if isinstance(names, str) else tuple(objects[name] for name in names)
+    for argument, name in part.givens.items():
+        if name == "label":
+            arguments[argument] = part.section.label
+        elif name in given:
+            arguments[argument] = given[name]
+        else:
+            raise ConfigError(plan.file, part.name, "use", f"asks for the {name}, which itself depends on it")
+    try:
+        made = part.component(**arguments)
+        components.vouch(components.INTERFACES[part.section.kind], made)
+    except (PypidaemonError, OSError, TypeError, ValueError) as error:
+        raise ConfigError(plan.file, part.name, "use", f"cannot be made: {error}") from error
+    return made

@@ -1,0 +1,271 @@
+"""
+From the text of a configuration to a plan: every class loaded, every value read, every reference followed, nothing made.
+
+Reading a plan has no effect on the machine, so `twistd`, `pypidaemon check` and the tests all do it the same way and say the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import attrs
+from zope.interface.interface import InterfaceClass
+
+from pypidaemon import components, configuration
+from pypidaemon.configuration import DAEMON, Configuration, Section
+from pypidaemon.errors import ConfigError
+from pypidaemon.schema import Daemon, Wish, data_beside, unknown, wishes
+from pypidaemon.services.sockets import CONTROL, LONGEST_SOCKET
+from pypidaemon.settings import Given, Reference, Setting, flag
+
+_EXPOSED = "exposed"
+
+
+@attrs.frozen
+class Entry:
+    """One key of a section as it will be: its value for people, and whether the file says so or it is the default."""
+
+    key: str
+    value: Any
+    written: bool
+    help: str
+
+
+@attrs.frozen
+class Part:
+    """
+    One component to be made.
+
+    :param implied: it stands in no section of the file; something refers to it and everybody knows what it is.
+    :param values: arguments that the section gives.
+    :param references: arguments that are other parts, by the names of these.
+    :param givens: arguments that the daemon gives, by what it calls them.
+    :param exposed: whether it is an index that the door shows.
+    :param needed: whether the daemon makes it; a section that nothing leads to is checked and left alone.
+    """
+
+    section: Section
+    implied: bool
+    component: type
+    values: Mapping[str, Any]
+    references: Mapping[str, str | tuple[str, ...]]
+    givens: Mapping[str, str]
+    entries: tuple[Entry, ...]
+    exposed: bool = False
+    needed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its section, as in `index:root`."""
+        return self.section.name
+
+    def leads_to(self) -> tuple[str, ...]:
+        """The names of the parts that it refers to."""
+        return tuple(name for value in self.references.values() for name in ((value,) if isinstance(value, str) else value))
+
+
+@attrs.frozen
+class Plan:
+    """
+    A whole daemon, resolved.
+
+    :param parts: by name, each after all those that it refers to.
+    :param data: the data folder, absolute.
+    :param index: the name of the default index's part; so `blobs` and `records`.
+    """
+
+    file: str
+    daemon: Daemon
+    data: Path
+    index: str
+    blobs: str
+    records: str
+    parts: Mapping[str, Part]
+    entries: tuple[Entry, ...]
+
+
+def plan(file: str) -> Plan:
+    """
+    Read and check a configuration file.
+
+    :raises ConfigError: anything at all is wrong with it; one line that names file, section and key, and what would be understood.
+    """
+    read = configuration.read(file)
+    section = read.daemon
+    wanted = wishes(Daemon)
+    key = unknown(section.values, tuple(wish.key for wish in wanted))
+    if key is not None:
+        raise ConfigError(file, DAEMON, key, "unknown key", [wish.key for wish in wanted])
+    values, entries = _settings(read, section, wanted)
+    data = values.get("data") or data_beside(read.here)
+    if len(os.fsencode(data / CONTROL)) > LONGEST_SOCKET:
+        raise ConfigError(
+            file, DAEMON, "data", f"the path is too long for the socket in it: {data / CONTROL} has more than {LONGEST_SOCKET} bytes"
+        )
+    labels = {
+        wish.argument: section.values.get(wish.key, str(wish.source.default)) for wish in wanted if isinstance(wish.source, Reference)
+    }
+    resolver = _Resolver(read, data, labels)
+    names: dict[str, str] = {}
+    for wish in wanted:
+        if isinstance(wish.source, Reference):
+            (names[wish.argument],) = resolver.follow(section, wish, section.values.get(wish.key))
+            entries.append(Entry(wish.key, labels[wish.argument], wish.key in section.values, wish.source.help))
+    for other in read.sections.values():
+        if other.kind != DAEMON:
+            resolver.part(other.kind, other.label, other, "")
+    entries = [attrs.evolve(entry, value=str(data)) if entry.key == "data" else entry for entry in entries]
+    parts = _marked(resolver.parts, names)
+    return Plan(file, Daemon(**{**values, **labels}), data, names["index"], names["blobs"], names["records"], parts, tuple(entries))
+
+
+@attrs.define
+class _Resolver:
+    """Follows references depth first, so that a part is finished after all that it refers to."""
+
+    read: Configuration
+    data: Path
+    labels: Mapping[str, str]
+    parts: dict[str, Part] = attrs.field(factory=dict)
+    path: list[str] = attrs.field(factory=list)
+
+    def part(self, kind: str, label: str, asker: Section, key: str) -> Part:
+        """The part of that kind and label, which `key` of `asker` refers to."""
+        name = f"{kind}:{label}"
+        if name in self.path:
+            circle = " -> ".join([*self.path[self.path.index(name) :], name])
+            raise ConfigError(self.read.file, asker.name, key, f"circle: {circle}")
+        if name not in self.parts:
+            section = self.read.sections.get(name)
+            implied = section is None
+            self.path.append(name)
+            self.parts[name] = self._resolved(section or self._implied(kind, label, asker, key), implied)
+            self.path.pop()
+        return self.parts[name]
+
+    def follow(self, section: Section, wish: Wish, raw: str | None) -> tuple[str, ...]:
+        """The names of the parts that a reference's text means; without text, its default."""
+        source = wish.source
+        assert isinstance(source, Reference)
+        kind = _kind(source.interface)
+        if raw is None:
+            default = source.default
+            if default is None:
+                self._fail(section, wish.key, f"is missing: it names {_article(kind)}", self._labels(kind))
+            # "records" and "blobs" as defaults mean those of the daemon, which may have been given other labels.
+            labels = (self.labels.get(default, default) if kind == default else default,) if isinstance(default, str) else default
+        else:
+            labels = tuple(raw.split())
+            if not labels:
+                self._fail(section, wish.key, f"must name {_article(kind)}", self._labels(kind))
+        if not source.many and len(labels) > 1:
+            self._fail(section, wish.key, f"names {len(labels)} sections where there can be one")
+        if len(set(labels)) < len(labels):
+            self._fail(section, wish.key, "names a section twice")
+        for label in labels:
+            found = self.part(kind, label, section, wish.key)
+            if not source.interface.implementedBy(found.component):
+                self._fail(section, wish.key, f"[{found.name}] is no {source.interface.__name__}")
+        return tuple(f"{kind}:{label}" for label in labels)
+
+    def _resolved(self, section: Section, implied: bool) -> Part:
+        try:
+            if not section.use:
+                self._fail(section, "use", "is missing", components.offered(section.kind))
+            component = components.load(section.kind, section.use)
+            wanted = wishes(component)
+        except components.Unloadable as error:
+            self._fail(section, "use", str(error), error.known)
+        known = tuple(wish.key for wish in wanted if not isinstance(wish.source, Given))
+        if section.kind == "index":
+            known += (_EXPOSED,)
+        key = unknown(section.values, known)
+        if key is not None:
+            self._fail(section, key, "unknown key", [*known, "use"])
+        values, entries = _settings(self.read, section, wanted)
+        references: dict[str, str | tuple[str, ...]] = {}
+        for wish in wanted:
+            if isinstance(wish.source, Reference):
+                names = self.follow(section, wish, section.values.get(wish.key))
+                references[wish.argument] = names if wish.source.many else names[0]
+                shown = " ".join(name.partition(":")[2] for name in names)
+                entries.append(Entry(wish.key, shown, wish.key in section.values, wish.source.help))
+        givens = {wish.argument: wish.source.name for wish in wanted if isinstance(wish.source, Given)}
+        exposed = section.kind == "index"
+        if _EXPOSED in section.values:
+            try:
+                exposed = flag(section.values[_EXPOSED])
+            except ValueError as error:
+                self._fail(section, _EXPOSED, str(error))
+        return Part(section, implied, component, values, references, givens, tuple(entries), exposed)
+
+    def _implied(self, kind: str, label: str, asker: Section, key: str) -> Section:
+        sections = {
+            "index:pypi": Section("index", "pypi", "proxy", {"upstream": "pypi"}),
+            "upstream:pypi": Section("upstream", "pypi", "pypi", {}),
+        }
+        if not any(section.kind == kind for section in self.read.sections.values()):
+            sections["blobs:blobs"] = Section("blobs", "blobs", "directory", {"path": str(self.data / "blobs")})
+            sections["records:records"] = Section("records", "records", "sqlite", {"path": str(self.data / "records.sqlite")})
+        found = sections.get(f"{kind}:{label}")
+        if found is not None:
+            return found
+        others = [section.name for section in self.read.sections.values() if section.label == label]
+        hint = f", and [{others[0]}] is no {kind}" if others else ""
+        raise ConfigError(self.read.file, asker.name, key, f"there is no section [{kind}:{label}]{hint}", self._labels(kind))
+
+    def _labels(self, kind: str) -> list[str]:
+        return [section.label for section in self.read.sections.values() if section.kind == kind]
+
+    def _fail(self, section: Section, key: str, problem: str, known: Any = ()) -> NoReturn:
+        raise ConfigError(self.read.file, section.name, key, problem, known)
+
+
+def _settings(read: Configuration, section: Section, wanted: tuple[Wish, ...]) -> tuple[dict[str, Any], list[Entry]]:
+    values: dict[str, Any] = {}
+    entries = []
+    for wish in wanted:
+        if not isinstance(wish.source, Setting):
+            continue
+        written = wish.key in section.values
+        if not written and wish.default is attrs.NOTHING:
+            raise ConfigError(read.file, section.name, wish.key, f"is missing{': ' * bool(wish.source.help)}{wish.source.help}")
+        if written:
+            try:
+                values[wish.argument] = wish.value(section.values[wish.key], read.here)
+            except ValueError as error:
+                raise ConfigError(read.file, section.name, wish.key, str(error)) from None
+        entries.append(Entry(wish.key, wish.shown(values.get(wish.argument, wish.default)), written, wish.source.help))
+    return values, entries
+
+
+def _kind(interface: InterfaceClass) -> str:
+    for kind, promised in components.INTERFACES.items():
+        if interface.isOrExtends(promised):
+            return kind
+    raise TypeError(f"no section can provide {interface.__name__}")
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aiu' else 'a'} [{kind}:...] section"
+
+
+def _marked(parts: Mapping[str, Part], names: Mapping[str, str]) -> dict[str, Part]:
+    """The parts with what is exposed and what is needed filled in, now that all are known (design, section 5)."""
+    wrapped = {name for part in parts.values() if part.section.use == "policed" for name in part.leads_to()}
+    shown = {
+        name
+        for name, part in parts.items()
+        if name == names["index"] or (part.exposed and (_EXPOSED in part.section.values or name not in wrapped))
+    }
+    waiting = [*names.values(), *shown, *(name for name in parts if name.startswith("service:"))]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(parts[name].leads_to())
+    return {name: attrs.evolve(part, exposed=name in shown, needed=name in needed) for name, part in parts.items()}

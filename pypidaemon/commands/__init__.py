@@ -1,0 +1,68 @@
+"""
+The command line: one module per group of verbs, each of which adds its own to the parser.
+
+Every verb exits with 0 (done), 1 (something was found, or failed) or 2 (wrong usage); a failure is one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pypidaemon import __version__
+from pypidaemon.commands import fetching, running, starting
+from pypidaemon.commands.speech import say
+from pypidaemon.errors import PypidaemonError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Do what the command line says and answer the exit status.
+
+    :param argv: the arguments without the program's name; None means the process's own.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as leaving:
+        # argparse has printed the help, or what is wrong with the usage, and leaves by exception.
+        return leaving.code if isinstance(leaving.code, int) else 2
+    try:
+        status: int = arguments.act(arguments)
+        sys.stdout.flush()
+    except PypidaemonError as error:
+        line = str(error).removeprefix("pypidaemon: ")
+        if arguments.json:
+            say(arguments, "", {"error": line})
+        sys.stderr.write(f"pypidaemon: {line}\n")
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. The interpreter would complain when it flushes, so it gets somewhere to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pypidaemon",
+        description="A Python package index in one daemon, and the commands that work beside it.",
+        epilog="Exit status: 0 done, 1 something was found or failed, 2 wrong usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"pypidaemon {__version__}")
+    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    shared.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the configuration: else $PYPIDAEMON_CONFIG, etc/config.ini, /etc/pypidaemon/config.ini",
+    )
+    shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for group in (running, starting, fetching):
+        group.add(verbs, shared)
+    return parser

@@ -1,0 +1,76 @@
+"""The client of a running daemon's control socket: HTTP over a UNIX socket, by the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pypidaemon.errors import PypidaemonError
+
+PATIENCE = 60.0
+"""Seconds that a daemon gets for one answer; expiring a large cache takes some."""
+
+LARGEST = 2**24
+"""The most bytes of an answer that are read; a status is a few kilobytes."""
+
+
+class NotRunning(PypidaemonError):
+    """No daemon listens on that control socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no daemon is running on the data folder {path.parent}")
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection whose transport is a UNIX socket; `localhost` is only what its Host header says."""
+
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket's path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask(path: Path, method: str, resource: str, query: Sequence[tuple[str, str]] = (), patience: float = PATIENCE) -> dict[str, Any]:
+    """
+    Ask a running daemon and answer the JSON object that it gives.
+
+    :param path: the control socket.
+    :param patience: how many seconds to wait for it at most.
+    :raises NotRunning: no daemon listens there.
+    :raises PypidaemonError: it does not answer in time, refuses, or says something that cannot be read.
+    """
+    target = resource + (f"?{urlencode(query)}" if query else "")
+    connection = _Connection(path, patience)
+    try:
+        # A body, though empty, makes the client send a Content-Length, which some methods need.
+        connection.request(method, target, body=b"" if method == "POST" else None)
+        response = connection.getresponse()
+        body = response.read(LARGEST + 1)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        raise NotRunning(path) from None
+    except TimeoutError:
+        raise PypidaemonError(f"the daemon does not answer within {patience:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise PypidaemonError(f"cannot talk to the daemon: {' '.join(str(error).split()) or type(error).__name__}") from None
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        reason = body[:500].decode("utf-8", "replace").strip() or response.reason
+        raise PypidaemonError(f"the daemon refuses: {' '.join(reason.split())}")
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise PypidaemonError("the daemon's answer cannot be read; is it of another version?")
+    return answer

@@ -1,0 +1,41 @@
+"""How verbs speak: text for people, one JSON object for programs, and the file that both are about."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from pypidaemon.tap import configuration_file
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What a group of verbs is added to; argparse has no public name for it."""
+
+
+def say(arguments: argparse.Namespace, text: str, data: Mapping[str, Any]) -> None:
+    """Print `data` as JSON where `--json` was given, else `text`, if there is any."""
+    if arguments.json:
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    elif text:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def named_file(arguments: argparse.Namespace) -> str:
+    """The configuration file that a verb is about."""
+    return configuration_file(arguments.config, os.environ)
+
+
+def outline(data: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """A JSON object as indented lines for people."""
+    for key, value in data.items():
+        lead = "  " * depth + str(key)
+        if isinstance(value, Mapping):
+            yield lead
+            yield from outline(value, depth + 1)
+        elif isinstance(value, list):
+            yield f"{lead}: {' '.join(str(item) for item in value) or '-'}"
+        else:
+            yield f"{lead}: {'-' if value in (None, '') else value}"

@@ -1,0 +1,100 @@
+"""The verb for the first five minutes: `init` writes a configuration to begin with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pypidaemon.commands.speech import Verbs, say
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.schema import data_beside, endpoints, patterns
+from pypidaemon.settings import path
+from pypidaemon.tap import PLACES
+
+_TEXT = """\
+# pypidaemon: a caching proxy of the Python Package Index.
+#
+#   pypidaemon check -c {file}     says what this comes to
+#   pypidaemon run -c {file}       runs it
+#
+# Comments stand on lines of their own. Relative paths start at the folder of this file, which is also what %(here)s means.
+
+[daemon]
+# Where to listen: Twisted endpoint descriptions, separated by white space. tcp:3141 alone listens on every interface.
+{listen}
+# The folder that everything is kept in.
+{data}
+# Names of your own projects (patterns): no upstream is ever asked about them.
+{reserved}
+# The index at /simple/.
+index = pypi
+
+[index:pypi]
+use = proxy
+upstream = pypi
+
+# The public Python Package Index. For another one: use = http, and url = https://index.example/simple/
+[upstream:pypi]
+use = pypi
+"""
+
+
+def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
+    """Add this verb to the command line."""
+    verb = verbs.add_parser("init", parents=[shared], help="write a configuration file to begin with", allow_abbrev=False)
+    verb.add_argument("file", nargs="?", metavar="FILE", help=f"the file to write (as -c; without either {PLACES[0]})")
+    verb.set_defaults(act=init)
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """
+    Write a commented configuration. On a terminal three questions come first; elsewhere the defaults stand.
+
+    :raises PypidaemonError: the file exists, which is never overwritten, cannot be written, or an answer makes no sense.
+    """
+    file = Path(arguments.file or arguments.config or os.environ.get("PYPIDAEMON_CONFIG") or PLACES[0])
+    if file.exists():
+        raise PypidaemonError(f"{file} exists and is not overwritten")
+    data, listen, reserved = _answers(data_beside(Path(os.path.abspath(file)).parent)) if sys.stdin.isatty() else ("", "", "")
+    text = _TEXT.format(
+        file=file,
+        listen=f"listen = {_escaped(listen)}" if listen else "listen = tcp:3141:interface=127.0.0.1",
+        data=f"data = {_escaped(data)}" if data else f"# data = {_escaped(str(data_beside(Path(os.path.abspath(file)).parent)))}",
+        reserved=f"reserved = {_escaped(reserved)}" if reserved else "# reserved = acme-*",
+    )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise PypidaemonError(f"cannot write {file}: {error.strerror or error}") from None
+    say(arguments, f"wrote {file}; next: pypidaemon run -c {file}", {"file": str(file)})
+    return 0
+
+
+def _answers(data: Path) -> tuple[str, str, str]:
+    return (
+        _answer(f"Folder for everything that is kept [{data}]: ", path),
+        _answer("Where to listen [tcp:3141:interface=127.0.0.1]: ", endpoints),
+        _answer("Names of your own projects, such as acme-*, which are never asked of others [none]: ", patterns),
+    )
+
+
+def _answer(question: str, convert: Callable[[str], Any]) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip()
+    if answer:
+        try:
+            convert(answer)
+        except ValueError as error:
+            raise PypidaemonError(str(error)) from None
+    return answer
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

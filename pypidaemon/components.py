@@ -1,0 +1,147 @@
+"""
+Which components there are and how a name becomes a class.
+
+`use` is looked for in three places: the literal table of built-ins; the entry points of the group `pypidaemon.<kind>` that other
+distributions declare; and, for one-offs, `package.module:Class`. A built-in name cannot be taken over by an installed package.
+Nothing is imported before it is asked for, so that `twistd --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.cred.checkers import ICredentialsChecker
+from zope.interface.exceptions import Invalid
+from zope.interface.interface import InterfaceClass
+from zope.interface.verify import verifyClass, verifyObject
+
+from pypidaemon.interfaces import IBlobStore, IIndex, IPolicy, IRecords, IUpstream
+
+INTERFACES: Mapping[str, InterfaceClass] = MappingProxyType(
+    {
+        "index": IIndex,
+        "upstream": IUpstream,
+        "policy": IPolicy,
+        "blobs": IBlobStore,
+        "records": IRecords,
+        "accounts": ICredentialsChecker,
+        "service": IService,
+    }
+)
+"""What a component of each kind promises."""
+
+BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "index": {
+            "proxy": "pypidaemon.indexes.proxy:Proxy",
+            "first-match": "pypidaemon.indexes.first_match:FirstMatch",
+            "policed": "pypidaemon.indexes.policed:Policed",
+        },
+        "upstream": {
+            "http": "pypidaemon.upstreams.http:HttpUpstream",
+            "pypi": "pypidaemon.upstreams.pypi:PypiUpstream",
+        },
+        "policy": {
+            "names": "pypidaemon.policies:Names",
+        },
+        "blobs": {
+            "directory": "pypidaemon.blobs.directory:DirectoryBlobs",
+            "memory": "pypidaemon.blobs.memory:MemoryBlobs",
+        },
+        "records": {
+            "sqlite": "pypidaemon.records.sqlite:SqliteRecords",
+            "memory": "pypidaemon.records.memory:MemoryRecords",
+        },
+        "accounts": {},
+        "service": {},
+    }
+)
+"""What ships with the daemon: kind, then `use`, then where the class stands."""
+
+
+class Unloadable(ValueError):
+    """A component that cannot be had; `str()` says why in one line, `known` is what could be named instead."""
+
+    def __init__(self, reason: str, known: Iterable[str] = ()) -> None:
+        super().__init__(" ".join(reason.split()))
+        self.known = tuple(known)
+
+
+def offered(kind: str) -> dict[str, str]:
+    """
+    Every `use` that a section of this kind can name, with where it stands (`module:Class`).
+
+    :raises Unloadable: two distributions offer the same name.
+    """
+    found: dict[str, str] = {}
+    for point in entry_points(group=f"pypidaemon.{kind}"):
+        if found.setdefault(point.name, point.value) != point.value:
+            raise Unloadable(f"two installed packages offer {kind} {point.name!r}: {found[point.name]} and {point.value}")
+    return found | dict(BUILT_IN[kind])
+
+
+def load(kind: str, use: str) -> type:
+    """
+    The class that `use` names, once it is known to promise what a component of this kind must.
+
+    Every method of the interface has to be there with a signature that takes what the interface says; attributes can only be looked
+    for on the object (`vouch`).
+
+    :raises Unloadable: there is no such component, its module does not import, or it is not what it should be.
+    """
+    known = offered(kind)
+    place = known.get(use) or (use if ":" in use else "")
+    if not place:
+        raise Unloadable(f"there is no {kind} {use!r}", [*known, "package.module:Class"])
+    found = _imported(place)
+    if not inspect.isclass(found):
+        raise Unloadable(f"{place} is not a class")
+    interface = INTERFACES[kind]
+    try:
+        verifyClass(interface, found)
+    except Invalid as error:
+        raise Unloadable(f"{place} is no {interface.__name__}: {_reason(error)}") from None
+    return found
+
+
+def vouch(interface: InterfaceClass, candidate: object) -> None:
+    """
+    Check that an object provides an interface: methods, their signatures and attributes.
+
+    :raises Unloadable: it does not.
+    """
+    try:
+        verifyObject(interface, candidate)
+    except Invalid as error:
+        raise Unloadable(f"{type(candidate).__name__} is no {interface.__name__}: {_reason(error)}") from None
+
+
+def _imported(place: str) -> Any:
+    module_name, _, attribute = place.partition(":")
+    if not module_name or not attribute or module_name.startswith("."):
+        raise Unloadable(f"{place!r} is not package.module:Class")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001  # the module is anybody's code, and whatever it raises must become one line
+        raise Unloadable(f"cannot import {module_name}: {type(error).__name__}: {error}") from None
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise Unloadable(f"module {module_name} has no {attribute}") from None
+    return found
+
+
+def _reason(error: Invalid) -> str:
+    # The library's own text begins with the object and the interface, which our line has already named.
+    # Where several things are wrong it holds them as `exceptions`; one is enough to begin with.
+    first = getattr(error, "exceptions", (error,))[0]
+    text = " ".join(str(first).split())
+    return text.partition(": ")[2] or text

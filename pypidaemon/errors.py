@@ -1,0 +1,114 @@
+"""
+What can go wrong, and whose fault it is.
+
+No class here knows an HTTP status: the door (`pypidaemon.web.failures`) has the one table that maps them. The text of an error
+is one plain line that may be shown to anyone: no path of this machine, no credential, no line break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PypidaemonError(Exception):
+    """Anything this daemon refuses, lacks or could not do; `str()` of it is one line fit for a client."""
+
+
+class InvalidName(PypidaemonError):
+    """A project or file name that the gate (`pypidaemon.filenames`) does not let through."""
+
+
+class NoSuchProject(PypidaemonError):
+    """The index knows that it has no such project. Only this lets a combiner ask its next index (law 1)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no such project: {name}")
+        self.name = name
+
+
+class NoSuchFile(PypidaemonError):
+    """The project's page does not list this file, or not under this path, or without this companion."""
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(f"no such file: {filename}")
+        self.filename = filename
+
+
+class NoSuchBlob(PypidaemonError):
+    """A blob store holds no content of this digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no content with sha256 {digest}")
+        self.digest = digest
+
+
+class Refused(PypidaemonError):
+    """
+    A policy hides this project or file. An answer, not an absence: it never falls through (law 1).
+
+    :param rule: the label of the policy, as the configuration names it.
+    :param reason: why, for a person.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"refused by {rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
+class UpstreamUnavailable(PypidaemonError):
+    """
+    An upstream could not be asked, or what it said cannot be believed. Never means absence (law 10).
+
+    :param upstream: the upstream's label.
+    :param cause: what happened, in a few words.
+    :param retry_after: whole seconds after which asking again may help, 1 to 60 (R217).
+    """
+
+    def __init__(self, upstream: str, cause: str, retry_after: int = 5) -> None:
+        super().__init__(f"upstream {upstream} is unavailable: {cause}")
+        self.upstream = upstream
+        self.cause = cause
+        self.retry_after = min(max(retry_after, 1), 60)
+
+
+class CorruptContent(PypidaemonError):
+    """Bytes that are not the ones promised: wrong digest or wrong length. They are never stored (law 6)."""
+
+
+class StorageFull(PypidaemonError):
+    """There is no room to store this: disk, inodes, quota or file-size limit."""
+
+
+class TooLarge(PypidaemonError):
+    """Something exceeds its limit."""
+
+
+class Loop(PypidaemonError):
+    """A request came back to the daemon that sent it (its own id stands in `Via`, RFC 9110 §7.6.3)."""
+
+
+class ConfigError(PypidaemonError):
+    """
+    The configuration cannot be used.
+
+    :param file: the configuration file, as the user named it.
+    :param section: the section at fault, or "".
+    :param key: the key at fault, or "".
+    :param problem: what is wrong, in a few words.
+    :param known: what would have been understood in its place.
+    """
+
+    def __init__(self, file: str, section: str, key: str, problem: str, known: Iterable[str] = ()) -> None:
+        place = file
+        if section:
+            place += f" [{section}]"
+        if key:
+            place += f" {key}"
+        alternatives = " ".join(sorted(known))
+        hint = f" (known: {alternatives})" if alternatives else ""
+        super().__init__(" ".join(f"{place}: {problem}{hint}".split()))
+        self.file = file
+        self.section = section
+        self.key = key
+        self.problem = problem

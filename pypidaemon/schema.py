@@ -1,0 +1,196 @@
+"""
+From a component's attrs class to what its section may say, and from what it says to values.
+
+The attrs class is the schema (design, section 6): its fields carry what `pypidaemon.settings` put into their metadata. The `[daemon]`
+section has a class like any component, so it is read by the same rules.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.internet.endpoints import serverFromString
+
+from pypidaemon.components import Unloadable
+from pypidaemon.interfaces import IBlobStore, IIndex, IRecords
+from pypidaemon.settings import KEY, Given, Reference, Secret, Setting, duration, path, reference, secret, setting, size, url, words
+
+GIVEN = ("announcements", "clock", "cpu", "data", "disk", "label", "reactor", "reserved", "spool")
+"""
+What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
+disks, the section's own label, the reactor, the reserved patterns, and the spool of the default blob store.
+"""
+
+HIDDEN = "(hidden)"
+"""Stands where a secret would."""
+
+_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(\d+)")
+_INTERFACE = re.compile(r":interface=((?:[^:\\]|\\.)+)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+_UNITS = (("w", 604800), ("d", 86400), ("h", 3600), ("m", 60))
+_SIZES = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+
+
+def endpoints(raw: str) -> tuple[str, ...]:
+    """
+    One or more Twisted endpoint descriptions, each parsed to see whether it can be; nothing is bound.
+
+    `systemd:` reads what the service manager hands over, so it is only parsed where there is a service manager.
+    """
+    descriptions = words(raw)
+    if not descriptions:
+        raise ValueError("must name at least one endpoint, such as tcp:3141:interface=127.0.0.1")
+    for description in descriptions:
+        port = _PORT.match(description)
+        if port and int(port[1]) > 65535:
+            raise ValueError(f"{description!r}: there is no port {port[1]}")
+        if description.startswith("systemd:") and "LISTEN_FDS" not in os.environ:
+            continue
+        try:
+            serverFromString(None, description)
+        except Exception as error:  # noqa: BLE001  # parsers of endpoints are plugins and share no exception
+            raise ValueError(f"{description!r} is not an endpoint: {error}") from None
+    return descriptions
+
+
+def networks(raw: str) -> tuple[str, ...]:
+    """IP addresses and networks such as `10.0.0.0/8`; host names are not taken, since whoever answers for them could be believed."""
+    for word in words(raw):
+        try:
+            ipaddress.ip_network(word)
+        except ValueError as error:
+            raise ValueError(f"{word!r} is not an IP network: {error}") from None
+    return words(raw)
+
+
+def patterns(raw: str) -> tuple[str, ...]:
+    """Patterns of project names, as `pypidaemon.policies.globs` reads them."""
+    from pypidaemon.policies import globs
+
+    return globs(raw)
+
+
+@attrs.frozen
+class Daemon:
+    """What `[daemon]` says. `data` None is the default that depends on where the file stands: see `data_beside`."""
+
+    blobs: str = reference(IBlobStore, default="blobs", help="where files are kept")
+    records: str = reference(IRecords, default="records", help="where what is known about them is kept")
+    index: str = reference(IIndex, default="pypi", help="the index at /simple/")
+    listen: tuple[str, ...] = setting(
+        endpoints, default=("tcp:3141:interface=127.0.0.1",), help="where to listen: Twisted endpoint descriptions"
+    )
+    data: Path | None = setting(path, default=None, help="the folder that everything is kept in")
+    reserved: tuple[str, ...] = setting(patterns, default=(), help="patterns of project names that no upstream is ever asked about")
+    public_url: str | None = setting(url, default=None, help="the address that clients use, where a proxy stands in front")
+    trusted_proxies: tuple[str, ...] = setting(networks, default=(), help="the networks whose X-Forwarded headers are believed")
+
+
+def data_beside(here: Path) -> Path:
+    """
+    The data folder of a file that does not name one: `<root>/var` for `<root>/etc/config.ini`, `/var/lib/pypidaemon` for a file in
+    `/etc/pypidaemon`, and else `var` in the file's own folder.
+    """
+    if here == Path("/etc/pypidaemon"):
+        return Path("/var/lib/pypidaemon")
+    return here.parent / "var" if here.name == "etc" else here / "var"
+
+
+def local_url(listen: tuple[str, ...]) -> str:
+    """The address under which this machine itself reaches the first of these endpoints that has a port; a wildcard means loopback."""
+    for description in listen:
+        port = _PORT.match(description)
+        if port:
+            interface = _INTERFACE.search(description)
+            host = interface[1].replace("\\", "") if interface else ""
+            host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # recognised, not bound
+            return f"{'https' if description.startswith('ssl') else 'http'}://{f'[{host}]' if ':' in host else host}:{port[1]}/"
+    return "http://localhost/"
+
+
+@attrs.frozen
+class Wish:
+    """One field of a component that the configuration or the daemon fills. `default` is `attrs.NOTHING` where there is none."""
+
+    argument: str
+    key: str
+    source: Setting | Reference | Given
+    default: Any
+
+    def value(self, raw: str, here: Path) -> Any:
+        """
+        Read the text of a setting. Relative paths, also in `file:PATH`, start at `here` and never at the working directory.
+
+        :raises ValueError: its text says what is wrong.
+        """
+        assert isinstance(self.source, Setting)
+        if self.source.convert is secret and raw.strip().startswith("file:"):
+            raw = f"file:{_absolute(Path(raw.strip()[5:]).expanduser(), here)}"
+        value = self.source.convert(raw)
+        return _absolute(value, here) if isinstance(value, Path) else value
+
+    def shown(self, value: Any) -> Any:
+        """That value for people: None, a flag, or text that reads back as the same value; a secret is hidden."""
+        assert isinstance(self.source, Setting)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Secret):
+            return HIDDEN
+        if isinstance(value, tuple | list | frozenset | set):
+            return " ".join(str(item) for item in value)
+        if self.source.convert is duration:
+            return _in_units(value, _UNITS) or f"{value:g}s"
+        if self.source.convert is size:
+            return _in_units(value, _SIZES) or str(value)
+        return _CREDENTIALS.sub(HIDDEN + "@", str(value))
+
+
+def wishes(component: type) -> tuple[Wish, ...]:
+    """
+    What a component wants, in the order of its fields.
+
+    Fields without one of `pypidaemon.settings`' words are the component's own business and need a default.
+
+    :raises Unloadable: the class is not an attrs class, has a field nobody could fill, or asks for something that cannot be given.
+    """
+    if not attrs.has(component):
+        raise Unloadable(f"{component.__module__}:{component.__qualname__} is not an attrs class, so it cannot say what it wants")
+    found = []
+    for field in attrs.fields(component):
+        if not field.init:
+            continue
+        source = field.metadata.get(KEY)
+        if source is None:
+            if field.default is attrs.NOTHING:
+                raise Unloadable(f"{component.__qualname__}.{field.name} has neither a default nor a source (see pypidaemon.settings)")
+            continue
+        if isinstance(source, Given) and source.name not in GIVEN:
+            raise Unloadable(f"{component.__qualname__}.{field.name} asks for {source.name!r}, which the daemon does not give", GIVEN)
+        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]  # attrs types its class Factory as a function
+        found.append(Wish(field.alias, field.alias.replace("_", "-"), source, default))
+    return tuple(found)
+
+
+def unknown(values: Mapping[str, str], known: tuple[str, ...]) -> str | None:
+    """The first key that is not known, or None."""
+    for key in values:
+        if key not in known:
+            return key
+    return None
+
+
+def _absolute(value: Path, here: Path) -> Path:
+    return Path(os.path.normpath(here / value))
+
+
+def _in_units(value: float, units: tuple[tuple[str, int], ...]) -> str | None:
+    for unit, each in units:
+        if value and value % each == 0:
+            return f"{value / each:.0f}{unit}"
+    return None

@@ -1,0 +1,90 @@
+"""The data folder: made, and locked for one daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import attrs
+from twisted.application.service import Service
+
+from pypidaemon.errors import PypidaemonError
+
+LOCK = "lock"
+"""The name of the lock file below the data folder."""
+
+LISTS = "lists"
+"""The name of the folder for rendered project lists below the data folder: made again by each daemon, so emptied at its start."""
+
+
+@attrs.define(eq=False, slots=False)
+class DataFolder(Service):
+    """
+    Makes the data folder, 0700, and holds the lock in it: two daemons never share one (F71). The lock goes with the process, however that ends.
+
+    :param path: the folder, absolute.
+    """
+
+    path: Path
+    name: str = "data-folder"
+    _lock: int | None = attrs.field(init=False, default=None, repr=False)
+
+    def privilegedStartService(self) -> None:
+        """
+        Take the lock before any port is bound, where its file already exists; nothing is made here, because root would own it (S86).
+
+        :raises PypidaemonError: another daemon has it.
+        """
+        Service.privilegedStartService(self)
+        with contextlib.suppress(OSError):
+            self._take(os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
+
+    def startService(self) -> None:
+        """
+        Make the folder if need be and take the lock.
+
+        :raises PypidaemonError: another daemon has it, or the folder cannot be used.
+        """
+        Service.startService(self)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
+            mode = self.path.stat().st_mode
+            if not stat.S_ISDIR(mode):
+                raise PypidaemonError(f"the data folder {self.path} is not a folder")
+            if mode & stat.S_IWOTH:
+                raise PypidaemonError(f"anybody may write to the data folder {self.path}: chmod o-w it")
+            if self._lock is None:
+                self._take(os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            shutil.rmtree(self.path / LISTS, ignore_errors=True)
+        except OSError as error:
+            raise PypidaemonError(f"cannot use the data folder {self.path}: {error.strerror or error}") from error
+
+    def stopService(self) -> None:
+        """Let the lock go."""
+        Service.stopService(self)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def _take(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                by = f" (process {holder})" if holder.isdigit() else ""
+                raise PypidaemonError(f"another daemon{by} already uses the data folder {self.path}") from None
+            raise
+        self._lock = descriptor
+        # The number only makes a message better, so a full disk must not keep the daemon from starting (F55).
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)

@@ -1,0 +1,109 @@
+"""Starting services one after another and stopping them one after another, which Twisted's own composite does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.errors import PypidaemonError
+
+
+class CannotStart(SystemExit, PypidaemonError):
+    """
+    The daemon cannot begin its work; `str()` is one line for whoever started it.
+
+    Being a SystemExit, it ends the process with that line and status 1 and without a traceback. Being an ordinary exception as well,
+    it lets twistd remove its pid file and, when daemonised, tell the waiting parent the reason.
+    """
+
+    # Of that reason, written as in a traceback, twistd passes on 100 bytes. Only names of this module are written without their module.
+    __module__ = "builtins"
+
+
+@implementer(IService)
+class OrderedService(MultiService):
+    """
+    A composite whose children start in the order given and stop in the reverse order, each after the one before has stopped.
+
+    `MultiService` stops all children at once, so that a database could close under a request still running. Children open files and
+    databases in `startService`, synchronously: `privilegedStartService` runs as root under `twistd --uid`, and `makeService` runs
+    before twistd forks (examples.md 3.9). Ports are the exception: they are bound while privileged, and the kernel keeps callers
+    waiting until the reactor runs, by when everything has started.
+    """
+
+    log = Logger()
+
+    def __init__(self, children: Iterable[IService]) -> None:
+        MultiService.__init__(self)
+        for child in children:
+            child.setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        """
+        Do what may need to be root: bind ports.
+
+        :raises CannotStart: a child could not.
+        """
+        self.running = 1
+        for child in self:
+            with self._in_one_line(self._undo):
+                child.privilegedStartService()
+
+    def startService(self) -> None:
+        """
+        Start the children in order. If one cannot, those already started are told to stop.
+
+        :raises CannotStart: a child could not; its reason is the line.
+        """
+        self.running = 1
+        for child in self:
+            with self._in_one_line(self._undo):
+                child.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop the children in reverse order, one at a time. A child that fails to stop is logged, and the rest still stop."""
+        self.running = 0
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for child in reversed(list(self)):
+            if not child.running:
+                continue
+            try:
+                await maybeDeferred(child.stopService)
+            except Exception:  # noqa: BLE001  # the outermost loop of a service: the lock must be let go whatever a child does
+                self.log.failure("A part of the daemon did not stop cleanly: {child!r}", child=child)
+
+    def _undo(self) -> None:
+        # The process is about to end, and the reactor may never run, so nothing here can be waited for.
+        self.stopService()
+
+    @contextmanager
+    def _in_one_line(self, undo: Callable[[], None]) -> Iterator[None]:
+        try:
+            yield
+        except CannotStart:
+            undo()
+            raise
+        except PypidaemonError as error:
+            undo()
+            raise CannotStart(f"pypidaemon: {error}") from error
+        except CannotListenError as error:
+            undo()
+            where = f"{error.interface or '*'} port {error.port}" if error.port is not None else str(error.interface)
+            raise CannotStart(f"pypidaemon: cannot listen on {where}: {_words(error.socketError)}") from error
+        except (OSError, OverflowError) as error:
+            undo()
+            raise CannotStart(f"pypidaemon: cannot start: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

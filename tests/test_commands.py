@@ -1,0 +1,287 @@
+"""The command line, without a daemon and with a pretended one."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pypidaemon import __version__
+from pypidaemon.assembly import plan
+from pypidaemon.commands import control, main
+from pypidaemon.errors import PypidaemonError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration in a folder of its own."""
+    file = tmp_path / "c.ini"
+    file.write_text("[daemon]\ndata = var\n[upstream:pypi]\nuse = parts:Silent\n")
+    return str(file)
+
+
+class PretendedDaemon:
+    """Listens on a control socket, notes what is asked, and gives one prepared answer to each."""
+
+    def __init__(self, path: Path, answer: bytes) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self.asked: list[str] = []
+        self._answer = answer
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                head = connection.recv(65536)
+                if not head:
+                    return
+                self.asked.append(head.decode().splitlines()[0])
+                connection.sendall(self._answer)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
+
+
+@pytest.fixture
+def daemon(config: str) -> Iterator[PretendedDaemon]:
+    """A daemon that has refreshed three, and says so to anything."""
+    pretended = PretendedDaemon(
+        Path(config).parent / "var" / "control.sock", answer(b'{"refreshed": 3, "upstreams": {"pypi": {"state": "up"}}}')
+    )
+    yield pretended
+    pretended.close()
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both end well."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pypidaemon {__version__}\n"
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for verb in ("run", "check", "status", "init", "refresh"):
+        assert verb in said
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["fly"], ["check", "--jsn"], ["refresh"], ["refresh", "--all", "x"], ["refresh", "a/b"], ["init", "a", "b"]]
+)
+def test_wrong_usage_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """And says so on standard error alone."""
+    assert main(argv) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "usage: pypidaemon" in said.err
+
+
+def test_check_prints_what_the_file_comes_to(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As text that is itself a configuration, or as JSON."""
+    assert main(["check", "-c", config]) == 0
+    text = capsys.readouterr().out
+    assert "[index:pypi]\nuse = proxy\n" in text
+    assert main(["check", "-c", config, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["sections"]["upstream:pypi"]["use"] == "parts:Silent"
+
+
+def test_F72_a_fault_is_one_line_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same line that twistd gives, for every verb; as JSON too where that is wanted."""
+    file = tmp_path / "c.ini"
+    file.write_text("[daemon]\nlissen = x\n")
+    for verb in (["check"], ["run"], ["status"], ["refresh", "x"]):
+        assert main([*verb, "-c", str(file)]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith(f"pypidaemon: {file} [daemon] lissen: unknown key")
+        assert said.err.count("\n") == 1
+    assert main(["check", "-c", str(file), "--json"]) == 1
+    assert "unknown key" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_environment_names_the_file(config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As for twistd."""
+    monkeypatch.setenv("PYPIDAEMON_CONFIG", config)
+    assert main(["check"]) == 0
+    assert config in capsys.readouterr().out
+
+
+def test_init_writes_a_file_that_is_right_and_overwrites_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal it asks nothing."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    file = tmp_path / "new" / "etc" / "c.ini"
+    assert main(["init", str(file)]) == 0
+    assert plan(str(file)).data == tmp_path / "new" / "var"
+    before = file.read_text()
+    assert main(["init", str(file)]) == 1
+    assert "is not overwritten" in capsys.readouterr().err
+    assert file.read_text() == before
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_init_asks_three_questions_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Empty answers mean the default; the others are checked and written."""
+    monkeypatch.setattr(sys, "stdin", Terminal("/srv/50%\ntcp:8080\nacme-* tool\n"))
+    file = tmp_path / "c.ini"
+    assert main(["init", "-c", str(file)]) == 0
+    assert capsys.readouterr().err.count(": ") == 3
+    found = plan(str(file))
+    assert (str(found.data), found.daemon.listen, found.daemon.reserved) == ("/srv/50%", ("tcp:8080",), ("acme-*", "tool"))
+
+
+def test_init_writes_nothing_after_a_bad_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that would be refused is no beginning."""
+    monkeypatch.setattr(sys, "stdin", Terminal("\nnowhere\n\n"))
+    assert main(["init", str(tmp_path / "c.ini")]) == 1
+    assert "not an endpoint" in capsys.readouterr().err
+    assert not (tmp_path / "c.ini").exists()
+
+
+def test_status_without_a_daemon_is_one_line_and_status_1(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is made by looking."""
+    assert main(["status", "-c", config]) == 1
+    assert capsys.readouterr().err == f"pypidaemon: no daemon is running on the data folder {Path(config).parent}/var\n"
+    assert not (Path(config).parent / "var").exists()
+
+
+def test_status_asks_the_daemon(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """And prints what it says, for people or as it is."""
+    assert main(["status", "-c", config]) == 0
+    assert capsys.readouterr().out == "refreshed: 3\nupstreams\n  pypi\n    state: up\n"
+    assert main(["status", "-c", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["refreshed"] == 3
+    assert daemon.asked == ["GET /status HTTP/1.1"] * 2
+
+
+def test_refresh_goes_through_a_running_daemon(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which has answers in memory that must go, too. Names are normalised."""
+    assert main(["refresh", "-c", config, "Foo.Bar", "baz"]) == 0
+    assert main(["refresh", "-c", config, "--all", "--json"]) == 0
+    assert capsys.readouterr().out == '3 will be asked for again\n{\n  "refreshed": 3\n}\n'
+    assert daemon.asked == ["POST /refresh?name=foo-bar&name=baz HTTP/1.1", "POST /refresh?all=yes HTTP/1.1"]
+
+
+def test_refresh_without_a_daemon_or_a_folder_has_nothing_to_do(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And makes none."""
+    assert main(["refresh", "-c", config, "--all"]) == 0
+    assert capsys.readouterr().out == "0 will be asked for again\n"
+    assert not (Path(config).parent / "var").exists()
+
+
+KEEP = """
+import sys
+from twisted.internet import task
+from pypidaemon.assembly import make, plan, stores
+from pypidaemon.model import Remembered
+from pypidaemon.services.ordered import OrderedService
+
+async def keep(reactor):
+    made = make(plan(sys.argv[1]), reactor)
+    running = OrderedService(stores(made))
+    running.startService()
+    await made.records().pages.keep("pypi", "foo", Remembered(None, reactor.seconds(), reactor.seconds() + 3600))
+    print((await made.records().pages.recall("pypi", "foo")).fresh_until > 0)
+    await running.stopService()
+
+task.react(keep)
+"""
+
+
+def test_refresh_without_a_daemon_works_on_the_records(config: str) -> None:
+    """In other processes, since each uses up a reactor."""
+    (Path(config).parent / "var").mkdir(mode=0o700)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=60, check=False)
+        assert done.stderr == ""
+        return done.stdout
+
+    assert python("-c", KEEP, config) == "True\n"
+    assert python("-m", "pypidaemon", "refresh", "-c", config, "foo") == "1 will be asked for again\n"
+    assert python("-m", "pypidaemon", "refresh", "-c", config, "bar") == "0 will be asked for again\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (answer(b"say name=PROJECT\nor all=yes", b"400 Bad Request"), "the daemon refuses: say name=PROJECT or all=yes"),
+        (answer(b"", b"500 Oh"), "the daemon refuses: Oh"),
+        (answer(b"[1]"), "cannot be read"),
+        (answer(b"{"), "cannot be read"),
+        (b"nonsense\r\n\r\n", "cannot talk to the daemon"),
+        (b"", "cannot talk to the daemon"),
+    ],
+)
+def test_whatever_the_daemon_says_the_client_says_one_line(tmp_path: Path, said: bytes, words: str) -> None:
+    """It may be of another version, or about to stop."""
+    pretended = PretendedDaemon(tmp_path / "var" / "control.sock", said)
+    try:
+        with pytest.raises(PypidaemonError, match=words) as caught:
+            control.ask(tmp_path / "var" / "control.sock", "GET", "/status")
+        assert "\n" not in str(caught.value)
+    finally:
+        pretended.close()
+
+
+def test_a_daemon_that_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """The kernel takes the connection; nobody ever reads it."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        with pytest.raises(PypidaemonError, match="does not answer within"):
+            control.ask(tmp_path / "s", "GET", "/status", patience=0.05)
+
+
+def test_a_socket_nobody_listens_on_is_no_daemon(tmp_path: Path) -> None:
+    """A killed daemon leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(tmp_path / "s"))
+    with pytest.raises(control.NotRunning):
+        control.ask(tmp_path / "s", "GET", "/status")
+
+
+def test_a_reader_who_has_seen_enough_causes_no_noise(config: str) -> None:
+    """As in `pypidaemon check | head -1`."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pypidaemon", "check", "-c", config], stdout=writing, stderr=subprocess.PIPE, env=environment, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")

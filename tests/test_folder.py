@@ -1,0 +1,158 @@
+"""The data folder belongs to one daemon, and so do the sockets in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory, Protocol
+from twisted.trial.unittest import TestCase
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.services.folder import LISTS, LOCK, DataFolder
+from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_S87_the_folder_and_its_lock_are_for_us_alone(tmp_path: Path) -> None:
+    """Whatever the umask."""
+    before = os.umask(0)
+    try:
+        folder = DataFolder(tmp_path / "a" / "var")
+        folder.startService()
+        folder.stopService()
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "a" / "var") == 0o700
+    assert mode(tmp_path / "a" / "var" / LOCK) == 0o600
+
+
+def test_F71_a_second_daemon_is_told_who_has_the_folder(tmp_path: Path) -> None:
+    """And gets it when the first has gone, whatever the file says."""
+    first, second = DataFolder(tmp_path / "var"), DataFolder(tmp_path / "var")
+    first.startService()
+    for attempt in (second.privilegedStartService, second.startService):
+        with pytest.raises(PypidaemonError, match=f"another daemon \\(process {os.getpid()}\\) already uses the data folder"):
+            attempt()
+    first.stopService()
+    second.startService()
+    second.stopService()
+
+
+def test_S86_nothing_is_made_while_privileged(tmp_path: Path) -> None:
+    """Root would own it."""
+    folder = DataFolder(tmp_path / "var")
+    folder.privilegedStartService()
+    assert not (tmp_path / "var").exists()
+    folder.startService()
+    folder.stopService()
+
+
+def test_a_lock_taken_while_privileged_is_kept(tmp_path: Path) -> None:
+    """The file is there from the second start on."""
+    folder = DataFolder(tmp_path / "var")
+    folder.startService()
+    folder.stopService()
+    folder.privilegedStartService()
+    folder.startService()
+    with pytest.raises(PypidaemonError, match="already uses"):
+        DataFolder(tmp_path / "var").startService()
+    folder.stopService()
+
+
+def test_a_folder_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    """What lies there could be replaced."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(PypidaemonError, match="chmod o-w"):
+        DataFolder(tmp_path).startService()
+
+
+def test_something_else_in_its_place_is_one_line(tmp_path: Path) -> None:
+    """A file, or a lock that is a link to elsewhere."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PypidaemonError, match="not a folder"):
+        DataFolder(tmp_path / "file").startService()
+    (tmp_path / "var").mkdir(mode=0o700)
+    (tmp_path / "var" / LOCK).symlink_to(tmp_path / "file")
+    with pytest.raises(PypidaemonError, match="cannot use the data folder"):
+        DataFolder(tmp_path / "var").startService()
+
+
+def test_rendered_lists_of_another_time_go(tmp_path: Path) -> None:
+    """And nothing else does."""
+    (tmp_path / LISTS).mkdir()
+    (tmp_path / LISTS / "old").write_text("")
+    (tmp_path / "blobs").mkdir()
+    folder = DataFolder(tmp_path)
+    folder.startService()
+    folder.stopService()
+    assert not (tmp_path / LISTS).exists()
+    assert (tmp_path / "blobs").exists()
+
+
+class SocketTests(TestCase):
+    """With real sockets."""
+
+    def folder(self) -> Path:
+        import tempfile
+
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        return Path(place.name)
+
+    async def test_S87_the_control_socket_is_for_us_alone_and_goes_with_us(self) -> None:
+        """And a stale one does not keep a daemon from starting."""
+        path = self.folder() / CONTROL
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(str(path))
+        stale.close()
+        service = PrivateSocket(reactor, path, Factory.forProtocol(Protocol))
+        service.startService()
+        assert mode(path) == 0o600
+        stopping = service.stopService()
+        assert stopping is not None
+        await stopping
+        assert not path.exists()
+
+    def test_what_is_no_socket_is_left_alone(self) -> None:
+        """It is somebody's file."""
+        path = self.folder() / CONTROL
+        path.write_text("mine")
+        with pytest.raises(PypidaemonError, match="not a socket"):
+            PrivateSocket(reactor, path, Factory.forProtocol(Protocol)).startService()
+        assert path.read_text() == "mine"
+
+    async def test_a_port_that_is_taken_is_raised_at_once(self) -> None:
+        """Not logged while the daemon goes on without it."""
+        taken = socket.socket()
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        self.addCleanup(taken.close)
+        text = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        service = PublicSocket(text, serverFromString(reactor, text), Factory.forProtocol(Protocol))
+        with pytest.raises(CannotListenError):
+            service.privilegedStartService()
+        assert not service.running
+        assert service.stopService() is None
+
+    async def test_a_port_bound_while_privileged_is_bound_once(self) -> None:
+        """And let go when the service stops."""
+        text = "tcp:0:interface=127.0.0.1"
+        service = PublicSocket(text, serverFromString(reactor, text), Factory.forProtocol(Protocol))
+        service.privilegedStartService()
+        assert service.running
+        bound = service._bound
+        service.startService()
+        assert service._bound is bound
+        stopping = service.stopService()
+        assert stopping is not None
+        await stopping
