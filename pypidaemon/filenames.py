@@ -1,0 +1,236 @@
+"""
+The one gate between text from outside and names (law 5), and what a file name says of itself.
+
+`project_name` and `filename` are the only makers of `NormalizedName` and `Filename`; the rest takes what they made. Nothing here
+decides where a byte lies on disk: blobs are named by their digest (S6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pypidaemon.errors import InvalidName
+from pypidaemon.model import Companion, Filename, NormalizedName
+
+LONGEST_PROJECT = 200
+"""Characters in a project name, as spelled; PyPI's own longest are far below."""
+
+LONGEST_FILENAME = 255 - len(".provenance")
+"""Characters in a file name: a companion's name beside it still fits every file system (R126)."""
+
+MOST_CANDIDATES = 4
+"""How many projects `candidates` names at most, so that one URL never starts more look-ups than that."""
+
+_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~@,()=-]*")
+_ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.z", ".tar.lzma", ".tar.lz", ".tar.zst", ".tar")
+_TYPES = {
+    ".whl": "bdist_wheel",
+    ".egg": "bdist_egg",
+    ".exe": "bdist_wininst",
+    ".msi": "bdist_msi",
+    ".rpm": "bdist_rpm",
+    ".dmg": "bdist_dmg",
+    ".deb": "bdist_dumb",
+}
+_KINDS = {"bdist_wheel": "wheel", "bdist_egg": "egg", "sdist": "sdist"}
+_VARIANTS = "-variants.json"
+_VERSION_BEGINS = re.compile(r"-(?=\d)", re.ASCII)
+_PLATFORM = re.compile(
+    r"\.(?:linux|macosx|darwin|win32|win|cygwin|mingw|freebsd|openbsd|netbsd|dragonfly|solaris|sunos|aix|irix|java)(?=[-.]|\Z)"
+)
+_PYTHON = re.compile(r"-py(\d[\d.]*)(?=-|\Z)", re.ASCII)
+
+
+def project_name(raw: str) -> NormalizedName:
+    """
+    The one spelling of a project's name: lower case, each run of `-`, `_` and `.` a single `-` (PEP 503, R1).
+
+    :raises InvalidName: it is not ASCII letters, digits, `.`, `_` and `-` that begin and end with a letter or digit (R2), or it is
+        longer than `LONGEST_PROJECT`.
+    """
+    name = _normal(raw)
+    if name is None:
+        raise InvalidName(f"not a project name: {_shown(raw)}")
+    return name
+
+
+def filename(raw: str) -> Filename:
+    """
+    A file name that is safe as one URL path segment and on every file system, unchanged (S1, S3, S4, R126).
+
+    Beside letters, digits, `.`, `_` and `-` it may hold `+` and `!` (local versions and epochs, PEP 440) and `~ @ , ( ) =`, which old
+    releases have and which mean nothing in a path (RFC 3986 §3.3). Spaces, all other signs, and anything beyond ASCII are refused: they
+    are escapes, separators, wildcards or drive marks somewhere. A name that ends in `.metadata` would hide behind the companion of
+    another file (PEP 658), so it is refused too.
+
+    :raises InvalidName: it is not such a name, does not begin with a letter, digit or `_`, holds `..`, has no extension, or is longer
+        than `LONGEST_FILENAME`.
+    """
+    if len(raw) > LONGEST_FILENAME:
+        raise InvalidName(f"file name longer than {LONGEST_FILENAME} characters: {_shown(raw)}")
+    extension = raw.rpartition(".")[2]
+    if not _FILENAME.fullmatch(raw) or ".." in raw:
+        raise InvalidName(f"not a file name: {_shown(raw)}")
+    if extension == raw or not extension.isalnum() or extension.isdigit():
+        raise InvalidName(f"file name without an extension: {_shown(raw)}")
+    if raw.lower().endswith(Companion.METADATA.value):
+        raise InvalidName(f"file name that is kept for the metadata of another file: {_shown(raw)}")
+    return Filename(raw)
+
+
+def split_companion(segment: str) -> tuple[str, Companion]:
+    """
+    What the last segment of a URL asks for: a file's name, still unchecked, and which of the documents beside it (PEP 658).
+
+    Provenance has a URL of its own (PEP 740) and signatures are files, so only `.metadata` is a suffix.
+    """
+    stem = segment.removesuffix(Companion.METADATA.value)
+    if stem and stem != segment:
+        return stem, Companion.METADATA
+    return segment, Companion.FILE
+
+
+def package_type(filename: Filename) -> str:
+    """The legacy JSON's word for this kind of file (`bdist_wheel`, `sdist`, ...), "" where it has none."""
+    lowered = filename.lower()
+    for extension in _ARCHIVES:
+        if lowered.endswith(extension):
+            stem = filename[: -len(extension)]
+            return "bdist_dumb" if _platform_begins(stem) < len(stem) else "sdist"
+    return _TYPES.get(lowered[lowered.rindex(".") :], "")
+
+
+def kind(filename: Filename) -> str:
+    """`wheel`, `sdist`, `egg` or `other`."""
+    return _KINDS.get(package_type(filename), "other")
+
+
+def python_tag(filename: Filename) -> str:
+    """
+    The legacy JSON's `python_version`: the Python tag of a wheel, `source` for a source distribution, the version that an egg or
+    installer names, and `any` for all that name none.
+    """
+    type_ = package_type(filename)
+    if type_ == "sdist":
+        return "source"
+    stem = _stem(filename)
+    if type_ == "bdist_wheel":
+        parts = stem.split("-")
+        if len(parts) < 5:
+            return "any"
+        return parts[3] if parts[2][:1].isdigit() else parts[2]
+    found = _PYTHON.findall(stem[len(_without_tags(stem, type_)) :])
+    return found[-1] if found else "any"
+
+
+def candidates(filename: Filename) -> tuple[NormalizedName, ...]:
+    """
+    The projects that this file may belong to, likeliest first, at most `MOST_CANDIDATES`.
+
+    A wheel or egg names its project before the first dash (PEP 427). A source distribution ends in a dash and its version (PEP 625), but
+    old ones have dashes in their versions, so every dash before a digit may be the border. The same holds for all other types.
+    """
+    names: dict[NormalizedName, None] = {}
+    for spelled, _ in _splits(filename):
+        name = _normal(spelled)
+        if name is not None:
+            names[name] = None
+    return tuple(names)[:MOST_CANDIDATES]
+
+
+def belongs(filename: Filename, name: NormalizedName) -> bool:
+    """Whether this may be a file of that project: whether it is one of its `candidates` (S4)."""
+    return name in candidates(filename)
+
+
+def version_of(filename: Filename, name: NormalizedName) -> str | None:
+    """The version of that project in this file's name, as spelled there; None where it names none, or another project."""
+    if name not in candidates(filename):
+        return None
+    return next(version for spelled, version in _splits(filename) if _normal(spelled) == name) or None
+
+
+def _normal(raw: str) -> NormalizedName | None:
+    if len(raw) > LONGEST_PROJECT or not _PROJECT.fullmatch(raw):
+        return None
+    return canonicalize_name(raw)
+
+
+def _shown(raw: str) -> str:
+    return ascii(raw[:80])
+
+
+def _stem(filename: Filename) -> str:
+    """The file name without its extension."""
+    lowered = filename.lower()
+    for extension in (*_ARCHIVES, _VARIANTS):
+        if lowered.endswith(extension):
+            return filename[: -len(extension)]
+    return filename.rpartition(".")[0]
+
+
+def _platform_begins(stem: str) -> int:
+    """Where the platform of a dumb or installer file begins, as in `foo-1.0.linux-x86_64`, or the length where it names none."""
+    version = _VERSION_BEGINS.search(stem)
+    platform = _PLATFORM.search(stem, version.end()) if version else None
+    return platform.start() if platform else len(stem)
+
+
+def _without_tags(stem: str, type_: str) -> str:
+    """What is left of a stem when Python version, platform, release and architecture are cut off: `name-version`."""
+    if type_ == "bdist_egg":
+        *_, last = (0, *(match.start() for match in _PYTHON.finditer(stem)))
+        return stem[:last] if last else stem
+    if type_ == "bdist_rpm" and stem.count("-") > 1:
+        return stem.rpartition("-")[0]
+    stem = stem[: _platform_begins(stem)]
+    if type_ in {"bdist_wininst", "bdist_msi"}:
+        *_, last = (len(stem), *(match.start() for match in _PYTHON.finditer(stem) if match.end() == len(stem)))
+        return stem[:last]
+    return stem
+
+
+def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
+    """Every way to read the file name as project and version, as spelled, likeliest first; the names are unchecked."""
+    type_ = package_type(filename)
+    stem = _stem(filename)
+    if filename.endswith(".deb"):
+        name, _, version = stem.partition("_")
+        yield name, version.partition("_")[0]
+        return
+    if type_ == "bdist_wheel" or filename.endswith(".whlx"):
+        name, *rest = stem.split("-")
+        yield name, rest[0] if rest else ""
+        if not rest or rest[0][:1].isdigit() or len(rest) < 5:
+            return
+        stem = stem.rsplit("-", 3)[0]
+    else:
+        stem = _without_tags(stem, type_)
+        name, _, version = stem.partition("-")
+        if type_ == "bdist_egg":
+            yield name, version
+            if version[:1].isdigit():
+                return
+    name, _, version = stem.rpartition("-")
+    if type_ == "sdist" and name and _is_version(version):
+        yield name, version
+    borders = [match.start() for match in _VERSION_BEGINS.finditer(stem)]
+    if not borders:
+        borders = [place for place, letter in enumerate(stem) if letter == "-"][::-1]
+    for border in borders:
+        yield stem[:border], stem[border + 1 :]
+    if not borders:
+        yield stem, ""
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

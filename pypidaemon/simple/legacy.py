@@ -1,0 +1,176 @@
+"""
+The legacy JSON document of a project or release, as PyPI writes it (R138-R145).
+
+Built from our own page and one METADATA document, so whatever a policy hides is hidden here too. Never standardised; its keys are
+those that software in the wild reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from email.errors import MessageError
+from typing import Any
+
+import orjson
+from packaging.metadata import parse_email
+from packaging.version import InvalidVersion, Version
+
+from pypidaemon.filenames import package_type, python_tag, version_of
+from pypidaemon.model import File, ProjectPage
+from pypidaemon.simple.links import BLAKE2B_256, blake2b_of, quote_path
+from pypidaemon.simple.reading import normal_version, same_version, version_order
+
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_DIGESTS = ("md5", "sha256", "sha384", "sha512")
+
+
+def legacy_json(page: ProjectPage, version: str | None, metadata: bytes | None, base: str) -> bytes | None:
+    """
+    The document of the project, with all `releases` and the newest one's `info`, or with `version` that of one release.
+
+    None where that version, or the project, has no files. Never raises on odd metadata: what cannot be read is left out.
+
+    :param version: the release asked for, in any spelling (R136), or None for the project's document.
+    :param metadata: the METADATA of a file of that release, or of the newest; None where there is none at hand.
+    :param base: the absolute URL of the index's root, ending in "/"; its files are below `packages/` (R13, R143).
+    """
+    releases = _releases(page)
+    if version is None:
+        choice = newest(page)
+        if choice is None:
+            return None
+        spelled, files = choice
+    else:
+        key = same_version(version)
+        found = next((item for item in releases.items() if same_version(item[0]) == key), None)
+        if found is None or not found[1]:
+            return None
+        spelled, files = found
+    document: dict[str, Any] = {"info": _info(page, spelled, files, _parsed(metadata), base), "last_serial": page.serial}
+    if version is None:
+        document["releases"] = {each: [_file(file, base) for file in its] for each, its in releases.items()}
+    document["urls"] = [_file(file, base) for file in files]
+    document["vulnerabilities"] = []
+    document["ownership"] = {"roles": [], "organization": None}
+    return orjson.dumps(document)
+
+
+def newest(page: ProjectPage) -> tuple[str, list[File]] | None:
+    """
+    The version that stands for the project, with its files; None where no version has any.
+
+    One that is not yanked before one that is, a final before a pre-release, then the highest (R142).
+    """
+    offered = [(version, files) for version, files in _releases(page).items() if files]
+    return max(offered, key=lambda item: _standing(item[0], item[1]), default=None)
+
+
+def _releases(page: ProjectPage) -> dict[str, list[File]]:
+    """Every version with its files, also those without any, in order."""
+    spelled = {same_version(version): version for version in page.versions}
+    found: dict[str, list[File]] = {version: [] for version in spelled.values()}
+    for file in page.files:
+        version = version_of(file.filename, page.name)
+        if version is not None:
+            found.setdefault(spelled.setdefault(same_version(version), normal_version(version)), []).append(file)
+    return dict(sorted(found.items(), key=lambda item: version_order(item[0])))
+
+
+def _standing(version: str, files: Iterable[File]) -> tuple[bool, bool, tuple[bool, Version, str]]:
+    try:
+        final = not Version(version).is_prerelease
+    except InvalidVersion:
+        final = False
+    return not _is_yanked(files), final, version_order(version)
+
+
+def _is_yanked(files: Iterable[File]) -> bool:
+    return all(file.yanked is not None for file in files)
+
+
+def _parsed(metadata: bytes | None) -> dict[str, Any]:
+    """The METADATA document as `packaging` reads it leniently; nothing at all where even that fails."""
+    try:
+        raw, _ = parse_email(metadata or b"")
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, MessageError):
+        # In all these ways the email package below answers bytes that nobody thought of; nested messages exhaust its stack, for one.
+        return {}
+    return {key: _clean(value) for key, value in raw.items()}
+
+
+def _clean(value: Any) -> Any:
+    # Surrogates stand for bytes that were no UTF-8, and JSON cannot carry them.
+    if isinstance(value, str):
+        return _UNFIT.sub("", value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return {_clean(key): _clean(item) for key, item in value.items()}
+
+
+def _info(page: ProjectPage, version: str, files: list[File], said: dict[str, Any], base: str) -> dict[str, Any]:
+    project_url = f"{base}project/{page.name}/"
+    yanked = _is_yanked(files)
+    return {
+        "author": said.get("author"),
+        "author_email": said.get("author_email"),
+        "bugtrack_url": None,
+        "classifiers": said.get("classifiers", []),
+        "description": said.get("description", ""),
+        "description_content_type": said.get("description_content_type"),
+        "docs_url": None,
+        "download_url": said.get("download_url"),
+        "downloads": {"last_day": -1, "last_month": -1, "last_week": -1},
+        "dynamic": said.get("dynamic"),
+        "home_page": said.get("home_page"),
+        "keywords": ",".join(said["keywords"]) if said.get("keywords") else None,
+        "license": said.get("license"),
+        "license_expression": said.get("license_expression"),
+        "license_files": said.get("license_files"),
+        "maintainer": said.get("maintainer"),
+        "maintainer_email": said.get("maintainer_email"),
+        "name": said.get("name") or page.name,
+        "package_url": project_url,
+        "platform": ",".join(said["platforms"]) if said.get("platforms") else None,
+        "project_url": project_url,
+        "project_urls": said.get("project_urls"),
+        "provides_extra": said.get("provides_extra"),
+        "release_url": f"{project_url}{quote_path(version)}/",
+        "requires_dist": said.get("requires_dist"),
+        "requires_python": said.get("requires_python") or next((file.requires_python for file in files if file.requires_python), None),
+        "summary": said.get("summary"),
+        "version": version,
+        "yanked": yanked,
+        "yanked_reason": next((file.yanked for file in files if file.yanked), None) if yanked else None,
+    }
+
+
+def _file(file: File, base: str) -> dict[str, Any]:
+    known = dict(file.hashes)
+    digests = {algorithm: known[algorithm] for algorithm in _DIGESTS if algorithm in known}
+    blake2b = next((known[algorithm] for algorithm in BLAKE2B_256 if algorithm in known), None) or blake2b_of(file.path)
+    if blake2b is not None:
+        digests["blake2b_256"] = blake2b
+    sidecar: Any = False
+    if file.core_metadata is not None:
+        sidecar = {"sha256": file.core_metadata} if file.core_metadata else True
+    entry = {
+        "comment_text": None,
+        "core-metadata": sidecar,
+        "digests": digests,
+        "downloads": -1,
+        "filename": file.filename,
+        "has_sig": False,
+        "packagetype": package_type(file.filename),
+        "python_version": python_tag(file.filename),
+        "requires_python": file.requires_python,
+        "size": file.size,
+        "upload_time": None if file.upload_time is None else file.upload_time[:19],
+        "upload_time_iso_8601": file.upload_time,
+        "url": f"{base}packages/{quote_path(file.path)}",
+        "yanked": file.yanked is not None,
+        "yanked_reason": file.yanked or None,
+    }
+    if "md5" in digests:
+        entry["md5_digest"] = digests["md5"]
+    return entry

@@ -1,0 +1,99 @@
+"""A project page as an upstream sends it, whatever its format: read, completed and put in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+from packaging.utils import canonicalize_version
+from packaging.version import InvalidVersion, Version
+
+from pypidaemon.filenames import version_of
+from pypidaemon.model import File, NormalizedName, UpstreamPage
+from pypidaemon.simple.entries import Unreadable
+from pypidaemon.simple.links import packages_path
+from pypidaemon.simple.read_html import read_html
+from pypidaemon.simple.read_json import read_json
+
+JSON_TYPES = frozenset({"application/vnd.pypi.simple.v1+json", "application/json"})
+"""Media types read as JSON; the second is wrong (R44) and seen in the wild."""
+
+HTML_TYPES = frozenset({"text/html", "application/vnd.pypi.simple.v1+html"})
+"""Media types read as HTML."""
+
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
+
+def read_page(body: bytes, content_type: str, base: str, name: NormalizedName) -> UpstreamPage:
+    """
+    What an upstream's answer says of a project: files in order of version and name (R64) with their `path` where it can be told,
+    and versions that cover every file (R50). Of two entries for one file name the first counts.
+
+    Pure but slow on large pages: run it off the reactor's thread.
+
+    :param content_type: the header as it came; it alone decides how the body is read (F19).
+    :param base: the absolute URL that answered, after redirects.
+    :raises Unreadable: that is no page of this project.
+    """
+    kind = media_type(content_type)
+    if kind in JSON_TYPES:
+        page = read_json(body, base, name)
+    elif kind in HTML_TYPES:
+        charset = _CHARSET.search(content_type)
+        page = read_html(body, charset[1] if charset else None, base, name)
+    else:
+        raise Unreadable("the content type is not that of an index page")
+    files: dict[str, File] = {}
+    for file in page.files:
+        if file.filename not in files:
+            files[file.filename] = attrs.evolve(file, path=packages_path(file.url, dict(file.hashes), file.filename))
+    ordered = in_order(name, files.values())
+    return attrs.evolve(page, files=ordered, versions=covering(name, page.versions, ordered))
+
+
+def media_type(content_type: str) -> str:
+    """The media type of a Content-Type header, in lower case and without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def in_order(name: NormalizedName, files: Iterable[File]) -> tuple[File, ...]:
+    """The files by version (PEP 440 order; what is no version first, in order of the alphabet), then by name (R64)."""
+    return tuple(sorted(files, key=lambda file: (version_order(version_of(file.filename, name) or ""), file.filename)))
+
+
+def covering(name: NormalizedName, versions: Iterable[str], files: Iterable[File]) -> tuple[str, ...]:
+    """
+    The versions, and with them those of all the files, in order, in normal form where they have one, without duplicates (R50).
+
+    `1.0` and `1.0.0` are one version (R136); the spelling that comes first, stated versions before those of files, is kept.
+    """
+    found: dict[str, str] = {}
+    spelled_by_files = (version_of(file.filename, name) for file in files)
+    for version in (*versions, *(spelled for spelled in spelled_by_files if spelled)):
+        found.setdefault(same_version(version), normal_version(version))
+    return tuple(sorted(found.values(), key=version_order))
+
+
+def same_version(version: str) -> str:
+    """What two spellings of one version have in common (R136)."""
+    return canonicalize_version(version)
+
+
+def normal_version(version: str) -> str:
+    """The version in PEP 440's normal form, or as it is where it has none."""
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
+
+
+def version_order(version: str) -> tuple[bool, Version, str]:
+    """What to sort versions by: those that PEP 440 does not know first, by the alphabet."""
+    try:
+        return True, Version(version), ""
+    except InvalidVersion:
+        return False, _NO_VERSION, version
+
+
+_NO_VERSION = Version("0")

@@ -1,0 +1,40 @@
+"""What tells one state of a page from another."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import attrs
+import orjson
+
+from pypidaemon.model import ProjectPage
+
+
+def revise(page: ProjectPage) -> ProjectPage:
+    """
+    The page with its `revision`: 32 hexadecimal digits that change when, and only when, something changes that a client can see (R71).
+
+    Serial, freshness, source, staleness and where bytes come from are no part of it. The same content has the same revision in
+    every process and after every restart.
+    """
+    seen = [
+        page.name,
+        page.versions,
+        [page.status.marker, page.status.reason],
+        [
+            [
+                file.filename,
+                file.path,
+                file.hashes,
+                file.size,
+                file.upload_time,
+                file.requires_python,
+                file.yanked,
+                file.core_metadata,
+                file.provenance,
+                file.gpg_sig,
+            ]
+            for file in page.files
+        ],
+    ]
+    return attrs.evolve(page, revision=blake2b(orjson.dumps(seen), digest_size=16).hexdigest())
