@@ -1,0 +1,193 @@
+"""Blobs in a folder: each a file named by its digest, moved there when it is whole, checked and on the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+from twisted.application.service import Service
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.blobs.drafts import FileDraft, OpenFile, room, sweep
+from pypidaemon.errors import NoSuchBlob, PypidaemonError
+from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk
+from pypidaemon.model import Digest, InThread
+from pypidaemon.settings import given, path, setting
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_SHELF = re.compile(r"[0-9a-f]{2}\Z")
+_DRAFTS = "drafts"
+
+
+@implementer(IContent, IOnDisk)
+@attrs.define(eq=False)
+class FileContent:
+    """A whole, verified blob in a file."""
+
+    path: str
+    size: int | None
+    digest: Digest | None
+    _file: OpenFile
+    _disk: InThread
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Give bytes from `offset` on, at most `limit`; as `IContent.read`."""
+        return await self._file.read(self._disk, offset, limit)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+@implementer(IBlobStore)
+@attrs.define(eq=False, slots=False)
+class DirectoryBlobs(Service):
+    """
+    Blobs as files `ab/cd/<sha256>` below one folder that belongs to the daemon alone. Usable while it runs.
+
+    A blob is made durable before it is said to exist: draft in the same volume, file synced, renamed, folder synced (law 7). A blob
+    that is already there is replaced by its equal, which mends one that the disk has damaged.
+    """
+
+    path: Path = setting(path, help="the folder that holds the blobs; made if missing, for this daemon alone")
+    label: str = given("label")
+    disk: InThread = given("disk")
+    _durable: set[str] = attrs.field(init=False, factory=set, repr=False)
+    _log = Logger()
+
+    def startService(self) -> None:
+        """
+        Make the folders, and remove what a crash left of drafts (F65).
+
+        :raises PypidaemonError: a folder cannot be made, is a symbolic link, or can be written by others (S7).
+        """
+        try:
+            for folder in reversed(self.path.parents):
+                _make(folder)
+            for folder in (self.path, self.path / _DRAFTS):
+                _make(folder)
+                self._insist_on_safety(folder)
+            removed = sweep(str(self.path / _DRAFTS))
+        except OSError as error:
+            raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
+        if removed:
+            self._log.info("{label}: removed {removed} unfinished drafts", label=self.label, removed=removed)
+        Service.startService(self)
+
+    async def open(self, digest: Digest) -> IContent:
+        """Answer the content of that digest; as `IBlobStore.open`."""
+        return await self.disk(self._open, digest)
+
+    async def draft(self) -> FileDraft:
+        """Begin a new blob; as `IBlobStore.draft`."""
+        return await self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve)
+
+    async def remove(self, digest: Digest) -> None:
+        """Forget that content; as `IBlobStore.remove`."""
+        await self.disk(self._remove, digest)
+
+    async def digests(self) -> AsyncIterator[Digest]:
+        """Every digest held; no more than a 256th of them is in memory at once."""
+        for shelf in await self.disk(self._shelves):
+            for digest in await self.disk(self._on_shelf, shelf):
+                yield digest
+
+    def _insist_on_safety(self, folder: Path) -> None:
+        found = os.lstat(folder)
+        part = "path" if folder == self.path else f"the folder {_DRAFTS} in path"
+        if not stat.S_ISDIR(found.st_mode):
+            raise PypidaemonError(f"[blobs:{self.label}] {part}: is no folder or is a symbolic link; name the folder itself")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            mode = stat.S_IMODE(found.st_mode)
+            raise PypidaemonError(f"[blobs:{self.label}] {part}: has mode {mode:04o}, so others can write there; chmod it to 0700")
+
+    def _place(self, digest: Digest) -> str | None:
+        # A digest may be what an upstream's page called one, so it may be anything but a path (law 5).
+        if not _DIGEST.match(digest):
+            return None
+        return os.path.join(self.path, digest[:2], digest[2:4], digest)
+
+    def _open(self, digest: Digest) -> FileContent:
+        place = self._place(digest)
+        if place is None:
+            raise NoSuchBlob(digest)
+        try:
+            # What was planted under a blob's name is neither followed nor waited for (S7).
+            file = OpenFile(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK))
+        except FileNotFoundError:
+            raise NoSuchBlob(digest) from None
+        except OSError:
+            if os.path.islink(place):
+                raise NoSuchBlob(digest) from None
+            raise
+        found = os.fstat(file.descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            file.close()
+            raise NoSuchBlob(digest)
+        return FileContent(os.path.abspath(place), found.st_size, digest, file, self.disk)
+
+    def _shelve(self, draft: str, digest: Digest) -> None:
+        shelf = os.path.join(digest[:2], digest[2:4])
+        place = os.path.join(self.path, shelf, digest)
+        self._make_durable(shelf)
+        try:
+            os.rename(draft, place)
+        except FileNotFoundError:
+            # Somebody tidied up an empty folder that was here a moment ago.
+            self._durable.clear()
+            self._make_durable(shelf)
+            os.rename(draft, place)
+        _sync(os.path.join(self.path, shelf))
+
+    def _make_durable(self, shelf: str) -> None:
+        """
+        Make a shelf's folders, and sync their parents.
+
+        That a folder exists does not say that it would after a power cut: another thread may be about to sync it. So each process
+        syncs each once, and remembers which.
+        """
+        for folder in (shelf[:2], shelf):
+            if folder not in self._durable:
+                full = os.path.join(self.path, folder)
+                with room():
+                    _make(full)
+                _sync(os.path.dirname(full))
+                self._durable.add(folder)
+
+    def _remove(self, digest: Digest) -> None:
+        place = self._place(digest)
+        if place is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(place)
+
+    def _shelves(self) -> list[str]:
+        return sorted(name for name in os.listdir(self.path) if _SHELF.match(name))
+
+    def _on_shelf(self, shelf: str) -> list[Digest]:
+        found: list[Digest] = []
+        for folder in os.scandir(os.path.join(self.path, shelf)):
+            if _SHELF.match(folder.name) and folder.is_dir(follow_symlinks=False):
+                beginning = shelf + folder.name
+                names = os.listdir(folder.path)
+                found.extend(Digest(name) for name in names if _DIGEST.match(name) and name.startswith(beginning))
+        return found
+
+
+def _make(folder: str | Path) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def _sync(folder: str) -> None:
+    with room():
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,273 @@
+"""
+Blobs in the making: what any draft knows of its growth, and the draft that is a file.
+
+A file is touched on threads alone. What belongs to the reactor's thread is in `Growth` and in the counting of `OpenFile`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import attrs
+from zope.interface import implementer
+
+from pypidaemon.errors import CorruptContent, StorageFull
+from pypidaemon.interfaces import IDraft
+from pypidaemon.model import Digest, InThread
+from pypidaemon.waits import Bell
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when there is no room: volume or inodes, quota, file-size limit (F53, F56, F57)."""
+
+_NAME = re.compile(r"[0-9a-f]{32}\Z")
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """
+    Let the system's ways to say that there is no room be one error.
+
+    :raises StorageFull: the block failed for want of room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull(f"no room to store this: {os.strerror(error.errno or 0)}") from error
+        raise
+
+
+@attrs.define(eq=False)
+class Growth:
+    """How far a draft has come, for those who read it meanwhile."""
+
+    size: int = attrs.field(init=False, default=0)
+    ended: bool = attrs.field(init=False, default=False)
+    aborted: bool = attrs.field(init=False, default=False)
+    _bell: Bell = attrs.field(init=False, factory=Bell)
+
+    def grew(self, count: int) -> None:
+        """There are `count` bytes more."""
+        self.size += count
+        self._bell.ring()
+
+    def finish(self) -> None:
+        """There will be no more; what is there is good."""
+        self.ended = True
+        self._bell.ring()
+
+    def abort(self) -> None:
+        """Nothing of it is good."""
+        self.ended = self.aborted = True
+        self._bell.ring()
+
+    def writable(self) -> None:
+        """
+        Insist that the draft has not ended.
+
+        :raises ValueError: it has; this is a mistake of the caller.
+        """
+        if self.ended:
+            raise ValueError("the draft has ended")
+
+    async def reach(self, offset: int) -> int:
+        """
+        Wait until there are bytes at `offset`, and answer how many; 0 means that there will be none.
+
+        :raises CorruptContent: the draft was aborted.
+        """
+        while not self.ended and self.size <= offset:
+            await self._bell.wait()
+        if self.aborted:
+            raise CorruptContent("the content was given up while it arrived")
+        return max(self.size - offset, 0)
+
+
+@attrs.define(eq=False)
+class OpenFile:
+    """
+    A descriptor that closes when nobody wants it any more and no thread is using it.
+
+    A thread goes on after its waiter has left, and the number of a descriptor closed too early may already name another file. One that
+    is lost unclosed is closed by the garbage collector.
+    """
+
+    descriptor: int
+    _using: int = attrs.field(init=False, default=0)
+    _wanted: bool = attrs.field(init=False, default=True)
+    _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
+    _shut: Callable[[], Any] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._shut = weakref.finalize(self, os.close, self.descriptor)
+
+    async def read(self, disk: InThread, offset: int, limit: int) -> bytes:
+        """
+        Give the bytes at `offset`, at most `limit`.
+
+        :raises ValueError: it was closed before; this is a mistake of the caller.
+        """
+        with self._lock:
+            if not self._wanted:
+                raise ValueError("read from closed content")
+            self._using += 1
+        return await disk(self._read, offset, limit)
+
+    def close(self) -> None:
+        """Close it as soon as the last reading has ended."""
+        with self._lock:
+            self._wanted = False
+            if not self._using:
+                self._shut()
+
+    def _read(self, offset: int, limit: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, limit, offset)
+        finally:
+            with self._lock:
+                self._using -= 1
+                if not self._using and not self._wanted:
+                    self._shut()
+
+
+@implementer(IDraft)
+@attrs.define(eq=False)
+class FileDraft:
+    """
+    A draft in a file of its own, in the volume of its store. Make one with `create`, on a thread.
+
+    :param shelve: moves the file (its path is given) to the place of that digest so that it stays there after a power cut; called on a
+        thread, when the file itself is durable.
+    """
+
+    _path: str
+    _file: OpenFile
+    _disk: InThread
+    _shelve: Callable[[str, Digest], None]
+    size: int | None = attrs.field(init=False, default=None)
+    digest: Digest | None = attrs.field(init=False, default=None)
+    _growth: Growth = attrs.field(init=False, factory=Growth)
+    _closed: bool = attrs.field(init=False, default=False)
+    _hash: Any = attrs.field(init=False, factory=hashlib.sha256)
+    _written: int = attrs.field(init=False, default=0)
+
+    @classmethod
+    def create(cls, folder: str, disk: InThread, shelve: Callable[[str, Digest], None]) -> FileDraft:
+        """
+        Begin a draft in `folder`.
+
+        The file is locked for as long as this process has it open, which is how `sweep` tells the living from the dead.
+
+        :raises StorageFull: there is no room.
+        """
+        while True:
+            path = os.path.join(folder, secrets.token_hex(16))
+            with room():
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            file = OpenFile(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Another process may have swept the file away between its making and its locking.
+            if os.fstat(descriptor).st_nlink:
+                return cls(path, file, disk, shelve)
+            file.close()
+
+    async def write(self, data: bytes) -> None:
+        """Append `data`; as `IDraft.write`."""
+        self._growth.writable()
+        await self._disk(self._append, data)
+        self._growth.grew(len(data))
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Give bytes already written, or wait for them; as `IContent.read`."""
+        available = await self._growth.reach(offset)
+        return await self._file.read(self._disk, offset, min(limit, available)) if available else b""
+
+    async def commit(self, expected: Digest | None) -> Digest:
+        """Make it a blob; as `IDraft.commit`."""
+        self._growth.writable()
+        try:
+            digest = await self._disk(self._settle, expected, self._growth.size)
+        except Exception:
+            await self.abort()
+            raise
+        self.size, self.digest = self._growth.size, digest
+        self._growth.finish()
+        if self._closed:
+            self._file.close()
+        return digest
+
+    async def abort(self) -> None:
+        """Make it never to have been; as `IDraft.abort`."""
+        if self._growth.ended:
+            return
+        self._growth.abort()
+        self._file.close()
+        await self._disk(self._discard)
+
+    def close(self) -> None:
+        """Let go of the file, now or, where the draft has not ended, when it does."""
+        self._closed = True
+        if self._growth.ended:
+            self._file.close()
+
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        position = self._written
+        try:
+            with room():
+                while rest:
+                    count = os.pwrite(self._file.descriptor, rest, position)
+                    position += count
+                    rest = rest[count:]
+        except StorageFull:
+            os.ftruncate(self._file.descriptor, self._written)
+            raise
+        self._hash.update(data)
+        self._written = position
+
+    def _settle(self, expected: Digest | None, size: int) -> Digest:
+        # A writer that was cancelled while it wrote does not know how much of that is here.
+        if self._written != size:
+            raise CorruptContent("a write to the draft was interrupted")
+        digest = Digest(self._hash.hexdigest())
+        if expected is not None and digest != expected:
+            raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")
+        with room():
+            os.fsync(self._file.descriptor)
+            self._shelve(self._path, digest)
+        return digest
+
+    def _discard(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+
+def sweep(folder: str) -> int:
+    """
+    Remove the drafts in `folder` that no living process has open, and answer how many those were (F65).
+
+    Files that do not have a draft's name are left alone.
+    """
+    removed = 0
+    for entry in os.scandir(folder):
+        if not _NAME.match(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        with suppress(FileNotFoundError, BlockingIOError):
+            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)
+            finally:
+                os.close(descriptor)
+            removed += 1
+    return removed

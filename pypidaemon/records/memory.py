@@ -1,0 +1,223 @@
+"""Records that last as long as the process: for tests, and for a daemon that may forget everything at its end."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.interfaces import IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.model import Change, Digest, Fact, File, Filename, FileRecord, NormalizedName, Remembered, RememberedNames
+from pypidaemon.records.rules import cut, merged, numbered
+from pypidaemon.settings import given
+
+Key = tuple[str, NormalizedName]
+"""A label and the name of a project."""
+
+
+@implementer(IPageCache)
+@attrs.define(eq=False)
+class MemoryPages:
+    """`IPageCache` in a dictionary, without a bound: whoever needs one uses SQLite."""
+
+    _pages: dict[Key, Remembered] = attrs.field(factory=dict, init=False)
+    _lists: dict[str, RememberedNames] = attrs.field(factory=dict, init=False)
+
+    async def recall(self, label: str, name: NormalizedName) -> Remembered | None:
+        """What was last kept of that project."""
+        return self._pages.get((label, name))
+
+    async def keep(self, label: str, name: NormalizedName, remembered: Remembered) -> None:
+        """Remember this instead of what was kept before."""
+        self._pages[label, name] = remembered
+
+    async def drop(self, label: str, name: NormalizedName) -> None:
+        """Forget what was kept of that project."""
+        self._pages.pop((label, name), None)
+
+    async def expire(self, label: str, name: NormalizedName | None) -> int:
+        """Let what was kept of that project, or of all and of the list, be fresh no longer; answer how much was kept."""
+        concerned = [key for key in self._pages if key[0] == label and name in (None, key[1])]
+        for key in concerned:
+            self._pages[key] = attrs.evolve(self._pages[key], fresh_until=0.0)
+        if name is not None or label not in self._lists:
+            return len(concerned)
+        self._lists[label] = attrs.evolve(self._lists[label], fresh_until=0.0)
+        return len(concerned) + 1
+
+    async def recall_names(self, label: str) -> RememberedNames | None:
+        """What was last kept of the project list."""
+        return self._lists.get(label)
+
+    async def keep_names(self, label: str, remembered: RememberedNames) -> None:
+        """Remember this list instead of the one before."""
+        self._lists[label] = remembered
+
+
+@implementer(IFileFacts)
+@attrs.define(eq=False)
+class MemoryFacts:
+    """`IFileFacts` in a dictionary."""
+
+    _facts: defaultdict[Key, dict[Filename, Fact]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
+
+    async def known(self, label: str, name: NormalizedName) -> Mapping[Filename, Fact]:
+        """All facts about that project's files."""
+        return dict(self._facts.get((label, name), {}))
+
+    async def learn(self, label: str, name: NormalizedName, filename: Filename, fact: Fact) -> Fact:
+        """Fill the gaps in what is known and answer what is now known; a pin stays, whoever comes second."""
+        facts = self._facts[label, name]
+        facts[filename] = merged(facts.get(filename, Fact()), fact)
+        return facts[filename]
+
+
+@implementer(ILedger)
+@attrs.define(eq=False)
+class MemoryLedger:
+    """`ILedger` in a dictionary: each project's revision and its latest change, which holds its serial."""
+
+    clock: IReactorTime
+    _rows: defaultdict[str, dict[NormalizedName, tuple[str, Change]]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
+    _high: defaultdict[str, int] = attrs.field(factory=lambda: defaultdict(int), init=False)
+
+    async def number(self, label: str, name: NormalizedName, revision: str, at_least: int) -> int:
+        """Answer the serial of that project at that revision; a number once given is never taken back (R69)."""
+        row = self._rows[label].get(name)
+        known = None if row is None else (row[0], row[1].serial)
+        serial = numbered(known, revision, at_least, self._high[label])
+        if (revision, serial) != known:
+            change = Change(name, None, self.clock.seconds(), "create" if known is None else "change", serial)
+            self._rows[label][name] = (revision, change)
+            self._high[label] = max(self._high[label], serial)
+        return serial
+
+    async def serials(self, label: str) -> Mapping[NormalizedName, int]:
+        """The numbers given so far, in the order of the names."""
+        return {name: change.serial for name, (_, change) in sorted(self._rows[label].items())}
+
+    async def high(self, label: str) -> int:
+        """The highest number given, 0 where none was."""
+        return self._high[label]
+
+    async def changes(self, label: str, since: int, limit: int) -> list[Change]:
+        """The latest change of each project whose serial is above `since`, rising, at most `limit` (R146)."""
+        rows = [change for _, change in self._rows[label].values() if change.serial > since]
+        return cut(sorted(rows, key=lambda change: (change.serial, change.name)), limit)
+
+
+@implementer(IFileRecords)
+@attrs.define(eq=False)
+class MemoryFiles:
+    """`IFileRecords` in dictionaries: per project its serial and records, per label its history."""
+
+    clock: IReactorTime
+    _projects: dict[Key, tuple[int, dict[Filename, FileRecord]]] = attrs.field(factory=dict, init=False)
+    _history: defaultdict[str, list[Change]] = attrs.field(factory=lambda: defaultdict(list), init=False)
+
+    async def names(self, label: str) -> Mapping[NormalizedName, int]:
+        """Every project recorded and not forgotten, with its serial, in the order of the names."""
+        return {name: serial for (where, name), (serial, _) in sorted(self._projects.items()) if where == label}
+
+    async def page(self, label: str, name: NormalizedName) -> tuple[int, list[FileRecord]]:
+        """
+        The project's serial and its records in the order of their names.
+
+        :raises NoSuchProject: it was never recorded, or was forgotten.
+        """
+        serial, records = self._project(label, name)
+        return serial, [records[filename] for filename in sorted(records)]
+
+    async def record(self, label: str, name: NormalizedName, record: FileRecord, action: str) -> int:
+        """Add a file, or replace the record of that file name, and answer the serial."""
+        _, records = self._projects.get((label, name), (0, {}))
+        return self._happened(label, name, record.version, action, {**records, record.file.filename: record})
+
+    async def amend(self, label: str, name: NormalizedName, filename: Filename, file: File, action: str) -> int:
+        """
+        Change what the page says of a file and answer the serial; version and uploader stay, and so does the file's name.
+
+        :raises NoSuchFile: there is no such record.
+        """
+        _, records = self._projects.get((label, name), (0, {}))
+        if filename not in records:
+            raise NoSuchFile(filename)
+        amended = attrs.evolve(records[filename], file=attrs.evolve(file, filename=filename))
+        return self._happened(label, name, amended.version, action, {**records, filename: amended})
+
+    async def forget(self, label: str, name: NormalizedName, filename: Filename | None, action: str) -> int:
+        """
+        Take a file, or with None the project and all its files, out of the records, and answer the serial.
+
+        A project whose last file goes this way stays, without files (law 3).
+
+        :raises NoSuchFile: the project has no such record.
+        :raises NoSuchProject: there is no such project.
+        """
+        _, records = self._project(label, name)
+        if filename is None:
+            return self._happened(label, name, None, action, None)
+        if filename not in records:
+            raise NoSuchFile(filename)
+        left = {known: record for known, record in records.items() if known != filename}
+        return self._happened(label, name, records[filename].version, action, left)
+
+    async def changes(self, label: str, since: int, limit: int) -> list[Change]:
+        """What happened after `since`, rising, at most `limit` (R146)."""
+        return cut(self._history[label][max(since, 0) :], limit)
+
+    async def references(self, digest: Digest) -> int:
+        """How many records, of any label, name that content as the file itself or as its METADATA."""
+        records = [record for _, records in self._projects.values() for record in records.values()]
+        return sum(digest in (record.file.digest, record.file.core_metadata) for record in records)
+
+    def _project(self, label: str, name: NormalizedName) -> tuple[int, dict[Filename, FileRecord]]:
+        try:
+            return self._projects[label, name]
+        except KeyError:
+            raise NoSuchProject(name) from None
+
+    def _happened(self, label: str, name: NormalizedName, version: str | None, action: str, left: dict[Filename, FileRecord] | None) -> int:
+        """Take the label's next serial, and let the project have the records `left`, or with None be gone."""
+        # Serials begin at 1 and have no gaps, so the row of serial n is the n-th.
+        serial = len(self._history[label]) + 1
+        self._history[label].append(Change(name, version, self.clock.seconds(), action, serial))
+        if left is None:
+            del self._projects[label, name]
+        else:
+            self._projects[label, name] = (serial, left)
+        return serial
+
+
+@implementer(IRecords)
+@attrs.define(eq=False, slots=False)
+class MemoryRecords(Service):
+    """
+    `IRecords` that end with the process (`use = memory`), with the same promises as SQLite's save that nothing outlives a restart.
+
+    :param draw: gives that many random bytes.
+    """
+
+    label: str = given("label")
+    clock: IReactorTime = given("clock")
+    draw: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
+    pages: IPageCache = attrs.field(factory=MemoryPages, init=False)
+    facts: IFileFacts = attrs.field(factory=MemoryFacts, init=False)
+    ledger: ILedger = attrs.field(init=False)
+    files: IFileRecords = attrs.field(init=False)
+    _identity: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.ledger = MemoryLedger(self.clock)
+        self.files = MemoryFiles(self.clock)
+        self._identity = self.draw(8).hex()
+
+    async def identity(self) -> str:
+        """A random name of this instance, as long as it lives: 16 hexadecimal digits, a pseudonym for `Via` (RFC 9110 §7.6.3)."""
+        return self._identity

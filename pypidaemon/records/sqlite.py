@@ -1,0 +1,134 @@
+"""Records in SQLite: two databases with their threads, and the four books on them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon import settings
+from pypidaemon.interfaces import IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.model import InThread
+from pypidaemon.records import schemas
+from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.sqlite_facts import SqliteFacts
+from pypidaemon.records.sqlite_files import SqliteFiles
+from pypidaemon.records.sqlite_ledger import SqliteLedger
+from pypidaemon.records.sqlite_pages import SqlitePages
+from pypidaemon.settings import given, setting
+from pypidaemon.threads import Threads
+
+READERS = 2
+"""How many questions are asked at once; more would only wait for the interpreter's lock."""
+
+
+class Pool(InThread, Protocol):
+    """What `pypidaemon.threads.Threads` is: threads with a life."""
+
+    def startService(self) -> None:
+        """Accept calls from now on."""
+
+    def stopService(self) -> Any:
+        """Finish the calls accepted; may give a Deferred that fires then."""
+
+
+def _identify(connection: sqlite3.Connection, fresh: str) -> str:
+    """The instance's name: the one it has, else from now on `fresh`."""
+    connection.execute("INSERT OR IGNORE INTO instance (one, identity) VALUES (1, ?)", (fresh,))
+    identity: str = connection.execute("SELECT identity FROM instance").fetchone()[0]
+    return identity
+
+
+@implementer(IRecords)
+@attrs.define(eq=False, slots=False)
+class SqliteRecords(Service):
+    """
+    `IRecords` in two SQLite databases (`use = sqlite`): what must not be lost at `path`, what upstreams said beside it.
+
+    The cache has its own file and its own writing thread, so that it costs no sync to the disk and no commit waits while a page is
+    compressed. Losing that file costs time only (law 8): where it is damaged, it is begun anew. Where the other one is damaged, the
+    service refuses to start (F66).
+
+    :param path: the main database; the cache is `<stem>-cache.sqlite` in the same folder.
+    :param draw: gives that many random bytes.
+    :param pool: makes the threads, of a reactor, a name and a size.
+    """
+
+    path: Path = setting(settings.path, help="the SQLite database; page cache and write-ahead logs lie beside it")
+    label: str = given("label")
+    clock: IReactorTime = given("clock")
+    reactor: Any = given("reactor")
+    draw: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
+    pool: Callable[[Any, str, int], Pool] = attrs.field(default=Threads, kw_only=True)
+    pages: IPageCache = attrs.field(init=False)
+    facts: IFileFacts = attrs.field(init=False)
+    ledger: ILedger = attrs.field(init=False)
+    files: IFileRecords = attrs.field(init=False)
+    _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
+    _main: Database = attrs.field(init=False, repr=False)
+    _cache: Database = attrs.field(init=False, repr=False)
+    _identity: str = attrs.field(default="", init=False)
+
+    log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        reading = self.pool(self.reactor, f"{self.label}-read", READERS)
+        writing = self.pool(self.reactor, f"{self.label}-write", 1)
+        caching = self.pool(self.reactor, f"{self.label}-cache", 1)
+        self._pools = (reading, writing, caching)
+        beside = self.path.with_name(f"{self.path.stem}-cache.sqlite")
+        self._main = Database(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        self._cache = Database(beside, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
+        self.pages = SqlitePages(self._cache)
+        self.facts = SqliteFacts(self._main)
+        self.ledger = SqliteLedger(self._main, self.clock)
+        self.files = SqliteFiles(self._main, self.clock)
+
+    def startService(self) -> None:
+        """
+        Open both databases and start their threads; all is usable when this returns.
+
+        :raises UnusableDatabase: the main database is damaged (F66) or was made by a later version (F92); nothing was changed.
+        :raises PypidaemonError: a database cannot be used, for the reason given.
+        """
+        self._main.open()
+        try:
+            self._identity = self._main.at_once(_identify, self.draw(8).hex())
+            self._open_cache()
+        except BaseException:
+            self._main.close()
+            raise
+        for pool in self._pools:
+            pool.startService()
+        Service.startService(self)
+
+    def stopService(self) -> Deferred[Any]:
+        """Finish what was begun, then close both databases; fires when that is done."""
+        Service.stopService(self)
+        stopped = DeferredList([maybeDeferred(pool.stopService) for pool in self._pools], fireOnOneErrback=False, consumeErrors=False)
+        return stopped.addCallback(self._close)
+
+    async def identity(self) -> str:
+        """The random name of this instance, made once and kept: 16 hexadecimal digits, a pseudonym for `Via` (RFC 9110 §7.6.3)."""
+        return self._identity
+
+    def _open_cache(self) -> None:
+        try:
+            self._cache.open()
+        except UnusableDatabase as error:
+            self.log.warn("{error}; it is begun anew.", error=str(error))
+            self._cache.discard()
+            self._cache.open()
+
+    def _close(self, _: object) -> None:
+        self._cache.close()
+        self._main.close()

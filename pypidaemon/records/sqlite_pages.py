@@ -1,0 +1,183 @@
+"""What upstreams last said, in SQLite: pages compressed, absences, and where the project lists are."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+
+import attrs
+import zstandard
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.interfaces import IPageCache
+from pypidaemon.model import Digest, NormalizedName, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.records.database import Database
+from pypidaemon.stored import decode, encode
+
+LARGEST_PAGE = 256 * 2**20
+"""A stored page that claims to be longer than this many bytes is damaged; the longest of the public index are some 10 MiB."""
+
+_LEVEL = 3
+
+
+class _SpoiltError(Exception):
+    """A row that cannot be read any more; `fingerprint` is the one it has."""
+
+    def __init__(self, fingerprint: bytes) -> None:
+        super().__init__()
+        self.fingerprint = fingerprint
+
+
+def _pack(encoded: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(encoded)
+
+
+def _unpack(body: bytes) -> UpstreamPage:
+    """Read a stored page; raises ValueError where it is none."""
+    try:
+        if not 0 <= zstandard.frame_content_size(body) <= LARGEST_PAGE:
+            raise ValueError("not a stored page's length")
+        return decode(zstandard.ZstdDecompressor().decompress(body))
+    except zstandard.ZstdError as error:
+        raise ValueError("not what was compressed") from error
+
+
+def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName) -> Remembered | None:
+    row = connection.execute(
+        "SELECT fingerprint, body, fetched, fresh_until FROM pages LEFT JOIN bodies USING (label, name) WHERE label = ? AND name = ?",
+        (label, name),
+    ).fetchone()
+    if row is None:
+        return None
+    fingerprint, body, fetched, fresh_until = row
+    if fingerprint is None:
+        return Remembered(None, fetched, fresh_until)
+    try:
+        return Remembered(_unpack(body or b""), fetched, fresh_until)
+    except ValueError as error:
+        raise _SpoiltError(fingerprint) from error
+
+
+def _keep(connection: sqlite3.Connection, label: str, name: NormalizedName, remembered: Remembered) -> None:
+    fingerprint = None
+    if remembered.page is None:
+        connection.execute("DELETE FROM bodies WHERE label = ? AND name = ?", (label, name))
+    else:
+        encoded = encode(remembered.page)
+        fingerprint = hashlib.blake2b(encoded, digest_size=16).digest()
+        # A page that was only confirmed is not compressed and written again.
+        same = connection.execute(
+            "SELECT 1 FROM pages WHERE label = ? AND name = ? AND fingerprint = ?", (label, name, fingerprint)
+        ).fetchone()
+        if same is None:
+            connection.execute("INSERT OR REPLACE INTO bodies (label, name, body) VALUES (?, ?, ?)", (label, name, _pack(encoded)))
+    connection.execute(
+        "INSERT OR REPLACE INTO pages (label, name, fingerprint, fetched, fresh_until) VALUES (?, ?, ?, ?, ?)",
+        (label, name, fingerprint, remembered.fetched, remembered.fresh_until),
+    )
+
+
+def _drop(connection: sqlite3.Connection, label: str, name: NormalizedName, fingerprint: bytes | None = None) -> None:
+    """Forget that project; with a fingerprint, only while it is still the one that the row has."""
+    dropped = connection.execute(
+        "DELETE FROM pages WHERE label = ? AND name = ? AND fingerprint IS coalesce(?, fingerprint)", (label, name, fingerprint)
+    )
+    if dropped.rowcount:
+        connection.execute("DELETE FROM bodies WHERE label = ? AND name = ?", (label, name))
+
+
+def _expire(connection: sqlite3.Connection, label: str, name: NormalizedName | None) -> int:
+    if name is not None:
+        return connection.execute("UPDATE pages SET fresh_until = 0 WHERE label = ? AND name = ?", (label, name)).rowcount
+    pages = connection.execute("UPDATE pages SET fresh_until = 0 WHERE label = ?", (label,)).rowcount
+    return pages + connection.execute("UPDATE lists SET fresh_until = 0 WHERE label = ?", (label,)).rowcount
+
+
+def _recall_names(connection: sqlite3.Connection, label: str) -> RememberedNames | None:
+    row = connection.execute(
+        "SELECT digest, etag, last_modified, serial, fetched, fresh_until FROM lists WHERE label = ?", (label,)
+    ).fetchone()
+    if row is None:
+        return None
+    digest, etag, last_modified, serial, fetched, fresh_until = row
+    return RememberedNames(Digest(digest), Validators(etag, last_modified), serial, fetched, fresh_until)
+
+
+def _keep_names(connection: sqlite3.Connection, label: str, names: RememberedNames) -> None:
+    said = names.validators
+    connection.execute(
+        "INSERT OR REPLACE INTO lists (label, digest, etag, last_modified, serial, fetched, fresh_until) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (label, names.digest, said.etag, said.last_modified, names.serial, names.fetched, names.fresh_until),
+    )
+
+
+@implementer(IPageCache)
+@attrs.frozen(eq=False)
+class SqlitePages:
+    """
+    `IPageCache` in a database of its own.
+
+    Because losing it costs time and never truth (law 8), a full disk, a busy or a damaged database is no error here: what cannot be kept is
+    not kept, what cannot be read was never kept, and one line of the log says so. Only `drop` and `expire`, which would otherwise
+    leave behind what must go, raise what the database raises.
+    """
+
+    database: Database
+
+    log = Logger()
+
+    async def recall(self, label: str, name: NormalizedName) -> Remembered | None:
+        """What was last kept of that project; a row that cannot be read any more counts as none, and goes."""
+        try:
+            return await self.database.read(_recall, label, name)
+        except _SpoiltError as spoilt:
+            fingerprint = spoilt.fingerprint
+        except PypidaemonError as error:
+            self.log.warn("What was kept of {name} cannot be read: {error}", name=name, error=str(error))
+            return None
+        self.log.warn("What was kept of {name} is damaged and was dropped.", name=name)
+        try:
+            await self.database.write(_drop, label, name, fingerprint)
+        except PypidaemonError as error:
+            self.log.warn("It could not be dropped: {error}", error=str(error))
+        return None
+
+    async def keep(self, label: str, name: NormalizedName, remembered: Remembered) -> None:
+        """Remember this instead of what was kept before, if there is room for it."""
+        try:
+            await self.database.write(_keep, label, name, remembered)
+        except PypidaemonError as error:
+            self.log.warn("What upstream said of {name} is not kept: {error}", name=name, error=str(error))
+
+    async def drop(self, label: str, name: NormalizedName) -> None:
+        """
+        Forget what was kept of that project.
+
+        :raises PypidaemonError: the database cannot do it.
+        """
+        await self.database.write(_drop, label, name)
+
+    async def expire(self, label: str, name: NormalizedName | None) -> int:
+        """
+        Let what was kept of that project, or of all and of the list, be fresh no longer; answer how much was kept.
+
+        :raises PypidaemonError: the database cannot do it.
+        """
+        return await self.database.write(_expire, label, name)
+
+    async def recall_names(self, label: str) -> RememberedNames | None:
+        """What was last kept of the project list."""
+        try:
+            return await self.database.read(_recall_names, label)
+        except PypidaemonError as error:
+            self.log.warn("The project list that was kept for {label} cannot be read: {error}", label=label, error=str(error))
+            return None
+
+    async def keep_names(self, label: str, remembered: RememberedNames) -> None:
+        """Remember this list instead of the one before, if there is room for it."""
+        try:
+            await self.database.write(_keep_names, label, remembered)
+        except PypidaemonError as error:
+            self.log.warn("The project list of {label} is not kept: {error}", label=label, error=str(error))

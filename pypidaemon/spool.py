@@ -1,0 +1,239 @@
+"""
+The spool: one download, many readers (law 9).
+
+A file that is not here yet is fetched once, into a draft of the blob store, and everybody who wants it reads from that draft. What
+readers see follows law 6, "no last byte before the verdict": while it is not known whether the bytes are the promised ones, they get
+all but the tail, and nothing at all of a file that is small or of unknown size. The download goes on without readers; it is slowed
+by the disk alone and never by a reader, so memory stays flat however slow one of them is (F48).
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IMeasured
+from pypidaemon.model import Digest
+from pypidaemon.transfers import Checks, Reader, Transfer, agree
+from pypidaemon.transfers import Want as Want
+
+RESUMES = 3
+"""How often a transfer that broke off is taken up again (F8)."""
+
+PATIENCE = 0.2
+"""Seconds to wait before the first of these; each further wait is twice as long."""
+
+_UNNAMED = "of this file"
+
+
+@implementer(IMeasured)
+@attrs.define(eq=False, slots=False)
+class Spool(Service):
+    """
+    Downloads under way, and the way to what they bring. As a service it stops them and removes their drafts.
+
+    :param parallel: the most downloads at once; others wait their turn.
+    """
+
+    blobs: IBlobStore
+    clock: IReactorTime
+    parallel: int = 32
+    started: int = attrs.field(init=False, default=0)
+    landed: int = attrs.field(init=False, default=0)
+    failed: int = attrs.field(init=False, default=0)
+    corrupt: int = attrs.field(init=False, default=0)
+    """How many of the failed ones brought other bytes than promised (F15)."""
+    resumed: int = attrs.field(init=False, default=0)
+    bytes_in: int = attrs.field(init=False, default=0)
+    _transfers: dict[str, Transfer] = attrs.field(init=False, factory=dict, repr=False)
+    _flights: Flights[Transfer, None] = attrs.field(init=False, repr=False)
+    _slots: DeferredSemaphore = attrs.field(init=False, repr=False)
+    _log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self._flights = Flights((PypidaemonError,))
+        self._slots = DeferredSemaphore(self.parallel)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop all downloads; fires when their drafts are gone. Their readers get UpstreamUnavailable."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._flights.land())
+
+    def measures(self) -> dict[str, float]:
+        """As `IMeasured`."""
+        words = ("started", "landed", "failed", "corrupt", "resumed", "bytes_in")
+        return {word: getattr(self, word) for word in words}
+
+    def flights_now(self) -> int:
+        """How many downloads are under way or wait their turn."""
+        return len(self._transfers)
+
+    async def open(self, want: Want) -> IContent:
+        """
+        Answer the wanted content: from the store, or from a download that others may share.
+
+        Comes back when upstream has begun to answer, and for a file that is small or of unknown size when the verdict is there.
+
+        :raises NoSuchFile: upstream says that there is none.
+        :raises UpstreamUnavailable: it could not be had.
+        :raises CorruptContent: it is not what was promised.
+        :raises StorageFull: there is no room for it.
+        """
+        while (transfer := self._transfers.get(want.key)) is None:
+            landed = self.landed
+            stored = await self._stored(want.digest)
+            if stored is not None:
+                return stored
+            # While the store was asked, a download of the same may have begun or even landed.
+            if want.key not in self._transfers and self.landed == landed:
+                return await self._hand_out(want, self._begin(want))
+        return await self._hand_out(want, Reader(transfer))
+
+    async def _hand_out(self, want: Want, reader: Reader) -> IContent:
+        """Give a reader away when law 6 allows it."""
+        transfer = reader.transfer
+        try:
+            await transfer.until(lambda: transfer.digest is not None or (transfer.draft is not None and not transfer.small))
+            agree(want.size, transfer.size)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    async def _stored(self, digest: Digest | None) -> IContent | None:
+        if digest is None:
+            return None
+        try:
+            return await self.blobs.open(digest)
+        except NoSuchBlob:
+            return None
+
+    def _begin(self, want: Want) -> Reader:
+        transfer = self._transfers[want.key] = Transfer(want, want.size)
+        self.started += 1
+        # The first reader is there before the download, which may be done before it first pauses.
+        reader = Reader(transfer)
+        self._flights.start(transfer, partial(self._fly, transfer))
+        return reader
+
+    async def _fly(self, transfer: Transfer) -> None:
+        want = transfer.want
+        try:
+            await self._slots.acquire()
+            try:
+                digest = await self._carry(transfer)
+            finally:
+                self._slots.release()
+        except Exception as error:
+            self.failed += 1
+            self.corrupt += isinstance(error, CorruptContent)
+            self._log.info("{key} could not be fetched: {error}", key=want.key, error=str(error))
+            # Readers were not cancelled, so a cancelled download must not look to them as if they were.
+            stopped = isinstance(error, CancelledError)
+            self._end(transfer, UpstreamUnavailable(_UNNAMED, "this daemon is stopping") if stopped else error)
+            if transfer.draft is not None:
+                await transfer.draft.abort()
+            raise
+        self.landed += 1
+        self._end(transfer, digest)
+
+    def _end(self, transfer: Transfer, outcome: Digest | Exception) -> None:
+        # First off the list, so that a reader who is told and asks again gets a new download.
+        del self._transfers[transfer.want.key]
+        transfer.end(outcome)
+
+    async def _carry(self, transfer: Transfer) -> Digest:
+        """Fetch it all, through as many bodies as it takes, and make it a blob."""
+        want = transfer.want
+        checks = Checks.of(want)
+        body: IBody | None = await want.source(0)
+        for attempt in range(RESUMES + 1):
+            try:
+                if body is None:
+                    body = await self._again(transfer)
+                with closing(body):
+                    await self._pour(transfer, body, checks)
+                break
+            except UpstreamUnavailable:
+                # Where only the end mark is missing, the digest says whether all is well (F9, F12).
+                if want.digest is not None and transfer.received == transfer.size:
+                    break
+                if attempt == RESUMES:
+                    raise
+            body = None
+            await deferLater(self.clock, PATIENCE * 2**attempt)
+        checks.insist()
+        assert transfer.draft is not None
+        digest = await transfer.draft.commit(want.digest)
+        if want.landed is not None:
+            await want.landed(digest, transfer.received)
+        transfer.size = transfer.received
+        return digest
+
+    async def _pour(self, transfer: Transfer, body: IBody, checks: Checks) -> None:
+        """Add what a body brings beyond what is here already; where they overlap they must be equal."""
+        transfer.size = agree(transfer.size, body.total)
+        if transfer.draft is None:
+            transfer.draft = await self.blobs.draft()
+            transfer.bell.ring()
+        position = body.offset
+        if position > transfer.received:
+            raise UpstreamUnavailable(_UNNAMED, "it answered with another part than it was asked for")
+        while True:
+            if position == transfer.received:
+                transfer.validator = body.validator
+            data = await body.read()
+            if not data:
+                break
+            self.bytes_in += len(data)
+            known = min(len(data), transfer.received - position)
+            if known and await _exactly(transfer.draft, position, known) != data[:known]:
+                raise CorruptContent("upstream changed the file while it was fetched")
+            position += len(data)
+            if transfer.size is not None and position > transfer.size:
+                raise CorruptContent(f"upstream sends more than the {transfer.size} bytes promised")
+            if fresh := data[known:]:
+                await transfer.draft.write(fresh)
+                checks.update(fresh)
+                transfer.received += len(fresh)
+                transfer.bell.ring()
+        if position < transfer.received or transfer.size not in (None, position):
+            raise CorruptContent(f"upstream sent {position} bytes, promised were {transfer.size or transfer.received}")
+
+    async def _again(self, transfer: Transfer) -> IBody:
+        """
+        Take up a transfer that broke off: from where it stopped if upstream's file is provably the same, else from the beginning.
+
+        :raises UpstreamUnavailable: it could not be taken up.
+        """
+        source = transfer.want.source
+        try:
+            # At the very end there is no byte left to ask for.
+            body = await source(transfer.received if transfer.received != transfer.size else 0)
+            same = body.validator is not None and body.validator == transfer.validator
+            if body.offset and not (same and body.offset == transfer.received):
+                body.close()
+                body = await source(0)
+        except NoSuchFile as error:
+            raise UpstreamUnavailable(_UNNAMED, "the file went away while it was fetched") from error
+        self.resumed += 1
+        return body
+
+
+async def _exactly(draft: IDraft, offset: int, count: int) -> bytes:
+    pieces: list[bytes] = []
+    while count:
+        pieces.append(await draft.read(offset, count))
+        offset += len(pieces[-1])
+        count -= len(pieces[-1])
+    return b"".join(pieces)

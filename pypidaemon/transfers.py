@@ -1,0 +1,192 @@
+"""
+What the spool's download and its readers know of each other, and what of a file under way may be read (law 6).
+
+While it is not known whether the bytes are the promised ones, readers get all but the tail, and nothing at all of a file that is small or
+of unknown size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import attrs
+from zope.interface import implementer
+
+from pypidaemon.errors import CorruptContent
+from pypidaemon.interfaces import IBody, IContent, IDraft
+from pypidaemon.model import Digest
+from pypidaemon.waits import Bell
+
+SMALL = 2**20
+"""Files of up to this many bytes are verified before the first byte is given (law 6)."""
+
+TAIL = 64 * 2**10
+"""How many bytes at the end of larger files are held back until the verdict."""
+
+READ = 256 * 2**10
+"""The most bytes that one read of a file under way gives."""
+
+
+@attrs.frozen
+class Want:
+    """
+    What somebody wants to read, where it comes from, and what is promised of it.
+
+    Of several wants with one key that overlap, the first one's source, promises and `landed` count.
+
+    :param key: what makes two wants the same: the sha256 where known, else `label/project/filename`.
+    :param source: starts the transfer at an offset; raises NoSuchFile or UpstreamUnavailable.
+    :param digest: the sha256 the page promises.
+    :param size: the number of bytes the page promises.
+    :param checks: other hashes the page promises, as (algorithm, hexadecimal digest); those that hashlib knows are verified too.
+    :param landed: called with digest and size when the blob is durable and before any reader gets the tail, so that a record can be
+        made (law 7); what it raises fails the transfer.
+    """
+
+    key: str
+    source: Callable[[int], Awaitable[IBody]]
+    digest: Digest | None = None
+    size: int | None = None
+    checks: tuple[tuple[str, str], ...] = ()
+    landed: Callable[[Digest, int], Awaitable[None]] | None = None
+
+
+@attrs.define(eq=False)
+class Checks:
+    """The hashes besides sha256. A chunk costs less to hash here than to hand to a thread."""
+
+    _expected: list[tuple[str, Any, str]]
+
+    @classmethod
+    def of(cls, want: Want) -> Checks:
+        """Those that `want` promises and this Python can make."""
+        expected = []
+        for algorithm, value in want.checks:
+            # The names are upstream's, and which ones hashlib lists but cannot make differs from system to system.
+            with suppress(ValueError, TypeError):
+                function = hashlib.new(algorithm.lower(), usedforsecurity=False)
+                # Those of variable length (shake) say 0; no index promises them. The draft makes the sha256 anyway.
+                if function.digest_size and want.digest != value:
+                    expected.append((algorithm, function, value.lower()))
+        return cls(expected)
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes into account."""
+        for _, function, _ in self._expected:
+            function.update(data)
+
+    def insist(self) -> None:
+        """
+        Compare what came with what was promised.
+
+        :raises CorruptContent: they differ.
+        """
+        for algorithm, function, value in self._expected:
+            if function.hexdigest() != value:
+                raise CorruptContent(f"the content has {algorithm} {function.hexdigest()}, promised was {value}")
+
+
+@attrs.define(eq=False)
+class Transfer:
+    """What readers and the download know of each other."""
+
+    want: Want
+    size: int | None
+    digest: Digest | None = None
+    draft: IDraft | None = None
+    received: int = 0
+    validator: str | None = None
+    """Names the state of the file upstream that the bytes received are the beginning of."""
+    failure: Exception | None = None
+    readers: int = 0
+    bell: Bell = attrs.field(factory=Bell)
+
+    @property
+    def small(self) -> bool:
+        """Whether nothing may be given out before the verdict; a size not known counts as small."""
+        return self.size is None or self.size <= SMALL
+
+    @property
+    def readable(self) -> int:
+        """How many bytes from the beginning may be given out now (law 6)."""
+        if self.digest is not None:
+            return self.received
+        return 0 if self.size is None or self.small else min(self.received, self.size - TAIL)
+
+    async def until(self, condition: Callable[[], bool]) -> IDraft:
+        """Wait for that, and give the draft; raise what the transfer failed with."""
+        while self.failure is None and not condition():
+            await self.bell.wait()
+        if self.failure is not None:
+            # All readers share the one error, and each raising would add to its traceback.
+            raise self.failure.with_traceback(None)
+        assert self.draft is not None
+        return self.draft
+
+    def end(self, outcome: Digest | Exception) -> None:
+        """Tell the readers how it ended."""
+        if isinstance(outcome, Exception):
+            self.failure = outcome
+        else:
+            self.digest = outcome
+        self.bell.ring()
+        self.release()
+
+    def release(self) -> None:
+        """Close the draft when neither the download nor a reader needs it."""
+        if not self.readers and self.draft is not None and (self.digest is not None or self.failure is not None):
+            self.draft.close()
+
+
+@implementer(IContent)
+@attrs.define(eq=False)
+class Reader:
+    """The bytes of a transfer for one reader."""
+
+    transfer: Transfer
+    _closed: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.transfer.readers += 1
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are: the page's word, else upstream's, else known when all have come."""
+        return self.transfer.size
+
+    @property
+    def digest(self) -> Digest | None:
+        """The sha256, when it is verified."""
+        return self.transfer.digest
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """
+        Give bytes from `offset` on as `IContent.read`; those at the end, and the word that there are no more, after the verdict.
+
+        :raises StorageFull: there was no room for the rest.
+        """
+        transfer = self.transfer
+        draft = await transfer.until(lambda: transfer.digest is not None or transfer.readable > offset)
+        count = min(limit, READ, transfer.readable - offset)
+        return await draft.read(offset, count) if count > 0 else b""
+
+    def close(self) -> None:
+        """Leave; the download goes on."""
+        if not self._closed:
+            self._closed = True
+            self.transfer.readers -= 1
+            self.transfer.release()
+
+
+def agree(promised: int | None, told: int | None) -> int | None:
+    """
+    The one length that is left of two statements, None where neither says anything.
+
+    :raises CorruptContent: they contradict each other (S27).
+    """
+    if promised is not None and told is not None and promised != told:
+        raise CorruptContent(f"upstream has {told} bytes, promised were {promised}")
+    return told if promised is None else promised

@@ -1,0 +1,98 @@
+"""Ways to wait: for something to happen, for not too long, for whichever comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+class TookTooLong(Exception):
+    """What was waited for did not come within the time allowed."""
+
+
+@attrs.define(eq=False)
+class Bell:
+    """Wakes everybody who waits for it. It remembers nothing: who comes after a ring waits for the next one."""
+
+    _waiting: dict[Deferred[None], None] = attrs.field(init=False, factory=dict)
+
+    def ring(self) -> None:
+        """Wake all who wait now. Those who begin to wait while being woken wait for the next ring."""
+        for sleeper in list(self._waiting):
+            # One who was woken may have cancelled another, which then is here no more.
+            if sleeper in self._waiting:
+                del self._waiting[sleeper]
+                sleeper.callback(None)
+
+    def wait(self) -> Deferred[None]:
+        """A Deferred that fires with the next ring; cancelling it takes the waiter off the list."""
+        sleeper: Deferred[None] = Deferred(lambda left: self._waiting.pop(left, None))
+        self._waiting[sleeper] = None
+        return sleeper
+
+    @property
+    def listeners(self) -> int:
+        """How many are waiting."""
+        return len(self._waiting)
+
+
+async def _follow(awaitable: Awaitable[Any]) -> None:
+    """Turn anything that can be awaited into a coroutine, the one thing that a Deferred can be made from."""
+    await awaitable
+
+
+async def first(*awaitables: Awaitable[Any]) -> int:
+    """
+    Wait until one of them is done, cancel the others, and answer the position of the one that was.
+
+    All are begun, in order; of several that are done at once the first in order counts. What becomes of the cancelled ones is of no
+    interest, so their failures are dropped. Cancelling this wait cancels all.
+
+    :raises ValueError: there is nothing to wait for.
+    :raises Exception: whatever the one that was done first raised.
+    """
+    if not awaitables:
+        raise ValueError("nothing to wait for")
+    ended: Deferred[int] = Deferred()
+
+    def done(result: object, position: int) -> None:
+        if ended.called:
+            return
+        if isinstance(result, Failure):
+            ended.errback(result)
+        else:
+            ended.callback(position)
+
+    running = [Deferred.fromCoroutine(_follow(awaitable)) for awaitable in awaitables]
+    for position, deferred in enumerate(running):
+        deferred.addBoth(done, position)
+    try:
+        return await ended
+    finally:
+        for deferred in running:
+            deferred.cancel()
+
+
+async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -> T:
+    """
+    Answer what `awaitable` comes to, unless that takes longer than `seconds`; it is then cancelled.
+
+    :raises TookTooLong: the time is up. That does not depend on how quickly the cancelled one gives up.
+    :raises Exception: whatever `awaitable` raised in time.
+    """
+    results: list[T] = []
+
+    async def keep() -> None:
+        results.append(await awaitable)
+
+    if await first(keep(), deferLater(clock, seconds)) == 1:
+        raise TookTooLong(f"nothing came within {seconds:g} seconds")
+    return results[0]

@@ -1,0 +1,68 @@
+"""What every `IFileFacts` promises."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from zope.interface.verify import verifyObject
+
+from pypidaemon.interfaces import IFileFacts, IRecords
+from pypidaemon.model import Digest, Fact
+from tests.gear import now
+from tests.records_gear import BAR, FOO, SDIST, WHEEL
+
+DIGESTS = st.sampled_from([None, Digest("a" * 64), Digest("b" * 64)])
+FACTS = st.builds(Fact, DIGESTS, st.sampled_from([None, 0, 1, 2**40]), DIGESTS, st.booleans())
+
+
+class FileFactsContract:
+    """Run by every place of records; a subclass's module has a fixture `records`."""
+
+    @pytest.fixture
+    def facts(self, records: IRecords) -> IFileFacts:
+        return records.facts
+
+    def test_keeps_the_interface(self, facts: IFileFacts) -> None:
+        verifyObject(IFileFacts, facts)
+
+    def test_nothing_is_known_at_first(self, facts: IFileFacts) -> None:
+        assert dict(now(facts.known("pypi", FOO))) == {}
+
+    def test_what_was_learned_is_known(self, facts: IFileFacts) -> None:
+        fact = Fact(Digest("a" * 64), 12, Digest("b" * 64))
+        assert now(facts.learn("pypi", FOO, WHEEL, fact)) == fact
+        now(facts.learn("pypi", FOO, SDIST, Fact(metadata_broken=True)))
+        assert dict(now(facts.known("pypi", FOO))) == {WHEEL: fact, SDIST: Fact(metadata_broken=True)}
+        assert dict(now(facts.known("pypi", BAR))) == {}
+        assert dict(now(facts.known("other", FOO))) == {}
+
+    def test_S29_the_first_pin_stands(self, facts: IFileFacts) -> None:
+        """Of two who learn at once the second is told the first one's pin."""
+        first = Fact(Digest("a" * 64), 1)
+        now(facts.learn("pypi", FOO, WHEEL, first))
+        assert now(facts.learn("pypi", FOO, WHEEL, Fact(Digest("b" * 64), 2))) == first
+        assert now(facts.known("pypi", FOO))[WHEEL] == first
+
+    def test_gaps_are_filled(self, facts: IFileFacts) -> None:
+        now(facts.learn("pypi", FOO, WHEEL, Fact(metadata=Digest("c" * 64))))
+        assert now(facts.learn("pypi", FOO, WHEEL, Fact(Digest("a" * 64), 1))) == Fact(Digest("a" * 64), 1, Digest("c" * 64))
+
+    def test_S30_a_broken_sidecar_stays_known(self, facts: IFileFacts) -> None:
+        now(facts.learn("pypi", FOO, WHEEL, Fact(metadata_broken=True)))
+        assert now(facts.learn("pypi", FOO, WHEEL, Fact(size=3))) == Fact(size=3, metadata_broken=True)
+
+    @given(st.lists(FACTS, max_size=6), st.integers(0, 2**30))
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_S29_what_is_known_only_grows(self, facts: IFileFacts, learned: list[Fact], label: int) -> None:
+        """Every field keeps the first value it got, and `known` says what `learn` answered."""
+        where = f"label-{label}"
+        before = now(facts.known(where, FOO)).get(WHEEL, Fact())
+        for fact in learned:
+            after = now(facts.learn(where, FOO, WHEEL, fact))
+            assert after == now(facts.known(where, FOO))[WHEEL]
+            for field in ("digest", "size", "metadata"):
+                old = getattr(before, field)
+                assert getattr(after, field) == (getattr(fact, field) if old is None else old)
+            assert after.metadata_broken == (before.metadata_broken or fact.metadata_broken)
+            before = after

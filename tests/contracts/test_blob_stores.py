@@ -1,0 +1,407 @@
+"""The blob stores under their common contract, and what the one on disk promises besides."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from pypidaemon.blobs.directory import DirectoryBlobs
+from pypidaemon.blobs.memory import MemoryBlobs
+from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFull
+from pypidaemon.interfaces import IOnDisk
+from pypidaemon.threads import Threads
+from tests.contracts.blob_store import BlobStoreContract, held, put, sha256, whole
+from tests.gear import inline
+
+
+def folder(case: TestCase) -> Path:
+    """A new folder that is gone when the test is."""
+    made = tempfile.TemporaryDirectory()
+    case.addCleanup(made.cleanup)
+    return Path(made.name)
+
+
+class MemoryContract(BlobStoreContract, TestCase):
+    """In memory."""
+
+    def make(self) -> MemoryBlobs:
+        return MemoryBlobs()
+
+
+class InlineDirectoryContract(BlobStoreContract, TestCase):
+    """In a folder, without threads."""
+
+    def make(self) -> DirectoryBlobs:
+        store = DirectoryBlobs(folder(self) / "blobs", "blobs", inline)
+        store.startService()
+        return store
+
+
+class ThreadedDirectoryContract(BlobStoreContract, TestCase):
+    """In a folder, on real threads."""
+
+    def make(self) -> DirectoryBlobs:
+        threads = Threads(reactor, "disk", 4)  # type: ignore[arg-type]  # the module that is the reactor
+        threads.startService()
+        self.addCleanup(threads.stopService)
+        store = DirectoryBlobs(folder(self) / "blobs", "blobs", threads)
+        store.startService()
+        return store
+
+
+class MemoryLimitTests(TestCase):
+    """The memory store can be full too."""
+
+    async def test_F53_beyond_the_limit_nothing_is_taken_and_what_was_there_stays(self) -> None:
+        store = MemoryBlobs(limit=10)
+        draft = await store.draft()
+        await draft.write(b"12345678")
+        with pytest.raises(StorageFull):
+            await draft.write(b"123")
+        assert await draft.read(0, 100) == b"12345678"
+        await draft.write(b"90")
+        digest = await draft.commit(None)
+        await store.remove(digest)
+        assert await put(store, b"abcdefghij") == sha256(b"abcdefghij")
+        assert await put(store, b"") == sha256(b"")
+
+
+class OnDiskTests(TestCase):
+    """What a folder promises besides: modes, durability, room, and order after a crash."""
+
+    def setUp(self) -> None:
+        self.path = folder(self) / "blobs"
+        self.store = self.started()
+
+    def started(self) -> DirectoryBlobs:
+        store = DirectoryBlobs(self.path, "blobs", inline)
+        store.startService()
+        return store
+
+    def drafts(self) -> list[str]:
+        return sorted(os.listdir(self.path / "drafts"))
+
+    def file(self, data: bytes) -> Path:
+        digest = sha256(data)
+        return self.path / digest[:2] / digest[2:4] / digest
+
+    def refuses_to_start(self, *words: str) -> None:
+        with pytest.raises(PypidaemonError) as caught:
+            self.started()
+        text = str(caught.value)
+        assert "\n" not in text
+        assert str(self.path) not in text
+        for word in ("[blobs:blobs]", *words):
+            assert word in text
+
+    async def test_it_is_a_service(self) -> None:
+        verifyObject(IService, self.store)
+        assert self.store.running
+
+    async def test_contents_say_where_the_door_may_send_them_from_and_drafts_do_not(self) -> None:
+        draft = await self.store.draft()
+        assert not IOnDisk.providedBy(draft)
+        await draft.write(b"data")
+        content = await self.store.open(await draft.commit(None))
+        verifyObject(IOnDisk, content)
+        assert content.path == str(self.file(b"data"))
+        assert Path(content.path).read_bytes() == b"data"
+        content.close()
+        draft.close()
+
+    async def test_S7_folders_and_files_are_for_the_daemon_alone_whatever_the_umask(self) -> None:
+        before = os.umask(0)
+        try:
+            self.path = self.path / "deep" / "er"
+            self.store = self.started()
+            await put(self.store, b"data")
+        finally:
+            os.umask(before)
+        place = self.file(b"data")
+        for made in (self.path.parent, self.path, self.path / "drafts", place.parent, place.parent.parent):
+            assert stat.S_IMODE(made.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+
+    async def test_S7_a_symbolic_link_in_place_of_the_folder_is_refused_and_not_written_through(self) -> None:
+        real = self.path
+        empty = folder(self) / "blobs"
+        empty.mkdir()
+        self.path = real.with_name("link")
+        self.path.symlink_to(empty)
+        self.refuses_to_start("symbolic link")
+        assert list(empty.iterdir()) == []
+
+    async def test_S7_a_folder_others_can_write_to_is_refused(self) -> None:
+        for place in (self.path, self.path / "drafts"):
+            for mode in (0o720, 0o702, 0o777):
+                place.chmod(mode)
+                self.refuses_to_start(f"{mode:04o}")
+            place.chmod(0o755)
+        self.started()
+
+    async def test_a_file_in_place_of_the_folder_is_refused_with_one_line(self) -> None:
+        self.path = self.path / "file"
+        self.path.write_bytes(b"")
+        self.refuses_to_start()
+        self.path = self.path / "below"
+        self.refuses_to_start("cannot be used")
+
+    async def test_S7_what_is_planted_under_a_blobs_name_is_neither_followed_nor_waited_for(self) -> None:
+        secret = folder(self) / "blobs"
+        secret.write_bytes(b"secret")
+        place = self.file(b"data")
+        place.parent.mkdir(parents=True)
+        for plant in (lambda: place.symlink_to(secret), lambda: os.mkfifo(place), place.mkdir):
+            plant()
+            with pytest.raises(NoSuchBlob):
+                await self.store.open(sha256(b"data"))
+            place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+        place.symlink_to(secret)
+        await put(self.store, b"data")
+        assert not place.is_symlink()
+        assert secret.read_bytes() == b"secret"
+
+    async def test_what_is_no_blob_is_not_told_of(self) -> None:
+        digest = await put(self.store, b"data")
+        for stray in ("README", "ab", "zz"):
+            (self.path / stray).write_bytes(b"") if stray == "README" else (self.path / stray).mkdir(exist_ok=True)
+        (self.file(b"data").parent / "stray").write_bytes(b"")
+        (self.file(b"data").parent / ("f" * 64)).write_bytes(b"")
+        assert await held(self.store) == {digest}
+
+    async def test_law_7_file_synced_before_it_is_moved_and_folders_synced_after(self) -> None:
+        steps: list[str] = []
+
+        def name(descriptor: int) -> str:
+            path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            return str(path.relative_to(self.path)) if path != self.path else "."
+
+        def record(function: Callable[..., Any], describe: Callable[..., str]) -> Callable[..., Any]:
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                steps.append(describe(*args))
+                return function(*args, **kwargs)
+
+            return wrapped
+
+        draft = await self.store.draft()
+        await draft.write(b"data")
+        unfinished = f"drafts/{self.drafts()[0]}"
+        self.patch(os, "fsync", record(os.fsync, lambda descriptor: f"sync {name(descriptor)}"))
+        self.patch(os, "rename", record(os.rename, lambda *_: "rename"))
+        self.patch(os, "mkdir", record(os.mkdir, lambda made, _: f"make {Path(made).relative_to(self.path)}"))
+        digest = await draft.commit(None)
+        outer, inner = digest[:2], f"{digest[:2]}/{digest[2:4]}"
+        expected = [f"sync {unfinished}", f"make {outer}", "sync .", f"make {inner}", f"sync {outer}", "rename", f"sync {inner}"]
+        assert steps == expected
+        draft.close()
+        assert self.drafts() == []
+
+        # A folder once known to be durable needs no second sync; the file and its own folder always do.
+        steps.clear()
+        await put(self.store, b"data")
+        assert [step for step in steps if not step.startswith("sync drafts/")] == ["rename", f"sync {inner}"]
+
+    async def test_a_damaged_blob_is_mended_by_its_equal(self) -> None:
+        await put(self.store, b"data")
+        self.file(b"data").write_bytes(b"rust")
+        await put(self.store, b"data")
+        assert self.file(b"data").read_bytes() == b"data"
+
+    async def test_a_folder_tidied_away_meanwhile_is_made_again(self) -> None:
+        digest = await put(self.store, b"data")
+        await self.store.remove(digest)
+        place = self.file(b"data")
+        place.parent.rmdir()
+        place.parent.parent.rmdir()
+        await put(self.store, b"data")
+        assert place.read_bytes() == b"data"
+
+    async def test_F53_F56_F57_no_room_while_writing_leaves_the_draft_as_it_was(self) -> None:
+        real = os.pwrite
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            draft = await self.store.draft()
+            await draft.write(b"before")
+            calls: list[int] = []
+
+            def half(descriptor: int, data: Any, offset: int, number: int = number, calls: list[int] = calls) -> int:
+                calls.append(offset)
+                if len(calls) > 1:
+                    raise OSError(number, os.strerror(number))
+                return real(descriptor, data[:2], offset)
+
+            patch = self.patch(os, "pwrite", half)
+            with pytest.raises(StorageFull):
+                await draft.write(b"more than fits")
+            patch.restore()
+            assert len(calls) == 2
+            assert (self.path / "drafts" / self.drafts()[0]).read_bytes() == b"before"
+            assert await draft.read(0, 100) == b"before"
+            await draft.write(b" after")
+            assert await draft.commit(None) == sha256(b"before after")
+            draft.close()
+
+    async def test_F53_no_room_for_a_draft_or_at_commit_leaves_nothing_behind(self) -> None:
+        def full(*_: Any, **__: Any) -> Any:
+            raise OSError(errno.ENOSPC, "full")
+
+        for name in ("fsync", "rename", "mkdir"):
+            draft = await self.store.draft()
+            await draft.write(name.encode())
+            patch = self.patch(os, name, full)
+            with pytest.raises(StorageFull):
+                await draft.commit(None)
+            patch.restore()
+            with pytest.raises(CorruptContent):
+                await draft.read(0, 1)
+            draft.close()
+            assert self.drafts() == []
+            assert await held(self.store) == set()
+        patch = self.patch(os, "open", full)
+        with pytest.raises(StorageFull):
+            await self.store.draft()
+        patch.restore()
+
+    async def test_a_failing_disk_is_not_taken_for_a_full_one(self) -> None:
+        def broken(*_: Any) -> Any:
+            raise OSError(errno.EIO, "broken")
+
+        draft = await self.store.draft()
+        patch = self.patch(os, "fsync", broken)
+        with pytest.raises(OSError, match="broken") as caught:
+            await draft.commit(None)
+        patch.restore()
+        assert caught.value.errno == errno.EIO
+        assert self.drafts() == []
+
+    async def test_F57_a_real_file_size_limit_is_storage_full(self) -> None:
+        script = """
+            import resource, sys
+            from pathlib import Path
+            from tests.gear import inline, now
+            from pypidaemon.blobs.directory import DirectoryBlobs
+            from pypidaemon.errors import StorageFull
+            store = DirectoryBlobs(Path(sys.argv[1]), "blobs", inline)
+            store.startService()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+            draft = now(store.draft())
+            now(draft.write(b"x" * 4000))
+            try:
+                now(draft.write(b"x" * 4000))
+            except StorageFull:
+                print("full", len(now(draft.read(0, 9999))))
+        """
+        root = Path(__file__).parent.parent.parent
+        run = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), str(self.path)],
+            env={"PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout == "full 4000\n"
+
+    async def test_F65_drafts_of_the_dead_are_removed_at_start_and_those_of_the_living_are_not(self) -> None:
+        draft = await self.store.draft()
+        await draft.write(b"alive")
+        alive = self.drafts()
+        for name in ("0" * 32, "f" * 32):
+            (self.path / "drafts" / name).write_bytes(b"dead")
+        (self.path / "drafts" / "notes.txt").write_bytes(b"not ours")
+        (self.path / "drafts" / ("a" * 32)).symlink_to("/etc/passwd")
+        self.started()
+        assert self.drafts() == sorted([*alive, "notes.txt", "a" * 32])
+        await draft.commit(None)
+        draft.close()
+
+    async def test_a_draft_swept_away_before_it_was_locked_is_begun_again(self) -> None:
+        import fcntl
+
+        real = fcntl.flock
+        swept: list[str] = []
+
+        def sweep_first(descriptor: int, operation: int) -> None:
+            if not swept:
+                swept.extend(self.drafts())
+                (self.path / "drafts" / swept[0]).unlink()
+            real(descriptor, operation)
+
+        self.patch(fcntl, "flock", sweep_first)
+        draft = await self.store.draft()
+        assert len(self.drafts()) == 1
+        assert self.drafts() != swept
+        await draft.write(b"data")
+        assert await draft.commit(None) == sha256(b"data")
+        draft.close()
+
+    async def test_a_write_whose_waiter_left_makes_the_draft_worthless(self) -> None:
+        pending: list[Callable[[], None]] = []
+
+        async def by_hand(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            done: Deferred[Any] = Deferred()
+            pending.append(lambda: done.callback(function(*args, **kwargs)))
+            return await done
+
+        draft = await self.store.draft()
+        draft._disk = by_hand
+        write = Deferred.fromCoroutine(draft.write(b"data"))
+        write.addErrback(lambda _: None)
+        write.cancel()
+        pending.pop()()
+        draft._disk = inline
+        with pytest.raises(CorruptContent):
+            await draft.commit(None)
+        assert await held(self.store) == set()
+
+    async def test_a_reading_that_runs_while_its_content_is_closed_gets_its_bytes(self) -> None:
+        pending: list[Callable[[], None]] = []
+
+        async def by_hand(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            done: Deferred[Any] = Deferred()
+            pending.append(lambda: done.callback(function(*args, **kwargs)))
+            return await done
+
+        content = await self.store.open(await put(self.store, b"data"))
+        content._disk = by_hand
+        before = len(os.listdir("/proc/self/fd"))
+        reading = Deferred.fromCoroutine(content.read(0, 10))
+        content.close()
+        assert len(os.listdir("/proc/self/fd")) == before
+        pending.pop()()
+        assert await reading == b"data"
+        assert len(os.listdir("/proc/self/fd")) == before - 1
+        with pytest.raises(ValueError, match="closed"):
+            await content.read(0, 10)
+
+    async def test_nothing_keeps_a_descriptor_for_ever(self) -> None:
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        digest = await put(self.store, b"data")
+        aborted = await self.store.draft()
+        await aborted.abort()
+        closed_early = await self.store.draft()
+        closed_early.close()
+        await closed_early.commit(None)
+        content = await self.store.open(digest)
+        assert await whole(content) == b"data"
+        content.close()
+        lost = await self.store.open(digest)
+        lost_draft = await self.store.draft()
+        del lost, lost_draft
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,154 @@
+"""Memory and SQLite, asked the same in lockstep, say the same; and SQLite still does after it was closed and opened."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from twisted.internet.task import Clock
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.interfaces import IRecords
+from pypidaemon.model import (
+    Digest,
+    Fact,
+    File,
+    Filename,
+    FileRecord,
+    NormalizedName,
+    Remembered,
+    RememberedNames,
+    UpstreamPage,
+    Validators,
+)
+from pypidaemon.records.memory import MemoryRecords
+from tests.gear import now
+from tests.records_gear import sqlite_records
+
+LABELS = st.sampled_from(["root", "private"])
+NAMES = st.sampled_from([NormalizedName("foo"), NormalizedName("bar"), NormalizedName("a-b")])
+FILENAMES = st.sampled_from([Filename("foo-1.0.tar.gz"), Filename("Foo-1.zip"), Filename("foo-2-py3-none-any.whl")])
+DIGESTS = st.sampled_from([Digest("a" * 64), Digest("b" * 64)])
+MAYBE_DIGESTS = st.none() | DIGESTS
+TIMES = st.floats(0, 1e10)
+FACTS = st.builds(Fact, MAYBE_DIGESTS, st.none() | st.integers(0, 2**50), MAYBE_DIGESTS, st.booleans())
+FILES = st.builds(
+    lambda filename, digest, yanked, metadata: File(
+        filename, hashes=(("sha256", digest),) if digest else (), yanked=yanked, core_metadata=metadata
+    ),
+    FILENAMES,
+    MAYBE_DIGESTS,
+    st.sampled_from([None, "", "why"]),
+    MAYBE_DIGESTS,
+)
+PAGES = st.builds(lambda name, versions: UpstreamPage(name, versions=versions), NAMES, st.sampled_from([(), ("1",), ("1", "2")]))
+
+
+def outcome(question: Coroutine[Any, Any, Any]) -> Any:
+    """What came of it: the answer, or the kind and text of the error."""
+    try:
+        return now(question)
+    except PypidaemonError as error:
+        return type(error), str(error)
+
+
+class Agreement(RuleBasedStateMachine):
+    """Every rule asks both and compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.folder = Path(tempfile.mkdtemp())
+        self.memory: IRecords = MemoryRecords("records", self.clock)
+        self.sqlite: Any = sqlite_records(self.folder / "records.sqlite", self.clock)
+        self.sqlite.startService()
+
+    def teardown(self) -> None:
+        self.sqlite.stopService()
+        shutil.rmtree(self.folder)
+
+    def both(self, book: str, method: str, *args: Any) -> Any:
+        """Ask both and answer what they agree on."""
+        answers = [outcome(getattr(getattr(records, book), method)(*args)) for records in (self.memory, self.sqlite)]
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    @rule(seconds=st.integers(1, 1000))
+    def time_passes(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def reopen(self) -> None:
+        self.sqlite.stopService()
+        self.sqlite = sqlite_records(self.folder / "records.sqlite", self.clock)
+        self.sqlite.startService()
+
+    @rule(label=LABELS, name=NAMES, page=st.none() | PAGES, fetched=TIMES, fresh_until=TIMES)
+    def keep(self, label: str, name: NormalizedName, page: UpstreamPage | None, fetched: float, fresh_until: float) -> None:
+        self.both("pages", "keep", label, name, Remembered(page, fetched, fresh_until))
+
+    @rule(label=LABELS, name=NAMES)
+    def drop(self, label: str, name: NormalizedName) -> None:
+        self.both("pages", "drop", label, name)
+
+    @rule(label=LABELS, name=st.none() | NAMES)
+    def expire(self, label: str, name: NormalizedName | None) -> None:
+        self.both("pages", "expire", label, name)
+
+    @rule(label=LABELS, digest=DIGESTS, etag=st.none() | st.just('"e"'), serial=st.integers(0, 99), fresh_until=TIMES)
+    def keep_names(self, label: str, digest: Digest, etag: str | None, serial: int, fresh_until: float) -> None:
+        self.both("pages", "keep_names", label, RememberedNames(digest, Validators(etag), serial, 1.5, fresh_until))
+
+    @rule(label=LABELS, name=NAMES, filename=FILENAMES, fact=FACTS)
+    def learn(self, label: str, name: NormalizedName, filename: Filename, fact: Fact) -> None:
+        self.both("facts", "learn", label, name, filename, fact)
+
+    @rule(label=LABELS, name=NAMES, revision=st.sampled_from(["r1", "r2"]), at_least=st.integers(0, 20))
+    def number(self, label: str, name: NormalizedName, revision: str, at_least: int) -> None:
+        self.both("ledger", "number", label, name, revision, at_least)
+
+    @rule(label=LABELS, name=NAMES, file=FILES, version=st.sampled_from(["1", "2"]))
+    def record(self, label: str, name: NormalizedName, file: File, version: str) -> None:
+        self.both("files", "record", label, name, FileRecord(file, version, "ada"), "add")
+
+    @rule(label=LABELS, name=NAMES, filename=FILENAMES, file=FILES)
+    def amend(self, label: str, name: NormalizedName, filename: Filename, file: File) -> None:
+        self.both("files", "amend", label, name, filename, file, "amend")
+
+    @rule(label=LABELS, name=NAMES, filename=st.none() | FILENAMES)
+    def forget(self, label: str, name: NormalizedName, filename: Filename | None) -> None:
+        self.both("files", "forget", label, name, filename, "remove")
+
+    @rule(label=LABELS, since=st.integers(0, 25), limit=st.integers(0, 5))
+    def changes(self, label: str, since: int, limit: int) -> None:
+        self.both("files", "changes", label, since, limit)
+        self.both("ledger", "changes", label, since, limit)
+
+    @rule(digest=DIGESTS)
+    def references(self, digest: Digest) -> None:
+        self.both("files", "references", digest)
+
+    @rule(label=LABELS, name=NAMES)
+    def look(self, label: str, name: NormalizedName) -> None:
+        self.both("pages", "recall", label, name)
+        self.both("pages", "recall_names", label)
+        self.both("facts", "known", label, name)
+        self.both("files", "page", label, name)
+
+    @invariant()
+    def the_same_is_listed(self) -> None:
+        for label in ("root", "private"):
+            names = self.both("files", "names", label)
+            assert list(names) == sorted(names)
+            self.both("ledger", "serials", label)
+            self.both("ledger", "high", label)
+
+
+TestAgreement = Agreement.TestCase
+TestAgreement.settings = settings(max_examples=30, stateful_step_count=30)

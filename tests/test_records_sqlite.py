@@ -1,0 +1,639 @@
+"""What SQLite records promise beyond the contract: durability, privacy of the files, upgrades, and grace when things break."""
+
+from __future__ import annotations
+
+import tempfile
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import TestCase
+
+from pypidaemon.errors import PypidaemonError, StorageFull
+from pypidaemon.model import Digest, Fact, NormalizedName, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.records import schemas
+from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.sqlite import SqliteRecords
+from pypidaemon.records.sqlite_ledger import SqliteLedger
+from tests.gear import inline, later, now, waiting
+from tests.records_gear import BAR, FOO, SDIST, WHEEL, InlinePool, record, sqlite_records
+
+PAGE = UpstreamPage(FOO, versions=tuple(f"1.{minor}" for minor in range(2000)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "records.sqlite"
+
+
+@pytest.fixture
+def records(path: Path) -> Iterator[SqliteRecords]:
+    """Running records without threads."""
+    made = sqlite_records(path, Clock())
+    made.startService()
+    yield made
+    made.stopService()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """The texts of warnings logged while the test runs."""
+    seen: list[str] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        if event["log_level"].name == "warn":
+            seen.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(observe)
+    yield seen
+    globalLogPublisher.removeObserver(observe)
+
+
+def started(path: Path) -> SqliteRecords:
+    """Records at that path, running."""
+    made = sqlite_records(path, Clock())
+    made.startService()
+    return made
+
+
+def fill(records: SqliteRecords) -> None:
+    """Something in every book."""
+    now(records.pages.keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
+    now(records.pages.keep_names("pypi", RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
+    now(records.facts.learn("pypi", FOO, WHEEL, Fact(Digest("b" * 64), 5)))
+    now(records.ledger.number("root", FOO, "r1", 40))
+    now(records.files.record("private", FOO, record(WHEEL), "add"))
+
+
+def contents(records: SqliteRecords) -> list[Any]:
+    """What `fill` put there."""
+    return [
+        now(records.identity()),
+        now(records.pages.recall("pypi", FOO)),
+        now(records.pages.recall_names("pypi")),
+        dict(now(records.facts.known("pypi", FOO))),
+        dict(now(records.ledger.serials("root"))),
+        now(records.files.page("private", FOO)),
+        now(records.files.changes("private", 0, 10)),
+    ]
+
+
+def beside(path: Path) -> Path:
+    """The page cache that belongs to the database at that path."""
+    return path.with_name(f"{path.stem}-cache.sqlite")
+
+
+def overwrite(path: Path, offset: int = 0, length: int = 4096) -> None:
+    """Spoil some bytes of a file."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xa5" * length)
+
+
+# --- durability ---------------------------------------------------------------------------------------------------------------
+
+
+def test_everything_survives_a_restart(path: Path) -> None:
+    """The identity, every book, and where the numbers were."""
+    first = started(path)
+    fill(first)
+    before = contents(first)
+    first.stopService()
+    second = started(path)
+    assert contents(second) == before
+    assert now(second.ledger.number("root", FOO, "r1", 0)) == 40
+    assert now(second.ledger.number("root", FOO, "r2", 0)) == 41
+    assert now(second.files.record("private", BAR, record(SDIST), "add")) == 2
+    second.stopService()
+
+
+def test_one_service_can_stop_and_start_again(records: SqliteRecords) -> None:
+    fill(records)
+    before = contents(records)
+    records.stopService()
+    with pytest.raises(RuntimeError):
+        now(records.files.names("private"))
+    records.startService()
+    assert contents(records) == before
+
+
+def test_a_committed_write_is_there_after_a_kill(records: SqliteRecords, path: Path, tmp_path: Path) -> None:
+    """A copy of the files, taken while the daemon runs and has closed nothing, is what a killed process leaves."""
+    fill(records)
+    before = contents(records)
+    copy = tmp_path / "copy"
+    copy.mkdir(mode=0o700)
+    for file in path.parent.iterdir():
+        if not file.name.endswith("-shm"):
+            shutil.copy2(file, copy)
+    assert (copy / "records.sqlite-wal").stat().st_size > 0
+    again = started(copy / "records.sqlite")
+    assert contents(again) == before
+    again.stopService()
+
+
+def test_a_change_that_fails_half_way_was_never_made(records: SqliteRecords) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO projects VALUES ('private', 'half', 1)")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        now(records._main.write(half))
+    assert dict(now(records.files.names("private"))) == {}
+    assert now(records.files.record("private", FOO, record(WHEEL), "add")) == 1
+
+
+def test_commits_are_synced_where_truth_lies(records: SqliteRecords) -> None:
+    """2 is FULL, 1 is NORMAL; only what may be lost is written without a sync for each commit."""
+
+    def synchronous(connection: sqlite3.Connection) -> tuple[Any, ...]:
+        return tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode", "foreign_keys"))
+
+    assert now(records._main.write(synchronous)) == (2, "wal", 1)
+    assert now(records._cache.write(synchronous)) == (1, "wal", 1)
+
+
+def test_readers_cannot_write(records: SqliteRecords) -> None:
+    with pytest.raises(PypidaemonError, match="readonly"):
+        now(records._main.read(lambda connection: connection.execute("DELETE FROM files")))
+
+
+# --- privacy of the files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_S7_files_and_folders_are_ours_alone(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask says, also for the folders that had to be made and the files that SQLite puts beside its database."""
+    path = tmp_path / "new" / "data" / "records.sqlite"
+    before = os.umask(umask)
+    try:
+        records = started(path)
+        fill(records)
+    finally:
+        os.umask(before)
+    modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir() if not entry.name.endswith("-dirty")}
+    assert {"records.sqlite", "records.sqlite-wal", "records-cache.sqlite", "records-cache.sqlite-wal"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
+    records.stopService()
+
+
+def test_S7_an_open_file_is_closed_to_others(path: Path) -> None:
+    started(path).stopService()
+    path.chmod(0o644)
+    started(path).stopService()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_S7_a_symbolic_link_is_refused(path: Path, tmp_path: Path, suffix: str) -> None:
+    path.parent.mkdir(mode=0o700)
+    target = tmp_path / "elsewhere"
+    target.write_bytes(b"")
+    Path(f"{path}{suffix}").symlink_to(target)
+    with pytest.raises(PypidaemonError, match="symbolic link"):
+        started(path)
+    assert target.read_bytes() == b""
+
+
+def test_S7_a_folder_that_others_can_write_to_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(0o777)
+    with pytest.raises(PypidaemonError, match="others can write"):
+        started(path)
+
+
+def test_S7_only_a_regular_file_will_do(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    os.mkfifo(path)
+    with pytest.raises(PypidaemonError, match="regular file"):
+        started(path)
+
+
+def test_a_folder_in_the_files_place_is_one_line(path: Path) -> None:
+    path.mkdir(parents=True, mode=0o700)
+    path.parent.chmod(0o700)
+    with pytest.raises(PypidaemonError) as caught:
+        started(path)
+    assert str(path.parent) not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- schemas ------------------------------------------------------------------------------------------------------------------
+
+LATER = """
+-- A step; with a comment that holds a semicolon.
+CREATE TABLE later (word TEXT NOT NULL DEFAULT 'a;b');
+INSERT INTO later DEFAULT VALUES
+"""
+
+
+def database(path: Path, *more: str) -> Database:
+    """The main database as a program with these further steps would open it."""
+    return Database(path, "records", [*schemas.steps("records"), *more], "FULL", inline, inline)
+
+
+def test_F92_an_older_schema_is_upgraded_and_the_state_before_kept(path: Path) -> None:
+    """The steps that are missing are applied, what was there stays, and a copy of the database as it was lies beside it."""
+    records = started(path)
+    fill(records)
+    records.stopService()
+    opened = database(path, LATER)
+    opened.open()
+    assert now(opened.read(lambda connection: connection.execute("SELECT word FROM later").fetchall())) == [("a;b",)]
+    assert now(opened.read(schemas.version)) == 2
+    assert now(opened.read(lambda connection: connection.execute("SELECT name, serial FROM ledger").fetchall())) == [("foo", 40)]
+    opened.close()
+    copy = path.with_name("records-schema-1.sqlite")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert schemas.version(connection) == 1
+        assert connection.execute("SELECT count(*) FROM files").fetchone() == (1,)
+    connection.close()
+    opened.open()
+    opened.close()
+
+
+def test_F92_a_failing_step_leaves_the_schema_as_it_was(path: Path) -> None:
+    started(path).stopService()
+    broken = database(path, LATER + ";\nCREATE TABLE files (twice INTEGER);\n")
+    with pytest.raises(PypidaemonError, match="already exists"):
+        broken.open()
+    opened = database(path)
+    opened.open()
+    assert now(opened.read(schemas.version)) == 1
+    assert now(opened.read(lambda connection: connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'later'").fetchall())) == []
+    opened.close()
+
+
+def test_F92_a_later_schema_is_refused_without_a_write(path: Path) -> None:
+    opened = database(path, LATER)
+    opened.open()
+    opened.close()
+    before = path.read_bytes()
+    with pytest.raises(UnusableDatabase, match=r"later version.*schema 2, known up to 1") as caught:
+        started(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert not beside(path).exists()
+
+
+def test_F92_another_process_may_upgrade_first(path: Path) -> None:
+    """How many steps are missing is seen with the writing lock held, so that no step is applied twice and none undone."""
+    opened = database(path)
+    opened.open()
+    now(opened.write(schemas.upgrade, opened.schema))
+    assert now(opened.read(schemas.version)) == 1
+    opened.schema = []
+    with pytest.raises(UnusableDatabase, match="later version"):
+        now(opened.write(opened._upgrade))
+    opened.close()
+
+
+# --- broken things ------------------------------------------------------------------------------------------------------------
+
+
+def test_F66_a_damaged_main_database_refuses_to_start(path: Path) -> None:
+    records = started(path)
+    fill(records)
+    records.stopService()
+    overwrite(path)
+    damaged = path.read_bytes()
+    with pytest.raises(UnusableDatabase, match="damaged") as caught:
+        started(path)
+    assert str(caught.value) == "records records: the database is damaged"
+    assert path.read_bytes() == damaged
+
+
+def test_F66_damage_inside_is_found_after_an_unclean_stop(path: Path, tmp_path: Path) -> None:
+    """Header and schema are whole, a page of a table is not; the marker that a killed process leaves makes the start look closely."""
+    records = started(path)
+    for number in range(200):
+        now(records.files.record("private", NormalizedName(f"p{number}"), record(WHEEL), "add"))
+    records.stopService()
+    assert not Path(f"{path}-dirty").exists()
+    overwrite(path, path.stat().st_size - 8192, 8192)
+    Path(f"{path}-dirty").touch()
+    with pytest.raises(UnusableDatabase, match="damaged"):
+        started(path)
+    assert Path(f"{path}-dirty").exists()
+
+
+def test_F66_damage_found_while_running_is_looked_at_by_the_next_start(path: Path) -> None:
+    """A clean stop does not make a damaged database a sound one."""
+    records = started(path)
+    for number in range(200):
+        now(records.files.record("private", NormalizedName(f"p{number}"), record(WHEEL), "add"))
+    records.stopService()
+    overwrite(path, 8192, path.stat().st_size - 8192)
+    records.startService()
+    with pytest.raises(UnusableDatabase):
+        now(records.files.changes("private", 0, 500))
+    records.stopService()
+    assert Path(f"{path}-dirty").exists()
+    with pytest.raises(UnusableDatabase):
+        started(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [overwrite, lambda path: path.write_bytes(b"no database at all" * 500), lambda path: os.truncate(path, 5000)]
+)
+def test_law_8_a_damaged_cache_is_begun_anew(path: Path, spoil: Callable[[Path], None], lines: list[str]) -> None:
+    """One line of the log; what is true is untouched."""
+    records = started(path)
+    fill(records)
+    records.stopService()
+    spoil(beside(path))
+    records = started(path)
+    assert len(lines) == 1
+    assert "begun anew" in lines[0]
+    assert now(records.pages.recall("pypi", FOO)) is None
+    assert now(records.files.names("private")) == {FOO: 1}
+    fill(records)
+    assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
+    records.stopService()
+
+
+def test_law_8_a_cache_of_a_later_version_is_begun_anew(path: Path, lines: list[str]) -> None:
+    started(path).stopService()
+    with sqlite3.connect(beside(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    records = started(path)
+    assert len(lines) == 1
+    assert now(records._cache.read(schemas.version)) == len(schemas.steps("cache"))
+    records.stopService()
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"\x28\xb5\x2f\xfd\x00", "truncated", "flipped", "other", "huge"])
+def test_law_8_a_row_that_cannot_be_read_counts_as_absent_and_goes(records: SqliteRecords, body: bytes | str, lines: list[str]) -> None:
+    import zstandard
+
+    fill(records)
+
+    def spoil(connection: sqlite3.Connection) -> None:
+        whole: bytes = connection.execute("SELECT body FROM bodies").fetchone()[0]
+        spoilt = {
+            "truncated": whole[:-9],
+            "flipped": whole[:40] + bytes([whole[40] ^ 255]) + whole[41:],
+            "other": zstandard.compress(b'{"some": "thing"}'),
+            "huge": b"\x28\xb5\x2f\xfd\xe0" + (2**60).to_bytes(8, "little"),
+        }
+        connection.execute("UPDATE bodies SET body = ?", (spoilt[body] if isinstance(body, str) else body,))
+
+    now(records._cache.write(spoil))
+    assert now(records.pages.recall("pypi", FOO)) is None
+    assert len(lines) == 1
+    count = "SELECT (SELECT count(*) FROM pages) + (SELECT count(*) FROM bodies)"
+    assert now(records._cache.read(lambda connection: connection.execute(count).fetchone())) == (0,)
+    now(records.pages.keep("pypi", FOO, Remembered(PAGE, 3.0, 4.0)))
+    assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 3.0, 4.0)
+
+
+def no_room(connection: sqlite3.Connection) -> None:
+    """Let the database be as large as it may become."""
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+
+
+def test_a_damaged_row_that_cannot_be_dropped_counts_as_absent_all_the_same(records: SqliteRecords, path: Path, lines: list[str]) -> None:
+    fill(records)
+    now(records._cache.write(lambda connection: connection.execute("UPDATE bodies SET body = x'00'")))
+    records._cache._writer.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(beside(path), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert now(records.pages.recall("pypi", FOO)) is None
+    other.close()
+    assert len(lines) == 2
+
+
+def test_nothing_is_asked_of_a_closed_database(path: Path) -> None:
+    """Not a storage error that a cache might swallow: whoever asks has a mistake in the order of its life."""
+    closed = database(path)
+    with pytest.raises(RuntimeError, match="not open"):
+        now(closed.read(schemas.version))
+    with pytest.raises(RuntimeError, match="not open"):
+        now(closed.write(schemas.version))
+
+
+def room(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_F54_a_full_disk_fails_writes_alone_and_heals_without_a_restart(records: SqliteRecords) -> None:
+    fill(records)
+    before = contents(records)
+    now(records._main.write(no_room))
+    big = record(WHEEL, "1.0" + "0" * 100_000)
+    with pytest.raises(StorageFull):
+        now(records.files.record("private", BAR, big, "add"))
+    assert contents(records) == before
+    assert now(records.ledger.number("root", FOO, "r1", 40)) == 40
+    now(records._main.write(room))
+    assert now(records.files.record("private", BAR, big, "add")) == 2
+
+
+def test_F54_a_full_disk_loses_a_page_and_no_answer(records: SqliteRecords, lines: list[str]) -> None:
+    """Not keeping is what a cache may do; the answer that should have been kept still goes out."""
+    fill(records)
+    now(records._cache.write(no_room))
+    long = UpstreamPage(BAR, versions=tuple(f"{number * 7919 % 104729}.{number**5 % 1000003}" for number in range(20_000)))
+    now(records.pages.keep("pypi", BAR, Remembered(long, 1.0, 2.0)))
+    now(records.pages.keep_names("x" * 100_000, RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
+    assert now(records.pages.recall("pypi", BAR)) is None
+    assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
+    assert len(lines) == 2
+    assert all("no room" in line for line in lines)
+
+
+def test_law_8_a_cache_damaged_while_running_answers_nothing_kept(path: Path, lines: list[str]) -> None:
+    records = started(path)
+    fill(records)
+    records.stopService()
+    # Page 1, with the schema, stays whole: what breaks is every table.
+    overwrite(beside(path), 4096, beside(path).stat().st_size - 4096)
+    records.startService()
+    assert now(records.pages.recall("pypi", FOO)) is None
+    assert now(records.pages.recall_names("pypi")) is None
+    now(records.pages.keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
+    now(records.pages.keep_names("pypi", RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
+    with pytest.raises(UnusableDatabase):
+        now(records.pages.expire("pypi", None))
+    assert len(lines) == 4
+    records.stopService()
+    records.startService()
+    fill(records)
+    assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
+    records.stopService()
+
+
+def test_F68_a_write_that_finds_the_database_busy_fails_and_reads_go_on(records: SqliteRecords, path: Path) -> None:
+    """Another program holds the lock; the wait itself is SQLite's, so here it is cut to none."""
+    fill(records)
+    records._main._writer.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(PypidaemonError, match="locked") as caught:
+        now(records.files.record("private", BAR, record(SDIST), "add"))
+    assert not isinstance(caught.value, StorageFull)
+    assert now(records.files.page("private", FOO))[0] == 1
+    other.execute("COMMIT")
+    other.close()
+    assert now(records.files.record("private", BAR, record(SDIST), "add")) == 2
+
+
+def test_a_number_too_large_for_the_database_is_an_error_of_ours(records: SqliteRecords) -> None:
+    with pytest.raises(PypidaemonError):
+        now(records.ledger.number("root", FOO, "r1", 10**30))
+    assert now(records.ledger.number("root", FOO, "r1", 3)) == 3
+
+
+def test_a_start_that_fails_half_way_leaves_nothing_open(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    beside(path).mkdir()
+    records = sqlite_records(path, Clock())
+    with pytest.raises(PypidaemonError):
+        records.startService()
+    assert not records.running
+    assert not Path(f"{path}-wal").exists()
+    beside(path).rmdir()
+    records.startService()
+    fill(records)
+    records.stopService()
+
+
+def test_a_page_that_was_only_confirmed_is_not_written_again(records: SqliteRecords) -> None:
+    """A new row would have a new number."""
+
+    def number(connection: sqlite3.Connection) -> Any:
+        return connection.execute("SELECT rowid FROM bodies WHERE name = 'bar'").fetchone()
+
+    for name in (FOO, BAR, NormalizedName("last")):
+        now(records.pages.keep("pypi", name, Remembered(PAGE, 1.0, 2.0)))
+    before = now(records._cache.read(number))
+    now(records.pages.keep("pypi", BAR, Remembered(PAGE, 3.0, 4.0)))
+    assert now(records._cache.read(number)) == before
+    now(records.pages.keep("pypi", BAR, Remembered(UpstreamPage(BAR), 3.0, 4.0)))
+    assert now(records._cache.read(number)) != before
+
+
+# --- several processes --------------------------------------------------------------------------------------------------------
+
+
+def test_R68_two_processes_share_one_space_of_numbers(path: Path) -> None:
+    """What one has given the other stays above; an unclean mark goes with the last to stop."""
+    one, two = started(path), started(path)
+    assert now(one.ledger.number("root", FOO, "r1", 0)) == 1
+    assert now(two.ledger.number("root", FOO, "r1", 0)) == 1
+    assert now(two.ledger.number("root", FOO, "r2", 0)) == 2
+    assert now(one.ledger.number("root", FOO, "r3", 0)) == 3
+    assert now(one.ledger.number("root", BAR, "r1", 0)) == 4
+    assert now(one.files.record("private", FOO, record(WHEEL), "add")) == 1
+    assert now(two.files.record("private", FOO, record(SDIST), "add")) == 2
+    assert now(one.identity()) == now(two.identity())
+    one.stopService()
+    assert Path(f"{path}-dirty").exists()
+    two.stopService()
+    assert not Path(f"{path}-dirty").exists()
+
+
+# --- the ledger's memory ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_question_makes_no_thread_hop(records: SqliteRecords) -> None:
+    now(records.ledger.number("root", FOO, "r1", 5))
+    pools = [pool for pool in records._pools if isinstance(pool, InlinePool)]
+    before = [pool.calls for pool in pools]
+    assert now(records.ledger.number("root", FOO, "r1", 5)) == 5
+    assert now(records.ledger.number("root", FOO, "r1", 0)) == 5
+    assert [pool.calls for pool in pools] == before
+    now(records.ledger.number("root", FOO, "r1", 6))
+    assert [pool.calls for pool in pools] != before
+
+
+def test_the_ledgers_memory_is_bounded(path: Path) -> None:
+    opened = database(path)
+    opened.open()
+    ledger = SqliteLedger(opened, Clock(), remembered=2)
+    for number in range(5):
+        now(ledger.number("root", NormalizedName(f"p{number}"), "r1", 0))
+    assert len(ledger._memory) == 2
+    assert [now(ledger.number("root", NormalizedName(f"p{number}"), "r1", 0)) for number in range(5)] == [1, 2, 3, 4, 5]
+    opened.close()
+
+
+def test_R69_an_asker_who_leaves_leaves_no_old_number_behind(path: Path) -> None:
+    """
+    A write goes on when nobody waits for it any more, so what memory held before it must not be believed after it.
+
+    Here an answer under way for the old revision comes back after the question for the new one was asked, and its asker has gone.
+    """
+    opened = database(path)
+    opened.open()
+    hold: list[Deferred[None]] = []
+
+    async def slow(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if hold:
+            await hold.pop(0)
+        return result
+
+    opened.writing = slow
+    ledger = SqliteLedger(opened, Clock())
+    assert now(ledger.number("root", FOO, "r1", 1)) == 1
+    gates = [Deferred[None](), Deferred[None]()]
+    hold += gates
+    old, new = later(ledger.number("root", FOO, "r1", 2)), later(ledger.number("root", FOO, "r2", 0))
+    assert waiting(old)
+    assert waiting(new)
+    gates[0].callback(None)
+    assert now(old) == 2
+    new.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    new.cancel()
+    assert now(ledger.number("root", FOO, "r1", 2)) == 4
+    opened.close()
+
+
+# --- real threads -------------------------------------------------------------------------------------------------------------
+
+
+class RealThreads(TestCase):
+    """The same, with pools of threads and a reactor."""
+
+    async def test_many_at_once_get_one_rising_row_of_numbers(self) -> None:
+        """Writes keep their order, reads go on meanwhile, a stop lets everything finish, and a restart finds it all."""
+        path = Path(tempfile.mkdtemp()) / "records.sqlite"
+        records = SqliteRecords(path, "records", Clock(), reactor)
+        records.startService()
+        names = [NormalizedName(f"p{number}") for number in range(30)]
+        written = [Deferred.fromCoroutine(records.ledger.number("root", name, "r1", 0)) for name in names]
+        recorded = [Deferred.fromCoroutine(records.files.record("private", name, record(WHEEL), "add")) for name in names]
+        kept = [Deferred.fromCoroutine(records.pages.keep("pypi", name, Remembered(PAGE, 1.0, 2.0))) for name in names]
+        read = [Deferred.fromCoroutine(records.pages.recall("pypi", name)) for name in names]
+        assert sorted(await gatherResults(written)) == list(range(1, 31))
+        assert await gatherResults(recorded) == list(range(1, 31))
+        await gatherResults(kept)
+        assert set(await gatherResults(read)) <= {None, Remembered(PAGE, 1.0, 2.0)}
+        serials = await records.ledger.serials("root")
+        identity = await records.identity()
+        await records.stopService()
+        assert not Path(f"{path}-dirty").exists()
+        again = SqliteRecords(path, "records", Clock(), reactor)
+        again.startService()
+        assert await again.ledger.serials("root") == serials
+        assert await again.identity() == identity
+        assert [await again.ledger.number("root", name, "r1", 0) for name in names] == [serials[name] for name in names]
+        assert await again.pages.recall("pypi", names[0]) == Remembered(PAGE, 1.0, 2.0)
+        await again.stopService()
+
+    async def test_stopping_what_never_started_is_harmless(self) -> None:
+        records = SqliteRecords(Path(tempfile.mkdtemp()) / "records.sqlite", "records", Clock(), reactor)
+        await records.stopService()

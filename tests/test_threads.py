@@ -1,0 +1,103 @@
+"""Pools of threads that live as services."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from twisted.application.service import IService, MultiService
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from pypidaemon.threads import Threads
+
+
+def fail() -> None:
+    raise LookupError("broken")
+
+
+class ThreadsTests(TestCase):
+    """A real reactor runs these, since results come back to it."""
+
+    def setUp(self) -> None:
+        self.threads = Threads(reactor, "disk", 2)  # type: ignore[arg-type]  # the module that is the reactor
+        self.parent = MultiService()
+        self.threads.setServiceParent(self.parent)
+
+    async def test_it_is_a_service_that_a_parent_can_find_by_name(self) -> None:
+        verifyObject(IService, self.threads)
+        assert self.parent.getServiceNamed("disk") is self.threads
+
+    async def test_a_call_runs_on_a_thread_and_answers_what_it_returns_or_raises(self) -> None:
+        self.parent.startService()
+        try:
+            assert await self.threads(threading.get_ident) != threading.get_ident()
+            assert await self.threads(sorted, [2, 1], reverse=True) == [2, 1]
+            with pytest.raises(LookupError):
+                await self.threads(fail)
+        finally:
+            await self.parent.stopService()
+
+    async def test_calls_before_start_and_after_stop_are_refused(self) -> None:
+        with pytest.raises(RuntimeError):
+            await self.threads(fail)
+        await self.parent.stopService()
+        self.parent.startService()
+        await self.parent.stopService()
+        with pytest.raises(RuntimeError):
+            await self.threads(fail)
+
+    async def test_it_can_start_again(self) -> None:
+        for number in range(2):
+            self.parent.startService()
+            assert await self.threads(lambda number=number: number) == number
+            await self.parent.stopService()
+
+    async def test_a_waiter_who_leaves_does_not_break_the_pool(self) -> None:
+        self.parent.startService()
+        try:
+            running, go_on = threading.Event(), threading.Event()
+
+            def slow() -> None:
+                running.set()
+                go_on.wait()
+
+            leaving = Deferred.fromCoroutine(self.threads(slow))
+            await self.threads(running.wait)
+            leaving.cancel()
+            with pytest.raises(CancelledError):
+                await leaving
+            go_on.set()
+            assert await self.threads(int, "7") == 7
+        finally:
+            await self.parent.stopService()
+
+    async def test_stopping_finishes_what_was_accepted_and_ends_all_threads(self) -> None:
+        self.parent.startService()
+        go_on = threading.Event()
+        seen: list[str] = []
+
+        def slow() -> None:
+            go_on.wait()
+            seen.append(threading.current_thread().name)
+
+        calls = [Deferred.fromCoroutine(self.threads(slow)) for _ in range(5)]
+        stopped = self.parent.stopService()
+        go_on.set()
+        await stopped
+        for call in calls:
+            await call
+        assert len(seen) == 5
+        assert not [thread for thread in threading.enumerate() if thread.name in seen]
+
+    async def test_a_pool_of_one_keeps_the_order_of_calls(self) -> None:
+        one = Threads(reactor, "records-write", 1)  # type: ignore[arg-type]  # the module that is the reactor
+        one.startService()
+        seen: list[int] = []
+        calls = [Deferred.fromCoroutine(one(seen.append, number)) for number in range(50)]
+        for call in calls:
+            await call
+        assert seen == list(range(50))
+        await one.stopService()

@@ -1,0 +1,144 @@
+"""Bells, deadlines and races."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from pypidaemon.waits import Bell, TookTooLong, first, within
+from tests.gear import later, now, waiting
+
+
+async def give(value: str) -> str:
+    return value
+
+
+async def fail() -> None:
+    raise LookupError("broken")
+
+
+async def until(deferred: Deferred[str]) -> str:
+    return await deferred
+
+
+def cancelled(deferred: Deferred[object]) -> bool:
+    """Whether its result is that it was cancelled."""
+    result: list[object] = []
+    deferred.addBoth(result.append)
+    return bool(result) and isinstance(result[0], Failure) and result[0].check(CancelledError) is not None
+
+
+def test_a_ring_wakes_all_who_wait_and_nobody_who_comes_later() -> None:
+    bell = Bell()
+    one, two = bell.wait(), bell.wait()
+    bell.ring()
+    assert not waiting(one)
+    assert not waiting(two)
+    assert waiting(bell.wait())
+
+
+def test_a_waiter_who_leaves_is_taken_off_the_list() -> None:
+    bell = Bell()
+    leaving, staying = bell.wait(), bell.wait()
+    leaving.cancel()
+    assert cancelled(leaving)
+    assert bell.listeners == 1
+    bell.ring()
+    assert not waiting(staying)
+
+
+def test_a_waiter_who_waits_again_while_woken_waits_for_the_next_ring() -> None:
+    bell = Bell()
+    again: list[Deferred[None]] = []
+    bell.wait().addCallback(lambda _: again.append(bell.wait()))
+    bell.ring()
+    assert waiting(again[0])
+    bell.ring()
+    assert not waiting(again[0])
+
+
+def test_a_waiter_may_cancel_another_while_the_bell_rings() -> None:
+    bell = Bell()
+    one, two = bell.wait(), bell.wait()
+    one.addCallback(lambda _: two.cancel())
+    bell.ring()
+    assert cancelled(two)
+
+
+def test_within_gives_what_came_in_time_and_leaves_no_timer() -> None:
+    clock = Clock()
+    assert now(within(clock, 2, give("answer"))) == "answer"
+    assert clock.getDelayedCalls() == []
+
+
+def test_within_raises_when_the_time_is_up_and_cancels() -> None:
+    clock = Clock()
+    slow: Deferred[str] = Deferred()
+    waited = later(within(clock, 2, until(slow)))
+    clock.advance(1.9)
+    assert waiting(waited)
+    clock.advance(0.2)
+    with pytest.raises(TookTooLong):
+        now(waited)
+    assert slow.called
+
+
+def test_within_does_not_wait_for_one_who_ignores_that_it_was_cancelled() -> None:
+    clock = Clock()
+    cleaning: Deferred[None] = Deferred()
+
+    async def stubborn() -> None:
+        try:
+            await Deferred()
+        finally:
+            await cleaning
+
+    waited = later(within(clock, 2, stubborn()))
+    clock.advance(3)
+    with pytest.raises(TookTooLong):
+        now(waited)
+    cleaning.callback(None)
+
+
+def test_within_passes_a_failure_on_and_leaves_no_timer() -> None:
+    clock = Clock()
+    with pytest.raises(LookupError):
+        now(within(clock, 2, fail()))
+    assert clock.getDelayedCalls() == []
+
+
+def test_cancelling_within_cancels_what_it_waits_for() -> None:
+    clock = Clock()
+    slow: Deferred[str] = Deferred()
+    waited = later(within(clock, 2, until(slow)))
+    waited.cancel()
+    assert cancelled(waited)  # type: ignore[arg-type]  # a Deferred of anything
+    assert slow.called
+    assert clock.getDelayedCalls() == []
+
+
+def test_first_answers_the_position_and_cancels_the_others() -> None:
+    one: Deferred[str] = Deferred()
+    two: Deferred[str] = Deferred()
+    race = later(first(until(one), two))
+    assert waiting(race)
+    two.callback("done")
+    assert now(race) == 1
+    assert one.called
+
+
+def test_first_of_several_that_are_done_at_once_counts_the_first_in_order() -> None:
+    assert now(first(until(Deferred()), give("b"), fail())) == 1
+
+
+def test_first_passes_on_the_failure_of_the_first_and_drops_later_ones() -> None:
+    one: Deferred[str] = Deferred(lambda me: me.errback(ValueError("late")))
+    with pytest.raises(LookupError):
+        now(first(one, fail()))
+
+
+def test_first_of_nothing_is_refused_rather_than_waiting_for_ever() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        now(first())
