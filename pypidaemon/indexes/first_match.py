@@ -1,0 +1,76 @@
+"""Index priority: per project, the first index that has it answers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+from zope.interface import implementer
+
+from pypidaemon.errors import NoSuchProject
+from pypidaemon.interfaces import IContent, IIndex, IRecords
+from pypidaemon.model import Change, Companion, Filename, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.settings import given, reference, references
+from pypidaemon.simple.names import merge
+
+
+@implementer(IIndex)
+@attrs.define
+class FirstMatch:
+    """
+    A combiner: it asks its indexes in order, and only the absence of a project lets it ask the next one (law 1).
+
+    Whoever answers the page answers the file (law 4). A refusal, or an upstream that fails, is an answer. The serials shown are of a ledger
+    of its own, so that projects of all its indexes share one rising space (R68).
+    """
+
+    label: str = given("label")
+    indexes: tuple[IIndex, ...] = references(IIndex, help="the indexes asked, in order")
+    records: IRecords = reference(IRecords, default="records", help="where the serials are kept")
+
+    async def project_names(self) -> ProjectList:
+        """As `IIndex`: the names of all its indexes; a name of several has the serial of the first."""
+        lists = [await index.project_names() for index in self.indexes]
+        numbers = await self.records.ledger.serials(self.label)
+
+        def entries() -> Iterator[tuple[NormalizedName, int]]:
+            for name, serial in merge([one.entries() for one in lists]):
+                yield name, max(serial, numbers.get(name, 0))
+
+        ends = [one.fresh_until for one in lists if one.fresh_until is not None]
+        high = await self.records.ledger.high(self.label)
+        return ProjectList(
+            entries=entries,
+            revision="-".join([*(one.revision for one in lists), str(high)]),
+            serial=max([high, *(one.serial for one in lists)]),
+            fresh_until=min(ends, default=None),
+            source=self.label,
+            stale=any(one.stale for one in lists),
+        )
+
+    async def project_page(self, name: NormalizedName) -> ProjectPage:
+        """As `IIndex`."""
+        _, page = await self._first(name)
+        serial = await self.records.ledger.number(self.label, name, page.revision, page.serial)
+        return attrs.evolve(page, serial=serial)
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: asked of the index that answers the page, and of no other."""
+        index, _ = await self._first(name)
+        return await index.open_file(name, filename, companion)
+
+    async def changes(self, since: int) -> list[Change]:
+        """As `IIndex`."""
+        return await self.records.ledger.changes(self.label, since, 50_000)
+
+    async def refresh(self, name: NormalizedName | None) -> int:
+        """As `IIndex`, of all its indexes."""
+        return sum([await index.refresh(name) for index in self.indexes])
+
+    async def _first(self, name: NormalizedName) -> tuple[IIndex, ProjectPage]:
+        for index in self.indexes:
+            try:
+                return index, await index.project_page(name)
+            except NoSuchProject:
+                continue
+        raise NoSuchProject(name)

@@ -1,0 +1,109 @@
+"""An index seen through policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import attrs
+from packaging.utils import canonicalize_version
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pypidaemon.errors import NoSuchFile, Refused
+from pypidaemon.filenames import version_of
+from pypidaemon.interfaces import IContent, IIndex, IPolicy, IRecords
+from pypidaemon.model import Change, Companion, File, Filename, InThread, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.settings import given, reference, references
+from pypidaemon.simple.revision import revise
+
+
+@implementer(IIndex)
+@attrs.define
+class Policed:
+    """
+    A decorator: what a policy refuses is on no page and cannot be opened by any route (law 2).
+
+    A project refused as a whole is not even asked of the inner index. The order of the policies does not matter for what is shown; the
+    first one that refuses gives the reason.
+    """
+
+    label: str = given("label")
+    index: IIndex = reference(IIndex, help="the index seen through the policies")
+    policies: tuple[IPolicy, ...] = references(IPolicy, help="the rules; a file is shown if none of them refuses it")
+    records: IRecords = reference(IRecords, default="records", help="where the serials are kept")
+    clock: IReactorTime = given("clock")
+    cpu: InThread = given("cpu")
+
+    async def project_names(self) -> ProjectList:
+        """As `IIndex`, without the projects that are refused as a whole."""
+        inner = await self.index.project_names()
+        now = self.clock.seconds()
+        numbers = await self.records.ledger.serials(self.label)
+        high = await self.records.ledger.high(self.label)
+
+        def entries() -> Iterator[tuple[NormalizedName, int]]:
+            for name, serial in inner.entries():
+                if self._refusal(name, None, now) is None:
+                    yield name, max(serial, numbers.get(name, 0))
+
+        rules = blake2b("\n".join(repr(policy) for policy in self.policies).encode(), digest_size=8).hexdigest()
+        return attrs.evolve(inner, entries=entries, serial=max(inner.serial, high), revision=f"{inner.revision}-{high}-{rules}")
+
+    async def project_page(self, name: NormalizedName) -> ProjectPage:
+        """As `IIndex`."""
+        now = self.clock.seconds()
+        self._check_project(name, now)
+        inner = await self.index.project_page(name)
+        page = await self.cpu(self._seen, inner, now) if len(inner.files) > 200 else self._seen(inner, now)
+        serial = await self.records.ledger.number(self.label, name, page.revision, inner.serial)
+        return attrs.evolve(page, serial=serial)
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: a file that a policy refuses is refused with its reason, not absent."""
+        now = self.clock.seconds()
+        self._check_project(name, now)
+        file = (await self.index.project_page(name)).file(filename)
+        if file is None:
+            raise NoSuchFile(filename)
+        refused = self._refusal(name, file, now)
+        if refused is not None:
+            raise Refused(*refused)
+        return await self.index.open_file(name, filename, companion)
+
+    async def changes(self, since: int) -> list[Change]:
+        """As `IIndex`, without those of refused projects."""
+        now = self.clock.seconds()
+        rows = await self.records.ledger.changes(self.label, since, 50_000)
+        return [row for row in rows if self._refusal(row.name, None, now) is None]
+
+    async def refresh(self, name: NormalizedName | None) -> int:
+        """As `IIndex`."""
+        return await self.index.refresh(name)
+
+    def _check_project(self, name: NormalizedName, now: float) -> None:
+        refused = self._refusal(name, None, now)
+        if refused is not None:
+            raise Refused(*refused)
+
+    def _refusal(self, name: NormalizedName, file: File | None, now: float) -> tuple[str, str] | None:
+        for policy in self.policies:
+            reason = policy.refusal(name, file, now)
+            if reason is not None:
+                return policy.label, reason
+        return None
+
+    def _seen(self, inner: ProjectPage, now: float) -> ProjectPage:
+        kept = tuple(file for file in inner.files if self._refusal(inner.name, file, now) is None)
+        if len(kept) == len(inner.files):
+            return inner
+        shown = {file.filename for file in kept}
+        refused = [file for file in inner.files if file.filename not in shown]
+        gone = _versions(inner.name, refused) - _versions(inner.name, kept)
+        versions = tuple(version for version in inner.versions if canonicalize_version(version) not in gone)
+        return revise(attrs.evolve(inner, files=kept, versions=versions))
+
+
+def _versions(name: NormalizedName, files: tuple[File, ...] | list[File]) -> set[str]:
+    spelled = (version_of(file.filename, name) for file in files)
+    return {canonicalize_version(version) for version in spelled if version is not None}

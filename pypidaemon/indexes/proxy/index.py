@@ -1,0 +1,139 @@
+"""The proxy as an index: its parts put together, and the one question that needs them all: give me the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pypidaemon.announcements import Announcements
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
+from pypidaemon.filenames import package_type
+from pypidaemon.flights import Flights
+from pypidaemon.indexes.proxy.names import Names
+from pypidaemon.indexes.proxy.pages import Pages
+from pypidaemon.indexes.proxy.sidecars import Sidecars
+from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IRecords, IUpstream
+from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.policies import matches_any
+from pypidaemon.settings import given, reference
+from pypidaemon.spool import Spool, Want
+
+
+@implementer(IIndex)
+@attrs.define
+class Proxy:
+    """
+    An index whose truth is upstream, fetched on demand and kept.
+
+    Pages are kept for as long as upstream says; a file once verified is kept for ever. Losing either costs time, not truth (law 8);
+    the pins of files whose hash upstream does not tell are facts in the records and survive the cache.
+    """
+
+    label: str = given("label")
+    upstream: IUpstream = reference(IUpstream, default="pypi", help="the upstream asked")
+    records: IRecords = reference(IRecords, default="records", help="where pages, pins and serials are remembered")
+    blobs: IBlobStore = reference(IBlobStore, default="blobs", help="where files are kept")
+    spool: Spool = given("spool")
+    clock: IReactorTime = given("clock")
+    cpu: InThread = given("cpu")
+    disk: InThread = given("disk")
+    reserved: tuple[str, ...] = given("reserved")
+    announcements: Announcements = given("announcements")
+    pages: Pages = attrs.field(init=False)
+    names: Names = attrs.field(init=False)
+    sidecars: Sidecars = attrs.field(init=False)
+    background: Flights[str, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements)
+        self.names = Names(self.label, self.upstream, self.records, self.blobs, self.clock, self.cpu, _hidden(self.reserved))
+        self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk)
+
+    async def project_names(self) -> ProjectList:
+        """As `IIndex`."""
+        return await self.names.project_names()
+
+    async def project_page(self, name: NormalizedName) -> ProjectPage:
+        """As `IIndex`."""
+        return await self.pages.page(name)
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: from the store, else through one shared download that is verified before its last byte is given."""
+        page = await self.project_page(name)
+        file = page.file(filename)
+        if file is None:
+            raise NoSuchFile(filename)
+        if companion is Companion.METADATA:
+            return await self._sidecar(name, file)
+        if companion is not Companion.FILE:
+            raise NoSuchFile(filename + companion.value)
+        return await self.spool.open(self._want(name, file))
+
+    async def changes(self, since: int) -> list[Change]:
+        """As `IIndex`: of the projects that were ever asked for."""
+        return await self.records.ledger.changes(self.label, since, 50_000)
+
+    async def refresh(self, name: NormalizedName | None) -> int:
+        """As `IIndex`."""
+        expired = await self.records.pages.expire(self.label, name)
+        if name is None:
+            self.pages.shelf.drop_where(lambda _: True)
+        else:
+            self.pages.shelf.drop(name)
+        self.announcements.announce(name)
+        return expired
+
+    def _want(self, name: NormalizedName, file: File) -> Want:
+        promised = file.digest
+
+        async def landed(digest: Digest, size: int) -> None:
+            if promised is None:
+                known = await self.records.facts.learn(self.label, name, file.filename, Fact(digest=digest, size=size))
+                if known.digest != digest:
+                    raise CorruptContent(f"{file.filename} is not the file that was first seen under this name")
+                await self.pages.look_again(name)
+            if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
+                self.background.start(file.filename, lambda: self._give_sidecar(name, file, digest))
+
+        return Want(
+            key=promised or f"{self.label}/{name}/{file.filename}",
+            source=lambda offset: self.upstream.fetch_body(file.url, offset),
+            digest=promised,
+            size=file.size,
+            checks=tuple(check for check in file.hashes if check[0] != "sha256"),
+            landed=landed,
+        )
+
+    async def _sidecar(self, name: NormalizedName, file: File) -> IContent:
+        try:
+            return await self.sidecars.open(name, file)
+        except NoSuchBlob:
+            # it was made from the wheel and both are gone: fetch the wheel and make it again (law 8)
+            wheel = await self.spool.open(self._want(name, file))
+            try:
+                offset = 0
+                while piece := await wheel.read(offset, 1 << 18):
+                    offset += len(piece)
+            finally:
+                wheel.close()
+            digest = file.digest or wheel.digest
+            assert digest is not None
+            return await self.blobs.open(await self.sidecars.take_from_wheel(name, file.filename, digest))
+        except NoSuchFile:
+            await self.pages.look_again(name)
+            if file.digest is not None and package_type(file.filename) == "bdist_wheel":
+                digest = file.digest
+                self.background.start(file.filename, lambda: self._give_sidecar(name, file, digest))
+            raise
+
+    async def _give_sidecar(self, name: NormalizedName, file: File, digest: Digest) -> None:
+        """Make the sidecar that upstream does not have, and let the page promise it from now on (R102)."""
+        await self.sidecars.take_from_wheel(name, file.filename, digest)
+        await self.pages.look_again(name)
+
+
+def _hidden(reserved: tuple[str, ...]) -> Callable[[NormalizedName], bool]:
+    return lambda name: matches_any(name, reserved) is not None

@@ -1,0 +1,207 @@
+"""
+The proxy's pages: asked of upstream at most once at a time, remembered, and turned into what we show.
+
+Three ages of what is remembered: fresh (answered at once), just over it (answered at once, and asked again behind the client's back), old (asked
+again before answering, unless upstream is known not to answer). An upstream that cannot be asked never makes an absence (law 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon import freshness
+from pypidaemon.announcements import Announcements
+from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IRecords, IUpstream
+from pypidaemon.model import (
+    Fact,
+    File,
+    Filename,
+    InThread,
+    NormalizedName,
+    NotModified,
+    ProjectPage,
+    ProjectStatus,
+    Remembered,
+    UpstreamPage,
+    Validators,
+)
+from pypidaemon.shelf import Shelf
+from pypidaemon.simple.links import by_name
+from pypidaemon.simple.revision import revise
+from pypidaemon.waits import first
+
+MAX_AGE = 600.0
+"""Seconds for which a page is fresh where upstream does not say; PyPI's own value."""
+ABSENCE = 60.0
+"""Seconds for which a true 404 is remembered (law 10, R216)."""
+GRACE = 0.1
+"""The part of its lifetime, at most a minute of it, for which a page is still given at once while it is asked for again."""
+SETTLED = 3600.0
+"""Seconds after which a serial below the one we know is believed: a page from a lagging cache is gone by then (S33, F22)."""
+_MANY_FILES = 200
+
+log = Logger()
+
+
+@attrs.frozen
+class Held:
+    """What is remembered of a project, and the page made of it; `page` None is an absence."""
+
+    remembered: Remembered
+    page: ProjectPage | None
+
+
+@attrs.define
+class Pages:
+    """All pages of one proxy. `shelf` holds those in use, weighed by their number of files."""
+
+    label: str
+    upstream: IUpstream
+    records: IRecords
+    clock: IReactorTime
+    cpu: InThread
+    announcements: Announcements
+    flights: Flights[NormalizedName, Held] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(50_000), init=False)
+
+    async def page(self, name: NormalizedName) -> ProjectPage:
+        """As `IIndex.project_page`."""
+        held = await self._held(name)
+        now = self.clock.seconds()
+        if held is not None and freshness.is_fresh(now, held.remembered.fresh_until):
+            return self._answer(held, name)
+        if held is not None and held.page is not None and self._within_grace(held.remembered, now):
+            if self.upstream.health.may_ask():
+                self.flights.start(name, lambda: self._ask(name))
+            return self._answer(held, name)
+        return await self._ask_or_recall(name, held)
+
+    async def look_again(self, name: NormalizedName) -> None:
+        """Make the page anew from what is remembered, since a fact about one of its files was learned."""
+        self.shelf.drop(name)
+        self.announcements.announce(name)
+
+    async def _held(self, name: NormalizedName) -> Held | None:
+        held = self.shelf.get(name)
+        if held is None:
+            remembered = await self.records.pages.recall(self.label, name)
+            if remembered is None:
+                return None
+            held = await self._make(name, remembered)
+        return held
+
+    def _within_grace(self, remembered: Remembered, now: float) -> bool:
+        lifetime = remembered.fresh_until - remembered.fetched
+        return remembered.fresh_until <= now < remembered.fresh_until + min(GRACE * lifetime, 60.0)
+
+    async def _ask_or_recall(self, name: NormalizedName, held: Held | None) -> ProjectPage:
+        """Ask upstream, and fall back to what is held once upstream fails or falls silent. Absence goes stale, never on."""
+        health = self.upstream.health
+        usable = held if held is not None and held.page is not None else None
+        trouble: UpstreamUnavailable | None = None
+        if health.may_ask() or self.flights.flying(name):
+            try:
+                if await first(self.flights.join(name, lambda: self._ask(name)), health.doubted()) == 0:
+                    return self._answer(await self._landed(name), name)
+            except UpstreamUnavailable as error:
+                trouble = error
+        if usable is not None:
+            return attrs.evolve(self._answer(usable, name), stale=True)
+        raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
+
+    async def _landed(self, name: NormalizedName) -> Held:
+        held = await self._held(name)
+        if held is None:
+            raise UpstreamUnavailable(self.upstream.label, "its answer could not be kept")
+        return held
+
+    def _answer(self, held: Held, name: NormalizedName) -> ProjectPage:
+        if held.page is None:
+            raise NoSuchProject(name)
+        return held.page
+
+    async def _ask(self, name: NormalizedName) -> Held:
+        """One request upstream; what it says is remembered before anybody is told."""
+        before = await self.records.pages.recall(self.label, name)
+        known = before.page if before is not None else None
+        try:
+            said = await self.upstream.fetch_page(name, known.validators if known is not None else Validators())
+        except NoSuchProject:
+            now = self.clock.seconds()
+            return await self._keep(name, Remembered(None, now, now + ABSENCE), before)
+        now = self.clock.seconds()
+        fresh_until = freshness.fresh_until(now, said.max_age, MAX_AGE)
+        if isinstance(said, NotModified):
+            if known is None:
+                raise UpstreamUnavailable(self.upstream.label, "it confirms a page that we do not hold")
+            if said.serial is not None and said.serial > (known.serial or 0):
+                known = attrs.evolve(known, serial=said.serial)
+            return await self._keep(name, Remembered(known, now, fresh_until), before)
+        if before is not None and known is not None and _steps_back(known, said, now - before.fetched):
+            log.warn("{label}: {name} came back with serial {new} below {old}; kept the newer page",
+                     label=self.label, name=name, new=said.serial, old=known.serial)  # fmt: skip
+            return await self._keep(name, attrs.evolve(before, fresh_until=now + ABSENCE), before)
+        if said.refused:
+            log.warn("{label}: {count} entries of {name} are not clean and were dropped", label=self.label, count=said.refused, name=name)
+        return await self._keep(name, Remembered(said, now, fresh_until), before)
+
+    async def _keep(self, name: NormalizedName, remembered: Remembered, before: Remembered | None) -> Held:
+        await self.records.pages.keep(self.label, name, remembered)
+        old = self.shelf.get(name)
+        held = await self._make(name, remembered)
+        was = old.page.revision if old is not None and old.page is not None else None
+        if before is not None and was != (held.page.revision if held.page is not None else None):
+            self.announcements.announce(name)
+        return held
+
+    async def _make(self, name: NormalizedName, remembered: Remembered) -> Held:
+        page: ProjectPage | None = None
+        if remembered.page is not None:
+            facts = await self.records.facts.known(self.label, name)
+            shown = show(self.label, remembered.page, facts)
+            if len(shown.files) > _MANY_FILES:
+                shown = await self.cpu(revise, shown)
+            else:
+                shown = revise(shown)
+            serial = await self.records.ledger.number(self.label, name, shown.revision, remembered.page.serial or 0)
+            page = attrs.evolve(shown, serial=serial, fresh_until=remembered.fresh_until)
+        held = Held(remembered, page)
+        self.shelf.put(name, held, 1 + (len(page.files) if page is not None else 0))
+        return held
+
+
+def _steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:
+    return said.serial is not None and known.serial is not None and said.serial < known.serial and age < SETTLED
+
+
+def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> ProjectPage:
+    """
+    What we show of what upstream said: its facts unchanged (law 12), each file with a path of ours, and what we found out where it
+    said nothing. A quarantined project offers no files (PEP 792, R113).
+    """
+    if said.status.marker == "quarantined":
+        return ProjectPage(name=said.name, status=said.status, source=label)
+    files = tuple(_with_facts(label, said.name, file, facts.get(file.filename)) for file in said.files)
+    return ProjectPage(name=said.name, files=files, versions=said.versions, status=said.status or ProjectStatus(), source=label)
+
+
+def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None) -> File:
+    path = file.path or by_name(label, name, file.filename)
+    if fact is None:
+        return file if path == file.path else attrs.evolve(file, path=path)
+    hashes, size, sidecar = file.hashes, file.size, file.core_metadata
+    if file.digest is None and fact.digest is not None:
+        hashes = (("sha256", fact.digest), *file.hashes)
+    if size is None:
+        size = fact.size
+    if fact.metadata_broken:
+        sidecar = None
+    if not sidecar and fact.metadata is not None:
+        sidecar = fact.metadata
+    return attrs.evolve(file, path=path, hashes=hashes, size=size, core_metadata=sidecar)

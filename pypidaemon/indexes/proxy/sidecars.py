@@ -1,0 +1,128 @@
+"""
+The `.metadata` documents of a proxy's files (PEP 658, PEP 714): upstream's, verified, or taken out of the wheel we hold.
+
+A client that is promised a sidecar and does not get it fails (R99), so a promise that turned out wrong is withdrawn from the page.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+from twisted.logger import Logger
+
+from pypidaemon.archives import BadArchive, wheel_metadata
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk, IRecords, IUpstream
+from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
+from pypidaemon.spool import Spool, Want
+
+log = Logger()
+
+
+@attrs.define
+class Sidecars:
+    """The sidecars of one proxy; `flights` are the extractions under way, by the wheel's digest."""
+
+    label: str
+    upstream: IUpstream
+    records: IRecords
+    blobs: IBlobStore
+    spool: Spool
+    disk: InThread
+    flights: Flights[Digest, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+
+    async def open(self, name: NormalizedName, file: File) -> IContent:
+        """
+        The sidecar of a file whose page promises one.
+
+        :raises NoSuchFile: it cannot be had; the promise is withdrawn before this is raised.
+        :raises NoSuchBlob: it was made from the wheel, and is to be made again.
+        """
+        if file.core_metadata is None:
+            raise NoSuchFile(f"{file.filename}.metadata")
+        fact = (await self.records.facts.known(self.label, name)).get(file.filename)
+        if fact is not None and fact.metadata is not None and fact.metadata == file.core_metadata:
+            return await self._known(name, file, fact.metadata)
+        if fact is None or not fact.metadata_broken:
+            try:
+                return await self._from_upstream(name, file)
+            except (NoSuchFile, CorruptContent) as error:
+                await self.withdraw(name, file, error)
+        raise NoSuchFile(f"{file.filename}.metadata")
+
+    async def _known(self, name: NormalizedName, file: File, digest: Digest) -> IContent:
+        try:
+            return await self.blobs.open(digest)
+        except NoSuchBlob as gone:
+            try:
+                return await self._from_upstream(name, file)
+            except (NoSuchFile, CorruptContent):
+                raise gone from None
+
+    async def withdraw(self, name: NormalizedName, file: File, error: PypidaemonError) -> None:
+        """Note that upstream does not keep its promise of a sidecar for this file (S30)."""
+        log.warn("{label}: the metadata of {file} cannot be had: {error}", label=self.label, file=file.filename, error=str(error))
+        await self.records.facts.learn(self.label, name, file.filename, Fact(metadata_broken=True))
+
+    async def take_from_wheel(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:
+        """
+        Take METADATA out of a wheel that is held, keep it as a blob of its own, and learn the fact.
+
+        :raises NoSuchBlob: the wheel is not held.
+        :raises NoSuchFile: it is no wheel with a METADATA.
+        """
+        return await self.flights.join(digest, lambda: self._take(name, filename, digest))
+
+    async def _from_upstream(self, name: NormalizedName, file: File) -> IContent:
+        promised = Digest(file.core_metadata) if file.core_metadata else None
+        parts = urlsplit(file.url)
+        url = urlunsplit(parts._replace(path=parts.path + ".metadata"))
+
+        async def landed(digest: Digest, size: int) -> None:
+            if promised is None:
+                await self.records.facts.learn(self.label, name, file.filename, Fact(metadata=digest))
+
+        return await self.spool.open(
+            Want(
+                key=promised or f"{self.label}/{name}/{file.filename}.metadata",
+                source=lambda offset: self.upstream.fetch_body(url, offset),
+                digest=promised,
+                landed=landed,
+            )
+        )
+
+    async def _take(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:
+        wheel = await self.blobs.open(digest)
+        try:
+            if IOnDisk.providedBy(wheel):
+                document = await self.disk(_metadata_at, wheel.path, filename)
+            else:
+                document = wheel_metadata(io.BytesIO(await _whole(wheel)), filename)
+        except BadArchive as error:
+            raise NoSuchFile(f"{filename}.metadata") from error
+        finally:
+            wheel.close()
+        draft = await self.blobs.draft()
+        await draft.write(document)
+        taken = await draft.commit(None)
+        draft.close()
+        await self.records.facts.learn(self.label, name, filename, Fact(metadata=taken))
+        return taken
+
+
+def _metadata_at(path: str, filename: Filename) -> bytes:
+    with Path(path).open("rb") as source:
+        return wheel_metadata(source, filename)
+
+
+async def _whole(content: IContent) -> bytes:
+    pieces: list[bytes] = []
+    offset = 0
+    while piece := await content.read(offset, 1 << 20):
+        pieces.append(piece)
+        offset += len(piece)
+    return b"".join(pieces)

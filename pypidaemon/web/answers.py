@@ -1,0 +1,148 @@
+"""
+Ready answers: every representation of a page, rendered, compressed and tagged once per revision, so that a warm request is a
+look-up and a write (law 11).
+
+A key says all that an answer depends on. `visibility` is who may see it ("public" is everybody) and `view` how it is seen ("" is the
+index itself); both have one value today and are part of the key so that neither rights nor views can ever mix answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import attrs
+import zstandard
+from isal import igzip
+from twisted.logger import Logger
+
+from pypidaemon.model import InThread, NormalizedName
+from pypidaemon.shelf import Shelf
+from pypidaemon.simple.negotiation import choose_coding
+
+CODINGS = ("zstd", "gzip")
+"""What answers are stored in, besides as they are, best first: uv asks for zstd, pip for gzip, nobody for brotli."""
+_WORTH_COMPRESSING = 512
+_LARGE = 64 << 10
+
+log = Logger()
+
+
+@attrs.frozen
+class AnswerKey:
+    """What an answer depends on besides the content coding."""
+
+    index: str
+    project: NormalizedName
+    form: str
+    """Which document: a representation of the simple page, or another document about the project."""
+    visibility: str = "public"
+    view: str = ""
+
+
+@attrs.frozen
+class State:
+    """What an answer was made from. `fresh_until` None means until something is announced."""
+
+    revision: str
+    serial: int
+    source: str
+    fresh_until: float | None
+    stale: bool = False
+
+
+@attrs.define
+class Answer:
+    """One document in all the codings asked for so far."""
+
+    state: State
+    content_type: str
+    bodies: dict[str, bytes]
+    tag: str
+
+    def etag(self, coding: str) -> str:
+        """The strong ETag of that coding: one per representation and per content coding (R72)."""
+        return f'"{self.tag}{"-" + coding if coding else ""}"'
+
+    def ready(self, accepted: Sequence[str]) -> str | None:
+        """The coding to answer with, None where that one is still to be made."""
+        coding = self.coding(accepted)
+        return coding if coding in self.bodies else None
+
+    def coding(self, accepted: Sequence[str]) -> str:
+        """The best coding that these `Accept-Encoding` lines allow and that is worth it."""
+        return choose_coding(accepted, CODINGS) if len(self.bodies[""]) >= _WORTH_COMPRESSING else ""
+
+
+def compress(body: bytes, coding: str) -> bytes:
+    """That body in that coding, by codecs that are quick at nearly the size of the slow ones."""
+    if coding == "gzip":
+        return igzip.compress(body, 2, mtime=0)
+    return zstandard.ZstdCompressor(level=3).compress(body)
+
+
+@attrs.define
+class Answers:
+    """The store: bounded in memory by bytes, dropped by name when something is announced."""
+
+    cpu: InThread
+    _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(64 << 20), init=False)
+    _generation: int = attrs.field(default=0, init=False)
+    hits: int = attrs.field(default=0, init=False)
+    misses: int = attrs.field(default=0, init=False)
+
+    def fresh(self, key: AnswerKey, now: float) -> Answer | None:
+        """The answer of that key if it may be given without asking the index."""
+        answer = self._shelf.get(key)
+        if answer is None or answer.state.stale:
+            return None
+        until = answer.state.fresh_until
+        if until is not None and until <= now:
+            return None
+        return answer
+
+    async def make(self, key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], heavy: bool) -> Answer:
+        """
+        The answer of that key in that state: the one held where it is of the same revision and serial, else rendered now.
+
+        :param render: makes the body; runs on a thread where `heavy`.
+        """
+        held = self._shelf.get(key)
+        if held is not None and (held.state.revision, held.state.serial) == (state.revision, state.serial):
+            self.hits += 1
+            held.state = state
+            return held
+        self.misses += 1
+        generation = self._generation
+        body = await self.cpu(render) if heavy else render()
+        seed = f"{key.form}\n{key.visibility}\n{key.view}\n{state.revision}\n{state.serial}\n".encode()
+        tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
+        answer = Answer(state, content_type, {"": body}, tag)
+        if generation == self._generation:
+            # Something announced meanwhile may have been about this project: then the answer serves this request and no other.
+            self._shelf.put(key, answer, len(body))
+        return answer
+
+    async def encode(self, key: AnswerKey, answer: Answer, accepted: Sequence[str]) -> str:
+        """Make sure that the answer is there in the coding that these `Accept-Encoding` lines prefer, and say which that is."""
+        coding = answer.coding(accepted)
+        if coding not in answer.bodies:
+            body = answer.bodies[""]
+            encoded = await self.cpu(compress, body, coding) if len(body) > _LARGE else compress(body, coding)
+            answer.bodies[coding] = encoded
+            if self._shelf.get(key) is answer:
+                self._shelf.put(key, answer, sum(len(one) for one in answer.bodies.values()))
+        return coding
+
+    def forget(self, name: NormalizedName | None) -> None:
+        """A listener of `Announcements`: drop what was made of that project, or of all."""
+        self._generation += 1
+        self._shelf.drop_where(lambda key: name is None or key.project == name)
+
+    @property
+    def weight(self) -> int:
+        """Bytes held."""
+        return self._shelf.weight
+
+    def __len__(self) -> int:
+        return len(self._shelf)

@@ -1,0 +1,46 @@
+"""The header fields that tell caches and clients how long an index answer holds (standards R66-R80)."""
+
+from __future__ import annotations
+
+from pypidaemon import freshness
+from pypidaemon.web.answers import Answer, State
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.reply import Reply
+from pypidaemon.validators import matches
+
+VARY = ("Vary", "Accept, Accept-Encoding")
+FOR_BROWSERS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "X-PyPI-Last-Serial"))
+
+
+def cache_control(state: State, now: float) -> str:
+    """
+    `Cache-Control` of an index answer: what is left of upstream's freshness, at most 600 s (R76); `no-cache` for what is ours and for what is
+    stale, so that nobody below us keeps it (R75). Never `no-store` (R78).
+    """
+    if state.fresh_until is None or state.stale:
+        return "no-cache"
+    return f"public, max-age={freshness.remaining(now, state.fresh_until)}"
+
+
+def index_headers(state: State, now: float) -> list[tuple[str, str]]:
+    """Everything but the validators and the content's own fields."""
+    headers = [("Cache-Control", cache_control(state, now)), VARY, ("X-Pypidaemon-Index", state.source), *FOR_BROWSERS]
+    if state.serial > 0:
+        headers.append(("X-PyPI-Last-Serial", str(state.serial)))
+    if state.stale:
+        headers.append(("X-Pypidaemon-Stale", "yes"))
+    return headers
+
+
+def answer_reply(ask: Ask, answer: Answer, coding: str, now: float) -> Reply:
+    """A ready answer to this request: 304 where the client's validator matches (R73, R74), else the body."""
+    etag = answer.etag(coding)
+    headers = [("ETag", etag), *index_headers(answer.state, now)]
+    asked = ask.headers.every("if-none-match")
+    if asked and matches(asked, etag):
+        return Reply(304, tuple(headers))
+    headers.append(("Content-Type", answer.content_type))
+    headers.append(("X-Content-Type-Options", "nosniff"))
+    if coding:
+        headers.append(("Content-Encoding", coding))
+    return Reply(200, tuple(headers), answer.bodies[coding])

@@ -1,0 +1,240 @@
+"""
+One client's connection: Twisted's HTTP/1.1 parser behind limits and a strict reading of every request head.
+
+The head of a request is held back here until it is whole, judged as bytes, and only then given to Twisted. So a slow or
+endless head costs one small buffer, every refusal is an answer and not a silent close (S64), and what two parsers could read in
+two ways (RFC 9112 §11.2) never reaches the second one (S55).
+
+Of Twisted's channel this relies on: `line_mode` is true exactly while a head is expected; `allHeadersReceived`,
+`allContentReceived`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; and every other complaint
+of the parser ends in `_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py` notices when one of these changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
+
+from pypidaemon.web.heads import Limits as Limits
+from pypidaemon.web.heads import early_refusal, refusal
+from pypidaemon.web.reply import phrase
+
+
+def _options(headers: Headers) -> set[bytes]:
+    lines = headers.getRawHeaders(b"Connection", [])
+    return {option.strip(b" \t").lower() for line in lines for option in line.split(b",")}
+
+
+_Channel: Any = HTTPChannel
+
+
+class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries no types
+    """
+    A connection from a client. Made by the site's factory, which sets `limits` and `callLater` and hears of the end by `ended`.
+
+    A refused request is answered by one bare line and the connection closes; requests sent behind it are never looked at.
+    """
+
+    limits = Limits()
+    _log = Logger(namespace="pypidaemon.web")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: Callable[[], None] = lambda: None
+        self._waiting: list[bytes] = []
+        self._feeding = False
+        self._head = b""
+        self._skipped = False
+        self._over = False
+        self._body = 0
+        self._body_before = 0
+        self._timers: dict[str, IDelayedCall] = {}
+
+    # What comes in.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the client, or from Twisted where they were kept while the request before them was being answered."""
+        self._waiting.append(data)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._waiting and not self._over:
+                data = b"".join(self._waiting)
+                self._waiting.clear()
+                if self.line_mode:
+                    self._more_head(data)
+                else:
+                    self._more_body(data)
+        finally:
+            self._feeding = False
+        if self._over:
+            self._waiting.clear()
+
+    def _more_head(self, data: bytes) -> None:
+        if not self._head:
+            self._start("head", self.limits.head_time, self._head_too_slow)
+            self.resetTimeout()
+        seen = max(len(self._head) - 3, 0)
+        self._head += data
+        # One empty line before a request is forgiven (RFC 9112 §2.2).
+        if not self._skipped and self._head.startswith(b"\r\n"):
+            self._skipped = True
+            self._head = self._head[2:]
+            seen = 0
+            if not self._head:
+                self._stop("head")
+                return
+        end = self._head.find(b"\r\n\r\n", seen)
+        whole = self._head if end < 0 else self._head[: end + 4]
+        status = early_refusal(whole, seen, self.limits)
+        if status is None and end >= 0:
+            status = refusal(whole, self.limits)
+        if status is not None:
+            self.refuse(status)
+            return
+        if end < 0:
+            return
+        rest = self._head[end + 4 :]
+        self._head = b""
+        self._skipped = False
+        self._stop("head")
+        if rest:
+            self._waiting.insert(0, rest)
+        super().dataReceived(whole)
+
+    def _more_body(self, data: bytes) -> None:
+        if "body" in self._timers:
+            self._body += len(data)
+            # Framing counts too: a body of one-byte chunks is work like any other.
+            if self._body > 2 * self.limits.body + 64 * 1024:
+                self.refuse(413)
+                return
+        super().dataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        """A head has been parsed: watch how its body comes, and let Twisted say `100 Continue` where it is asked to."""
+        if self._over:
+            return
+        if self.length != 0:
+            self._body = self._body_before = 0
+            self._start("body", self.limits.body_window, self._watch_body)
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        """A request is whole: hand it over, unless it was refused on the way."""
+        self._stop("body")
+        if not self._over:
+            super().allContentReceived()
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Whether another request may follow this one: in HTTP/1.1, unless one of the options says `close` (RFC 9112 §9.3)."""
+        return version == b"HTTP/1.1" and b"close" not in _options(request.requestHeaders)
+
+    # What goes out.
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of an answer; one that says `Connection: close` is the last of its connection."""
+        if b"close" in _options(headers):
+            self.persistent = 0
+        elif not self.persistent:
+            headers.setRawHeaders(b"Connection", [b"close"])
+        super().writeHeaders(b"HTTP/1.1", code, reason, headers)
+
+    def pauseProducing(self) -> None:
+        """The client takes no more for now; it has `Limits.stall` to change its mind."""
+        self._start("stall", self.limits.stall, self.abort)
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what we wrote."""
+        self._stop("stall")
+        super().resumeProducing()
+
+    def loseConnection(self) -> None:
+        """Close once the client has taken what we wrote, or when it has had its time for that."""
+        self._over = True
+        self._stop("stall")
+        self._start("stall", self.limits.stall, self.abort)
+        super().loseConnection()
+
+    def abort(self) -> None:
+        """Drop the connection, with whatever is still unsent."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    # How it ends.
+
+    def refuse(self, status: int) -> None:
+        """Answer the request that is arriving with a bare `status`, hear no more of this client, and close."""
+        if self._over:
+            return
+        self._over = True
+        for name in ("head", "body"):
+            self._stop(name)
+        self.setTimeout(None)
+        self._log.debug("refused a request from {peer} with {status}", peer=self.getPeer(), status=status)
+        line = phrase(status)
+        body = f"{line.lower()}\n".encode("ascii")
+        self.transport.write(
+            f"HTTP/1.1 {status} {line}\r\nServer: pypidaemon\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
+            + body
+        )
+        # Closing with unread bytes makes the system reset the connection, and the client may then never see the answer.
+        # TLS has no half-closed state that clients agree on.
+        half_closes = IHalfCloseableDescriptor.providedBy(self.transport) and not self.isSecure()
+        if half_closes:
+            transport: Any = self.transport
+            self._stop("stall")
+            self._start("stall", self.limits.linger, self.abort)
+            transport.unregisterProducer()
+            transport.loseWriteConnection()
+        else:
+            self.loseConnection()
+
+    def timeoutConnection(self) -> None:
+        """Nothing came for `Limits.idle`: close without a word, as clients expect of a connection kept alive."""
+        self.loseConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The end, whoever made it."""
+        self._over = True
+        for name in list(self._timers):
+            self._stop(name)
+        self._head = b""
+        super().connectionLost(reason)
+        self.ended()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(400)
+
+    def _head_too_slow(self) -> None:
+        self.refuse(408)
+
+    def _watch_body(self) -> None:
+        if self._body - self._body_before < self.limits.body_rate * self.limits.body_window:
+            self.refuse(408)
+        else:
+            self._body_before = self._body
+            self._start("body", self.limits.body_window, self._watch_body)
+
+    def _start(self, name: str, seconds: float, late: Callable[[], None]) -> None:
+        """Start the timer of that name, unless it runs."""
+        if name not in self._timers:
+            self._timers[name] = self.callLater(seconds, lambda: self._rang(name, late))
+
+    def _rang(self, name: str, late: Callable[[], None]) -> None:
+        del self._timers[name]
+        late()
+
+    def _stop(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,133 @@
+"""Files and their sidecars under `/packages/`: only what a page lists, under the path it lists, whole or in part (standards F)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from pypidaemon import filenames, ranges, validators
+from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.interfaces import IContent, IIndex
+from pypidaemon.model import Companion, File, Filename, NormalizedName, ProjectPage
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.reply import Reply, Stream
+
+FOR_EVER = "public, max-age=365000000, immutable"
+"""PyPI's own words for files that never change (R86)."""
+
+
+@attrs.frozen
+class Asked:
+    """A path below `packages/`, taken apart."""
+
+    path: str
+    filename: Filename
+    companion: Companion
+    projects: tuple[NormalizedName, ...]
+
+
+def asked(segments: tuple[str, ...]) -> Asked | None:
+    """
+    Read the segments below `packages`; None where no file can have that path.
+
+    :raises InvalidName: a segment is no clean name.
+    """
+    match segments:
+        case ("by-name", label, project, last):
+            bare, companion = filenames.split_companion(last)
+            name = filenames.project_name(project)
+            filename = filenames.filename(bare)
+            return Asked(f"by-name/{label}/{name}/{filename}", filename, companion, (name,))
+        case (first, second, rest, last) if (len(first), len(second), len(rest)) == (2, 2, 60):
+            bare, companion = filenames.split_companion(last)
+            filename = filenames.filename(bare)
+            return Asked(f"{first}/{second}/{rest}/{filename}", filename, companion, filenames.candidates(filename))
+    return None
+
+
+@attrs.define
+class Files:
+    """Answers `/packages/...` of every exposed index."""
+
+    indexes: Mapping[str, IIndex]
+
+    async def file(self, ask: Ask, index: str, below: tuple[str, ...]) -> Reply:
+        """GET and HEAD of a file or sidecar."""
+        wanted = asked(below)
+        if wanted is None:
+            raise NoSuchFile("/".join(below)[:200])
+        page, file = await self._listed(self.indexes[index], wanted)
+        headers = [
+            ("Content-Type", "application/octet-stream"),
+            ("Accept-Ranges", "bytes"),
+            ("Cache-Control", FOR_EVER if _never_changes(file) else "no-cache"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Pypidaemon-Index", page.source),
+        ]
+        digest = file.digest if wanted.companion is Companion.FILE else file.core_metadata or None
+        if ask.method == "HEAD" and wanted.companion is Companion.FILE and digest is not None and file.size is not None:
+            return self._without_bytes(ask, headers, digest, file.size)
+        content = await self.indexes[index].open_file(page.name, wanted.filename, wanted.companion)
+        try:
+            return self._with_bytes(ask, headers, digest or content.digest, content)
+        except BaseException:
+            content.close()
+            raise
+
+    async def _listed(self, index: IIndex, wanted: Asked) -> tuple[ProjectPage, File]:
+        """The page that lists this file under this path (law 2); a URL of a file that no page was asked for works too."""
+        for name in wanted.projects:
+            try:
+                page = await index.project_page(name)
+            except NoSuchProject:
+                continue
+            file = page.file(wanted.filename)
+            if file is None:
+                try:
+                    # Not on the page: opening it raises, and tells a refused file from one that never was.
+                    (await index.open_file(name, wanted.filename, wanted.companion)).close()
+                except NoSuchFile:
+                    continue
+            elif file.path == wanted.path:
+                return page, file
+        raise NoSuchFile(wanted.filename)
+
+    def _without_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str, size: int) -> Reply:
+        """HEAD answered from what the page says, without fetching the file (S65)."""
+        etag = f'"{digest}"'
+        headers.append(("ETag", etag))
+        tested = ask.headers.every("if-none-match")
+        if tested and validators.matches(tested, etag):
+            return Reply(304, tuple(headers))
+        return Reply(200, tuple(headers), length=size)
+
+    def _with_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str | None, content: IContent) -> Reply:
+        etag = f'"{digest}"' if digest is not None else None
+        if etag is not None:
+            headers.append(("ETag", etag))
+            tested = ask.headers.every("if-none-match")
+            if tested and validators.matches(tested, etag):
+                content.close()
+                return Reply(304, tuple(headers))
+        size = content.size
+        assert size is not None  # the spool knows the size before it gives a reader, and a stored blob has one
+        try:
+            part = ranges.wanted(ask.headers.first("range"), size) if ask.method == "GET" and self._range_holds(ask, etag) else None
+        except ranges.Unsatisfiable:
+            content.close()
+            return Reply(416, (("Content-Range", ranges.unsatisfied(size)), ("Accept-Ranges", "bytes"), ("Cache-Control", "no-store")))
+        if part is None:
+            return Reply(200, tuple(headers), stream=Stream(content, 0, size))
+        offset, length = part
+        headers.append(("Content-Range", ranges.content_range(offset, length, size)))
+        return Reply(206, tuple(headers), stream=Stream(content, offset, length))
+
+    def _range_holds(self, ask: Ask, etag: str | None) -> bool:
+        """`If-Range` with anything but our ETag asks for the whole (R93)."""
+        condition = ask.headers.first("if-range")
+        return condition is None or (etag is not None and validators.if_range_holds(condition, etag))
+
+
+def _never_changes(file: File) -> bool:
+    return not file.filename.endswith("-variants.json")  # PEP 825: rewritten with every new variant (R123)

@@ -1,0 +1,123 @@
+"""
+The project list, `/simple/`: rendered piece by piece off the reactor's thread, kept compressed and tagged in a store of its own, and
+sent from there. Never rendered per request, never whole in memory (R82, design §7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import attrs
+import zstandard
+from isal import isal_zlib
+from twisted.internet.interfaces import IReactorTime
+
+from pypidaemon.errors import NoSuchBlob
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IBlobStore, IIndex
+from pypidaemon.model import Digest, InThread, ProjectList
+from pypidaemon.simple.names import render_names_html, render_names_json
+from pypidaemon.simple.negotiation import Representation, choose_coding
+from pypidaemon.validators import matches
+from pypidaemon.web.answers import CODINGS, State
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.caching import index_headers
+from pypidaemon.web.pages import preferred
+from pypidaemon.web.reply import Reply, Stream
+
+_PIECE = 1 << 18
+
+
+@attrs.frozen
+class _Made:
+    revision: str
+    digest: Digest
+    size: int
+
+
+@attrs.define
+class Lists:
+    """Answers `/simple/` of every exposed index; `store` holds nothing but rendered lists and is empty at start."""
+
+    indexes: Mapping[str, IIndex]
+    store: IBlobStore
+    clock: IReactorTime
+    cpu: InThread
+    _made: dict[tuple[str, str, str], _Made] = attrs.field(factory=dict, init=False)
+    _flights: Flights[tuple[str, str, str], _Made] = attrs.field(factory=Flights, init=False)
+
+    async def listing(self, ask: Ask, index: str) -> Reply:
+        """`/simple/` with its slash."""
+        names = await self.indexes[index].project_names()
+        form = preferred(ask)
+        html = form is not Representation.JSON
+        coding = choose_coding(ask.headers.every("accept-encoding"), CODINGS)
+        key = (index, "html" if html else "json", coding)
+        made = self._made.get(key)
+        if made is None or made.revision != names.revision:
+            made = await self._flights.join(key, lambda: self._make(key, names))
+        etag = f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
+        state = State(names.revision, names.serial, names.source, names.fresh_until, names.stale)
+        headers = [("ETag", etag), *index_headers(state, self.clock.seconds())]
+        asked = ask.headers.every("if-none-match")
+        if asked and matches(asked, etag):
+            return Reply(304, tuple(headers))
+        headers += [("Content-Type", form.content_type), ("X-Content-Type-Options", "nosniff")]
+        if coding:
+            headers.append(("Content-Encoding", coding))
+        try:
+            content = await self.store.open(made.digest)
+        except NoSuchBlob:
+            self._made.pop(key, None)
+            made = await self._flights.join(key, lambda: self._make(key, names))
+            content = await self.store.open(made.digest)
+        return Reply(200, tuple(headers), stream=Stream(content, 0, made.size))
+
+    async def _make(self, key: tuple[str, str, str], names: ProjectList) -> _Made:
+        render = render_names_html if key[1] == "html" else render_names_json
+        pieces = encoded(lambda: render(names.entries(), names.serial), key[2])
+        draft = await self.store.draft()
+        size = 0
+        try:
+            while piece := await self.cpu(_gather, pieces):
+                size += len(piece)
+                await draft.write(piece)
+            digest = await draft.commit(None)
+        except BaseException:
+            await draft.abort()
+            raise
+        finally:
+            draft.close()
+        before = self._made.get(key)
+        self._made[key] = made = _Made(names.revision, digest, size)
+        if before is not None and before.digest not in {one.digest for one in self._made.values()}:
+            await self.store.remove(before.digest)
+        return made
+
+
+def encoded(start: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:
+    """Those pieces in that content coding, begun only when the first is asked for."""
+    if coding == "gzip":
+        packer = isal_zlib.compressobj(2, isal_zlib.DEFLATED, 31)
+        for piece in start():
+            yield packer.compress(piece)
+        yield packer.flush()
+    elif coding == "zstd":
+        squeezer = zstandard.ZstdCompressor(level=3).compressobj()
+        for piece in start():
+            yield squeezer.compress(piece)
+        yield squeezer.flush()
+    else:
+        yield from start()
+
+
+def _gather(pieces: Iterator[bytes]) -> bytes:
+    """The next quarter of a MiB of them, b"" at the end."""
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            break
+    return b"".join(gathered)

@@ -1,0 +1,75 @@
+"""Project pages: negotiated, ready-made, and redirects from every other spelling of their address (standards A, C, E)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from pypidaemon.filenames import project_name
+from pypidaemon.interfaces import IIndex
+from pypidaemon.model import NormalizedName, ProjectPage
+from pypidaemon.simple.negotiation import Representation, negotiate
+from pypidaemon.simple.write_html import render_html
+from pypidaemon.simple.write_json import render_json
+from pypidaemon.web.answers import AnswerKey, Answers, State
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.caching import answer_reply
+from pypidaemon.web.reply import Reply, redirect
+
+_MANY_FILES = 100
+
+
+def state_of(page: ProjectPage) -> State:
+    """What an answer made of that page depends on."""
+    return State(page.revision, page.serial, page.source, page.fresh_until, page.stale)
+
+
+def preferred(ask: Ask) -> Representation:
+    """What the client wants to read: `?format=` overrides `Accept` (R42)."""
+    return negotiate(ask.headers.every("accept"), dict(ask.query).get("format"))
+
+
+def moved(ask: Ask, location: str) -> Reply:
+    """A permanent redirect that only mends the spelling of an address (R7); relative, so that it holds under any prefix, and the query stays."""
+    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in ask.query)
+    return redirect(location + ("?" + query if query else ""), permanent=True)
+
+
+@attrs.define
+class Pages:
+    """Answers `/simple/<project>/` of every exposed index."""
+
+    indexes: Mapping[str, IIndex]
+    answers: Answers
+    clock: IReactorTime
+
+    def quick(self, ask: Ask, index: str, spelled: str) -> Reply | None:
+        """A ready answer, if there is one, without asking anybody."""
+        key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value)
+        now = self.clock.seconds()
+        answer = self.answers.fresh(key, now)
+        if answer is None:
+            return None
+        coding = answer.ready(ask.headers.every("accept-encoding"))
+        if coding is None:
+            return None
+        self.answers.hits += 1
+        return answer_reply(ask, answer, coding, now)
+
+    async def page(self, ask: Ask, index: str, spelled: str, slash: bool) -> Reply:
+        """`/simple/<spelled>` with or without its slash."""
+        name = project_name(spelled)
+        if spelled != name or not slash:
+            # One hop mends spelling and slash together (R5, R6, S8).
+            return moved(ask, f"../{name}/" if slash else f"{name}/")
+        page = await self.indexes[index].project_page(name)
+        form = preferred(ask)
+        key = AnswerKey(index, name, form.value)
+        render = render_json if form is Representation.JSON else render_html
+        heavy = len(page.files) > _MANY_FILES
+        answer = await self.answers.make(key, state_of(page), form.content_type, lambda: render(page), heavy)
+        coding = await self.answers.encode(key, answer, ask.headers.every("accept-encoding"))
+        return answer_reply(ask, answer, coding, self.clock.seconds())

@@ -1,0 +1,102 @@
+"""
+What is answered, as a frozen value. A header that could break out of its line cannot be built at all (S59).
+
+The skin adds what every answer has: `Date`, `Server`, `Content-Length`, `X-Request-Id`.
+"""
+
+from __future__ import annotations
+
+import http
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from pypidaemon.interfaces import IContent
+
+Pairs = tuple[tuple[str, str], ...]
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile("[\t\x20-\x7e\xa0-\xff]*")
+_RESERVED = frozenset({"content-length", "transfer-encoding", "date", "server"})
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space and control characters made one blank."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+
+
+def phrase(status: int) -> str:
+    """The reason phrase of a status (RFC 9110 §15)."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _checked(instance: Reply, attribute: attrs.Attribute[Pairs], pairs: Pairs) -> None:
+    for name, value in pairs:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError(f"this must not be a header: {name!r}: {value!r}")
+        if name.lower() in _RESERVED:
+            raise ValueError(f"the skin writes {name} itself")
+
+
+@attrs.frozen
+class Stream:
+    """Bytes `offset` to `offset + length` of a content. `length` None is all there is from `offset` on, however much."""
+
+    content: IContent
+    offset: int = 0
+    length: int | None = None
+
+
+@attrs.frozen
+class Reply:
+    """
+    One answer: either `body` or, where it is given, `stream`; whoever takes the Reply closes the stream's content.
+
+    :raises ValueError: a header holds a control character or is none of Latin-1 (S59), is one the skin writes itself,
+        or there are both a body and a stream.
+    """
+
+    status: int
+    headers: Pairs = attrs.field(default=(), validator=_checked)
+    body: bytes = b""
+    stream: Stream | None = None
+    length: int | None = None
+    """How long a GET's body would be, where a HEAD is answered without opening it (S65, R85); else None."""
+    reason: str = attrs.field(default="", converter=one_line)
+    """A reason phrase of our own; "" is the usual one of that status."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.stream is not None and self.body:
+            raise ValueError("a reply has a body or a stream")
+
+    def close(self) -> None:
+        """Let go of the stream, if there is one."""
+        if self.stream is not None:
+            self.stream.content.close()
+
+
+def text(status: int, line: str, id: str, headers: Iterable[tuple[str, str]] = (), reason: str = "") -> Reply:
+    """
+    A plain answer: one line and the request's id. Errors say that nobody keeps them (`no-store`), since uv and pip keep 404s.
+
+    :raises ValueError: as `Reply`.
+    """
+    own: Pairs = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
+    if status >= 400:
+        own += (("Cache-Control", "no-store"),)
+    return Reply(status, own + tuple(headers), f"{one_line(line)}\nrequest id: {id}\n".encode(), reason=reason)
+
+
+def redirect(location: str, permanent: bool) -> Reply:
+    """
+    Send the client elsewhere: 301 for good, else 302. pip replays a 301 for ever, so it is for spellings of one URL only (R7).
+
+    :raises ValueError: `location` would leave this host by a trick of spelling (S60), or is no header value.
+    """
+    if re.match(r"[\s]*[/\\]{2}", location) or "\\" in location or not location.isascii() or " " in location:
+        raise ValueError(f"this must not be redirected to: {location!r}")
+    return Reply(301 if permanent else 302, (("Location", location),))

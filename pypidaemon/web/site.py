@@ -1,0 +1,195 @@
+"""The factory of the door's connections: who may connect, how often, and the one line each answer leaves in the access log."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Container
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.web.http import datetimeToLogString
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.channel import DoorChannel, Limits
+
+
+@attrs.frozen
+class Caps:
+    """How many connections there may be at once (S58)."""
+
+    each: int = 200
+    """From one address (one /64 in IPv6); uv opens 50 and whole offices share one address."""
+    total: int = 4000
+    """In all; well below the 65,536 descriptors our service file asks for, since each may also open a file and an upstream (F61)."""
+
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: pypidaemon\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Cache-Control: no-store\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
+)
+"""Said to a connection above the caps, without reading what it asks (R217, R219)."""
+
+
+class Busy(Protocol):
+    """A connection too many: told so at once, and closed."""
+
+    def connectionMade(self) -> None:
+        """Say so and close."""
+        assert self.transport is not None
+        self.transport.write(_BUSY)
+        self.transport.loseConnection()
+
+
+# Neither carries types, and mypy would have each call to them excused by itself.
+_Request: Any = Request
+_Site: Any = Site
+
+
+class DoorRequest(_Request):  # type: ignore[misc]  # see above
+    """
+    A request on its way to the one resource there is, past Twisted's own traversal, which decodes the path a second way.
+
+    Its body is counted and let go of: no route reads one.
+    """
+
+    defaultContentType = None
+    _arrived = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """The head is whole. Nothing of the body is kept, so nothing is made ready for it but an empty place."""
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Some of the body, its framing taken off."""
+        self._arrived += len(data)
+        if self._arrived > self.channel.limits.body:
+            self.channel.refuse(413)
+
+    def parseCookies(self) -> None:
+        """No cookie means anything here."""
+
+    def process(self) -> None:
+        """Answer it."""
+        self.site = self.channel.site
+        self.site.resource.render(self)
+
+
+def _address(address: IAddress | None) -> str:
+    """The other end's IP address, an IPv4 one as such even where it came in over IPv6; "" for what has none."""
+    host = getattr(address, "host", "")
+    if isinstance(host, str) and host.lower().startswith("::ffff:") and "." in host:
+        return host[7:]
+    return host if isinstance(host, str) else ""
+
+
+def _place(host: str) -> str:
+    """Whom a connection is counted for: an IPv4 address, or the IPv6 network that one customer is given."""
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(ipaddress.IPv6Network((ip.packed, 64), strict=False)) if ip.version == 6 else host
+
+
+class DoorSite(_Site):  # type: ignore[misc]  # see above
+    """
+    Listens for clients. `resource` is a `Skin`; `reactor` gives the time for every limit.
+
+    :param uncapped: addresses from which only the total counts, as those of a proxy that stands before us.
+    """
+
+    displayTracebacks = False
+    protocol: Any = DoorChannel
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        limits: Limits | None = None,
+        caps: Caps | None = None,
+        uncapped: Container[str] = (),
+    ) -> None:
+        self.limits = limits or Limits()
+        self.caps = caps or Caps()
+        self._uncapped = uncapped
+        self._places: Counter[str] = Counter()
+        super().__init__(resource, requestFactory=DoorRequest, reactor=reactor, timeout=self.limits.idle, parsePOSTFormSubmission=False)
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are now."""
+        return self._places.total()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A channel for a client, or, above the caps, one that only says so."""
+        host = _address(addr)
+        place = _place(host)
+        full = self._places[place] >= self.caps.each and bool(host) and host not in self._uncapped
+        if full or self.connections >= self.caps.total:
+            return Busy()
+        channel: Any = super().buildProtocol(addr)
+        channel.limits = self.limits
+        self._places[place] += 1
+
+        def ended() -> None:
+            self._places[place] -= 1
+            if not self._places[place]:
+                del self._places[place]
+
+        channel.ended = ended
+        return channel
+
+    def startFactory(self) -> None:
+        """Nothing: the access log is `AccessLog`, so Twisted's own file and its clock stay off."""
+
+    def stopFactory(self) -> None:
+        """Nothing, as `startFactory`."""
+
+    def log(self, request: Any) -> None:
+        """Nothing, as `startFactory`."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """HTTP/1.1 alone: Twisted's HTTP/2 is private, slow, and knows none of our limits."""
+        return [b"http/1.1"]
+
+
+@attrs.define
+class AccessLog:
+    """
+    An observer for the skin: one line per answer in the combined format, without query, credentials, or anything raw.
+
+    The path is written as we read it, encoded afresh, so no byte of a client's can end a line or pose as a field.
+    """
+
+    clock: IReactorTime
+    _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.access"))
+
+    def __call__(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
+        """Write the line; `seconds`, how long it took, stands at its end."""
+        path = "/" + "/".join(quote(segment, safe="+:@!$&'()*,;=~") for segment in ask.segments) if ask.segments else "-"
+        self._log.info(
+            '{client} - - {time} "{method} {path} HTTP/1.1" {status} {sent} "-" "{agent}" {seconds:.3f} {id}',
+            client=ask.client or "-",
+            time=datetimeToLogString(self.clock.seconds()),
+            method=ask.method,
+            path=path,
+            status=status,
+            sent=sent,
+            agent=_quoted(ask.headers.first("user-agent")),
+            seconds=seconds,
+            id=ask.id,
+        )
+
+
+def _quoted(value: str | None) -> str:
+    """A header value fit to stand between quotation marks: printable ASCII, at most 200 characters: pip's goes on with a page of JSON."""
+    if not value:
+        return "-"
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in value[:200])

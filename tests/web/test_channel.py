@@ -1,0 +1,407 @@
+"""The channel's limits in time and size, the caps of the site, and what of Twisted they rest on."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogPublisher
+from twisted.web.http import HTTPChannel
+
+from pypidaemon.pace import PIECE
+from pypidaemon.web.ask import Ask, Headers
+from pypidaemon.web.channel import DoorChannel, Limits
+from pypidaemon.web.reply import Reply
+from pypidaemon.web.site import AccessLog, Caps
+from tests.web.wire import Seen, answers, get
+
+
+def refused(data: bytes) -> int:
+    (answer,) = answers(data)
+    assert answer.one("connection") == "close"
+    return answer.status
+
+
+def test_S57_a_dripping_head_is_cut_after_15_seconds_in_all() -> None:
+    """Bytes do not prolong it."""
+    seen = Seen()
+    client = seen.client()
+    for byte in get()[:14]:
+        assert client.say(bytes([byte])) == b""
+        seen.clock.advance(1)
+    assert client.say(b"x") == b""
+    seen.clock.advance(1)
+    assert refused(client.heard()) == 408
+    assert client.wire.closed
+    client.hang_up()
+
+
+def test_S57_the_deadline_is_for_each_head() -> None:
+    """A second request has 15 seconds of its own, and a head that was whole stops the clock."""
+    seen = Seen()
+    client = seen.client()
+    for _ in range(5):
+        client.say(get()[:10])
+        seen.clock.advance(14)
+        assert answers(client.say(get()[10:]))[0].status == 200
+        seen.clock.advance(14)
+    assert not client.wire.closed
+    client.hang_up()
+
+
+def test_S57_an_idle_connection_is_closed_after_60_seconds_without_a_word() -> None:
+    seen = Seen()
+    for first in (b"", get(), get() + b"\r\n"):
+        client = seen.client()
+        if first:
+            client.say(first)
+        seen.clock.advance(59)
+        assert not client.wire.closed
+        seen.clock.advance(1)
+        assert client.wire.closed
+        assert client.heard() == b""
+        client.hang_up()
+    assert not seen.clock.getDelayedCalls()
+
+
+def test_S57_an_idle_connection_is_not_cut_while_it_is_answered() -> None:
+    """However long an answer takes, that is not the client's idleness."""
+    pending: Deferred[Reply] = Deferred()
+
+    async def handler(ask: Ask) -> Reply:
+        return await pending
+
+    seen = Seen(handler=handler)
+    client = seen.client()
+    client.say(get())
+    seen.clock.advance(3600)
+    assert not client.wire.closed
+    pending.callback(Reply(200))
+    assert answers(client.heard())[0].status == 200
+    client.hang_up()
+
+
+def test_S57_a_head_that_begins_at_the_end_of_idleness_has_its_time() -> None:
+    seen = Seen()
+    client = seen.client()
+    seen.clock.advance(59)
+    client.say(get()[:5])
+    seen.clock.advance(10)
+    assert answers(client.say(get()[5:]))[0].status == 200
+    client.hang_up()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+def test_S57_a_slow_body_is_cut(framing: str) -> None:
+    """A body below 1 KiB/s over 30 s is answered 408; one above may take as long as it needs."""
+    seen = Seen()
+    client = seen.client()
+    client.say(get("/", framing, method="POST"))
+    piece = b"400\r\n" + bytes(1024) + b"\r\n" if "chunked" in framing else bytes(1024)
+    for _ in range(90):
+        client.channel.dataReceived(piece)
+        seen.clock.advance(1)
+    assert client.heard() == b""
+    for _ in range(29):
+        client.channel.dataReceived(b"1\r\nx\r\n" if "chunked" in framing else b"x")
+        seen.clock.advance(1)
+    assert client.heard() == b""
+    seen.clock.advance(1)
+    assert refused(client.heard()) == 408
+    assert seen.asks == []
+    client.hang_up()
+
+
+def test_S57_a_client_that_does_not_read_is_dropped() -> None:
+    """60 seconds after we stopped, unless it takes what was written before."""
+
+    async def handler(ask: Ask) -> Reply:
+        return Reply(200, (), bytes(4 * PIECE))
+
+    seen = Seen(handler=handler)
+    client = seen.client()
+    client.wire.stalled = True
+    client.say(get())
+    seen.clock.advance(59)
+    client.channel.resumeProducing()
+    seen.clock.advance(59)
+    assert not client.wire.aborted
+    seen.clock.advance(1)
+    assert client.wire.aborted
+    client.hang_up()
+    assert seen.ends == [(200, 2 * PIECE)]
+    assert not seen.clock.getDelayedCalls()
+
+
+def test_S57_a_client_that_never_takes_the_last_answer_is_dropped() -> None:
+    """Closing waits for the client no longer than writing does."""
+    seen = Seen()
+    client = seen.client()
+    client.say(get("/", "Connection: close"))
+    assert client.wire.disconnecting
+    seen.clock.advance(60)
+    assert client.wire.aborted
+    client.hang_up()
+
+
+def test_S62_a_body_too_large_is_refused_at_the_head() -> None:
+    """Before any byte of the body, and without `100 Continue`."""
+    seen = Seen()
+    client = seen.client()
+    assert refused(client.say(get("/", "Content-Length: 1048577", "Expect: 100-continue", method="POST"))) == 413
+    assert client.wire.closed
+    client.hang_up()
+    client = seen.client()
+    (answer,) = answers(client.say(get("/", "Content-Length: 1048576", method="POST") + bytes(1048576)))
+    assert answer.status == 200
+    client.hang_up()
+
+
+@pytest.mark.parametrize("size", [1, 100000])
+def test_S62_a_chunked_body_is_counted_as_it_comes(size: int) -> None:
+    """413 once it is too much, in chunks large or tiny, and then never dispatched."""
+    seen = Seen(limits=Limits(body=300000 if size > 1 else 1000))
+    client = seen.client()
+    client.say(get("/", "Transfer-Encoding: chunked", method="POST"))
+    chunk = b"%x\r\n" % size + bytes(size) + b"\r\n"
+    sent = 0
+    while not client.wire.closed:
+        client.channel.dataReceived(chunk)
+        sent += size
+        assert sent <= 400000
+    client.channel.dataReceived(b"0\r\n\r\n" + get())
+    assert refused(client.heard()) == 413
+    assert seen.asks == []
+    client.hang_up()
+
+
+def test_S62_framing_without_a_body_is_counted_too() -> None:
+    """Chunk extensions are no way round the limit."""
+    seen = Seen(limits=Limits(body=10000))
+    client = seen.client()
+    client.say(get("/", "Transfer-Encoding: chunked", method="POST"))
+    for _ in range(200):
+        client.channel.dataReceived(b"1;" + b"x" * 1000 + b"\r\nx\r\n")
+    assert refused(client.heard()) == 413
+    client.hang_up()
+
+
+def test_S62_one_packet_with_too_large_a_chunked_body_is_refused_once() -> None:
+    """Also where its end and the next request are in the same packet."""
+    seen = Seen(limits=Limits(body=10))
+    client = seen.client()
+    data = get("/", "Transfer-Encoding: chunked", method="POST") + b"14\r\n" + bytes(20) + b"\r\n0\r\n\r\n" + get()
+    assert refused(client.say(data)) == 413
+    assert seen.asks == []
+    client.hang_up()
+
+
+def test_expect_is_answered_where_the_body_may_come() -> None:
+    seen = Seen()
+    client = seen.client()
+    assert client.say(get("/", "Content-Length: 3", "Expect: 100-Continue", method="POST")) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answers(client.say(b"abc"))[0].status == 200
+    client.hang_up()
+
+
+def test_bodies_are_not_kept() -> None:
+    """Nothing reads them, so nothing holds them."""
+    pending: Deferred[Reply] = Deferred()
+
+    async def handler(ask: Ask) -> Reply:
+        return await pending
+
+    client = Seen(handler=handler).client()
+    client.say(get("/", "Content-Length: 1000000", method="POST") + bytes(1000000))
+    (request,) = client.channel.requests
+    assert isinstance(request.content, io.BytesIO), "a file would be made for it"
+    assert request.content.read() == b""
+    client.hang_up()
+
+
+def test_S64_a_refusal_is_not_lost_to_a_reset() -> None:
+    """Where the transport can half-close, we go on discarding for 2 seconds, then drop it."""
+    seen = Seen()
+    client = seen.client()
+    client.say(b"rubbish\r\n")
+    assert client.wire.half_closed
+    assert not client.wire.disconnecting
+    assert client.say(bytes(100000)) == b""
+    seen.clock.advance(2)
+    assert client.wire.aborted
+    client.hang_up()
+
+
+def test_S64_a_transport_that_cannot_half_close_is_closed() -> None:
+    client = Seen().client(half_closes=False)
+    client.say(b"rubbish\r\n")
+    assert client.wire.disconnecting
+    client.hang_up()
+
+
+def test_a_flood_of_pipelined_requests_stops_the_reading() -> None:
+    """What waits behind a request being answered is bounded."""
+    pending: Deferred[Reply] = Deferred()
+
+    async def handler(ask: Ask) -> Reply:
+        return await pending
+
+    seen = Seen(handler=handler)
+    client = seen.client()
+    client.say(get() * 1000)
+    assert not client.wire.reading
+    assert len(seen.asks) == 1
+    client.hang_up()
+
+
+def test_S58_one_address_has_its_share_and_no_more() -> None:
+    """Above it a cheap 503 says when to come back; others are not touched, and leaving makes room."""
+    seen = Seen(caps=Caps(each=2, total=100))
+    held = [seen.client(), seen.client()]
+    extra = seen.client()
+    (answer,) = answers(extra.heard())
+    assert (answer.status, answer.one("retry-after"), answer.one("connection")) == (503, "1", "close")
+    assert extra.wire.disconnecting
+    extra.channel.dataReceived(get())
+    assert seen.asks == []
+    other = seen.client(address=IPv4Address("TCP", "192.0.2.8", 1))
+    assert answers(other.say(get()))[0].status == 200
+    held.pop().hang_up()
+    assert seen.site.connections == 2
+    again = seen.client()
+    assert answers(again.say(get()))[0].status == 200
+    for client in (*held, other, again):
+        client.hang_up()
+    assert seen.site.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (IPv6Address("TCP", "2001:db8::1", 1), IPv6Address("TCP", "2001:db8::2", 1), True),
+        (IPv6Address("TCP", "2001:db8::1", 1), IPv6Address("TCP", "2001:db8:0:1::1", 1), False),
+        (IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv4Address("TCP", "192.0.2.1", 1), True),
+        (IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv6Address("TCP", "::ffff:192.0.2.2", 1), False),
+        (IPv6Address("TCP", "fe80::1%eth0", 1), IPv6Address("TCP", "fe80::2%eth0", 1), True),
+        (UNIXAddress(b""), UNIXAddress(b""), False),
+        (IPv4Address("TCP", "203.0.113.5", 1), IPv4Address("TCP", "203.0.113.5", 1), False),
+    ],
+)
+def test_S58_whom_a_connection_counts_for(first: Any, second: Any, same: bool) -> None:
+    """An IPv6 customer has a whole network; unix sockets and named proxies are nobody in particular."""
+    seen = Seen(caps=Caps(each=1, total=100), uncapped=("203.0.113.5",))
+    one, two = seen.client(address=first), seen.client(address=second)
+    assert (b" 503 " in two.heard()) is same
+    one.hang_up()
+
+
+def test_S58_there_is_a_total() -> None:
+    seen = Seen(caps=Caps(each=100, total=3))
+    clients = [seen.client(address=IPv4Address("TCP", f"192.0.2.{n}", 1)) for n in range(3)]
+    assert b" 503 " in seen.client(address=UNIXAddress(b"")).heard()
+    for client in clients:
+        client.hang_up()
+
+
+def test_the_site_offers_http_1_1_alone_and_keeps_no_clock_of_its_own() -> None:
+    seen = Seen()
+    assert seen.site.acceptableProtocols() == [b"http/1.1"]
+    seen.site.doStart()
+    assert not seen.clock.getDelayedCalls()
+    seen.site.doStop()
+    assert seen.site.displayTracebacks is False
+
+
+def access_line(ask: Ask, status: int = 200, sent: int = 5, seconds: float = 0.25) -> str:
+    seen = Seen()
+    found: list[str] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        if event["log_namespace"] == "pypidaemon.access":
+            found.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        AccessLog(seen.clock)(ask, status, sent, seconds)
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    (line,) = found
+    return line
+
+
+def test_the_access_log_is_one_combined_line_without_secrets() -> None:
+    """No query, no credentials, the path encoded afresh."""
+    ask = Ask(
+        segments=("simple", "a b\u2028", ""),
+        query=(("token", "secret"),),
+        headers=Headers((("Authorization", "Basic c2VjcmV0"), ("User-Agent", 'pip/26.2 {"x"}\x85' + "y" * 500))),
+        client="192.0.2.7",
+        id="0123",
+    )
+    line = access_line(ask)
+    assert line.startswith(
+        '192.0.2.7 - - [01/Jan/1970:00:00:00 +0000] "GET /simple/a%20b%E2%80%A8/ HTTP/1.1" 200 5 "-" "pip/26.2 {.x.}.yyy'
+    )
+    assert line.endswith('" 0.250 0123')
+    assert "secret" not in line
+    assert "c2VjcmV0" not in line
+    assert len(line) < 350
+
+
+def test_the_access_log_of_what_could_not_be_read_has_no_path() -> None:
+    assert '- - - [01/Jan/1970:00:00:00 +0000] "GET - HTTP/1.1" 400 5 "-" "-"' in access_line(Ask(segments=()), 400)
+
+
+RELIED_ON = {
+    "dataReceived",
+    "allHeadersReceived",
+    "allContentReceived",
+    "checkPersistence",
+    "writeHeaders",
+    "pauseProducing",
+    "resumeProducing",
+}
+RELIED_ON |= {"loseConnection", "timeoutConnection", "connectionLost", "_respondToBadRequestAndDisconnect"}
+
+
+def test_what_we_override_is_there_and_nothing_else_of_twisteds_is_hidden() -> None:
+    """A Twisted that renames one of these, or takes a name of ours, is noticed here."""
+    channel = Seen().client().channel
+    inherited = set(dir(HTTPChannel)) | set(vars(HTTPChannel()))
+    ours = {name for name in vars(DoorChannel) if not name.startswith("__")}
+    assert ours & inherited == RELIED_ON | {"_log"}
+    fresh = set(vars(DoorChannel())) - set(vars(HTTPChannel()))
+    assert fresh & inherited == set()
+    assert channel.line_mode == 1
+
+
+def test_the_parser_behind_us_still_ends_its_complaints_where_we_listen() -> None:
+    """Bytes our own reading would never let through, given straight to Twisted's parser, end in one refusal."""
+    for data in (b"GET / HTTP/3.0\r\n", b"GET / HTTP/1.1\r\nX\r\nY: z\r\n\r\n", get("/", "Content-Length: x"), get("/", "A: \0") + get()):
+        seen = Seen()
+        client = seen.client()
+        HTTPChannel.dataReceived(client.channel, data)
+        assert refused(client.heard()) == 400
+        assert seen.asks == []
+        client.hang_up()
+
+
+def test_line_mode_says_when_a_head_is_expected() -> None:
+    """In line mode between requests, in raw mode during a body and while a request is answered."""
+    pending: Deferred[Reply] = Deferred()
+
+    async def handler(ask: Ask) -> Reply:
+        return await pending
+
+    client = Seen(handler=handler).client()
+    assert client.channel.line_mode
+    client.say(get("/", "Content-Length: 3", method="POST"))
+    assert not client.channel.line_mode
+    client.say(b"abc")
+    assert not client.channel.line_mode
+    pending.callback(Reply(200))
+    assert client.channel.line_mode
+    client.hang_up()

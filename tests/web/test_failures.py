@@ -1,0 +1,72 @@
+"""The table from errors to replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pypidaemon import errors
+from pypidaemon.web.ask import BadRequest
+from pypidaemon.web.failures import answer
+
+TABLE = [
+    (errors.NoSuchProject("a"), 404, "no such project: a"),
+    (errors.NoSuchFile("a-1.zip"), 404, "no such file: a-1.zip"),
+    (errors.InvalidName("not a name"), 404, "not a name"),
+    (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
+    (errors.CorruptContent("wrong digest"), 502, "wrong digest"),
+    (errors.TooLarge("too much"), 413, "too much"),
+    (errors.StorageFull("no room"), 507, "no room"),
+    (errors.Loop("a loop"), 508, "a loop"),
+    (BadRequest("no"), 400, "no"),
+    (BadRequest("long", 414), 414, "long"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "line"), TABLE)
+@pytest.mark.parametrize("of_file", [True, False])
+def test_R10_R218_every_error_has_one_status(error: Exception, status: int, line: str, of_file: bool) -> None:
+    """Absence is 404, an outage 503, never the other way, and never 504."""
+    reply = answer(error, "0123", of_file)
+    assert reply.status == status
+    assert reply.body == f"{line}\nrequest id: 0123\n".encode()
+
+
+@pytest.mark.parametrize(("given", "said"), [(-3, "1"), (7, "7"), (4000, "60")])
+def test_R217_an_outage_says_when_to_come_back_in_whole_seconds(given: int, said: str) -> None:
+    assert dict(answer(errors.UpstreamUnavailable("pypi", "x", given), "0123", False).headers)["Retry-After"] == said
+
+
+def test_a_refused_file_is_403_with_the_rule_in_phrase_and_body() -> None:
+    """What pip shows is the reason phrase; people read the body."""
+    reply = answer(errors.Refused("cooldown", "2 days old,\r\nnot 3"), "0123", True)
+    assert (reply.status, reply.reason) == (403, "Refused by cooldown: 2 days old, not 3")
+    assert reply.body.startswith(b"refused by cooldown: 2 days old, not 3\n")
+
+
+def test_R10_a_refused_project_is_404() -> None:
+    """A 403 on a page would stop uv."""
+    reply = answer(errors.Refused("names", "denied"), "0123", False)
+    assert (reply.status, reply.reason) == (404, "")
+    assert b"refused by names: denied" in reply.body
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("/secret/path"), errors.NoSuchBlob("a" * 64), errors.ConfigError("/etc/x", "", "", "bad"), KeyError()]
+)
+def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Exception, no_logged_failures: list[dict[str, Any]]) -> None:
+    """The client learns the id; the log has the id and the failure."""
+    reply = answer(error, "0123", True)
+    assert (reply.status, reply.body) == (500, b"internal error\nrequest id: 0123\n")
+    (event,) = no_logged_failures
+    assert event["id"] == "0123"
+    assert event["log_failure"].value is error
+    no_logged_failures.clear()
+
+
+def test_every_error_we_have_is_in_the_table_or_meant_to_be_internal() -> None:
+    """A new error must be given a status."""
+    known = {type(error) for error, _, _ in TABLE} | {errors.Refused, errors.PypidaemonError, errors.NoSuchBlob, errors.ConfigError}
+    ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert ours <= known
