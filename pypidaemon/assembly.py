@@ -122,6 +122,7 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
         cpu=made.given["cpu"],
         public_url=plan.daemon.public_url,
         local_url=local_url(plan.daemon.listen),
+        trusted_proxies=plan.daemon.trusted_proxies,
     )
     return OrderedService(
         (

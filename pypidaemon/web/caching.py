@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pypidaemon import freshness
+from pypidaemon.validators import matches
 from pypidaemon.web.answers import Answer, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
-from pypidaemon.validators import matches
 
 VARY = ("Vary", "Accept, Accept-Encoding")
 FOR_BROWSERS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "X-PyPI-Last-Serial"))

@@ -16,6 +16,7 @@ from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.control import Control
 from pypidaemon.web.files import Files
+from pypidaemon.web.forwarding import Forwarding
 from pypidaemon.web.legacy import Legacy
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.metrics import Metrics
@@ -48,6 +49,7 @@ def build(
     cpu: InThread,
     public_url: str | None,
     local_url: str,
+    trusted_proxies: tuple[str, ...] = (),
     random: Callable[[int], bytes] = os.urandom,
 ) -> Door:
     """
@@ -56,6 +58,7 @@ def build(
     :param indexes: every exposed index by its label; `default` is the one at the root.
     :param lists: a store for rendered project lists and nothing else.
     :param public_url: the absolute address under which clients reach the default index's root, where it is configured.
+    :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
     """
     answers = Answers(cpu)
@@ -78,6 +81,8 @@ def build(
         metrics.observe(ask, status, sent, seconds)
         access(ask, status, sent, seconds)
 
-    public = DoorSite(Skin(routes.handle, routes.quick, clock, random, observe), clock)
+    forwarding = Forwarding(trusted_proxies)
+    skin = Skin(routes.handle, routes.quick, clock, random, observe, forwarding.seen)
+    public = DoorSite(skin, clock, uncapped=forwarding)
     control = Control(default, indexes, upstreams, spool, answers, clock)
     return Door(public, DoorSite(Skin(control.handle, nothing_ready, clock, random), clock), routes)

@@ -26,7 +26,7 @@ class Address:
     """
     The absolute address of this daemon, needed where a relative one cannot stand (R13).
 
-    `public` is what the configuration says. Without it a Host that is an IP address or `localhost` is believed, since no other site can make a browser
+    `public` is what the configuration says. Behind a trusted proxy the Host is the one the proxy passed on. Without it a Host that is an IP address or `localhost` is believed, since no other site can make a browser
     send one of those; any other Host is not, and `local` is used.
     """
 

@@ -40,6 +40,11 @@ def nothing_ready(ask: Ask) -> Reply | None:
     return None
 
 
+def as_it_came(ask: Ask) -> Ask:
+    """The `seen` of a door that nobody stands before."""
+    return ask
+
+
 def nobody_watches(ask: Ask, status: int, sent: int, seconds: float) -> None:
     """The `observe` of a door without a log."""
 
@@ -95,6 +100,8 @@ class Skin:
     random: Callable[[int], bytes]
     """That many random bytes, as `os.urandom`; request ids come from here."""
     observe: Observer = nobody_watches
+    seen: Callable[[Ask], Ask] = as_it_came
+    """What the request means once it is known who passed it on."""
     isLeaf: bool = True
     _log = Logger(namespace="pypidaemon.web")
 
@@ -117,7 +124,7 @@ class Skin:
         outlet = _Outlet(request)
         reply: Reply | None
         try:
-            ask = read(request, id)
+            ask = self.seen(read(request, id))
         except BadRequest as wrong:
             ask = unreadable(request, id)
             reply = failures.answer(wrong, id, False)

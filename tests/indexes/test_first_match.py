@@ -115,7 +115,7 @@ def test_the_list_is_the_union_and_the_first_index_numbers_a_name() -> None:
 
 def test_a_list_that_one_index_cannot_give_is_unavailable() -> None:
     """A shorter list would be a wrong one."""
-    _, near, far, root = chain()
+    _, _, far, root = chain()
     far.names = UpstreamUnavailable("far", "it is down")
     with pytest.raises(UpstreamUnavailable):
         now(root.project_names())

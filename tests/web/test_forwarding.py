@@ -1,0 +1,54 @@
+"""Who is believed about who asks."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from pypidaemon.web.ask import Ask, Headers
+from pypidaemon.web.forwarding import Forwarding
+
+TRUSTED = Forwarding(("10.0.0.0/8", "fd00::/64"))
+
+
+def ask(client: str, *headers: tuple[str, str]) -> Ask:
+    """A request from that peer."""
+    return Ask(client=client, host="inner:3141", headers=Headers(headers))
+
+
+def test_S61_a_stranger_is_not_believed() -> None:
+    """Whatever it says."""
+    request = ask("192.0.2.1", ("X-Forwarded-For", "10.0.0.1"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"))
+    assert TRUSTED.seen(request) == request
+    assert Forwarding().seen(attrs.evolve(request, client="10.0.0.1")).client == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("passed", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7, 10.1.1.1", "192.0.2.7"),
+        ("192.0.2.7, rubbish", "10.0.0.1"),
+        ("", "10.0.0.1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+    ],
+)
+def test_S61_the_last_address_that_is_no_proxys_counts(passed: str, client: str) -> None:
+    """What stands before it is a claim of that client."""
+    assert TRUSTED.seen(ask("10.0.0.1", ("X-Forwarded-For", passed))).client == client
+
+
+def test_host_and_scheme_of_a_trusted_proxy() -> None:
+    """Also over a Unix socket; a malformed host is not taken."""
+    seen = TRUSTED.seen(ask("", ("X-Forwarded-Host", "Index.Example"), ("X-Forwarded-Proto", "https")))
+    assert (seen.host, seen.secure) == ("index.example", True)
+    assert TRUSTED.seen(ask("10.0.0.1", ("X-Forwarded-Host", "evil example"))).host == "inner:3141"
+
+
+def test_addresses_of_proxies_are_exempt_from_the_cap_for_one_address() -> None:
+    """As a container: single addresses and the /64 that IPv6 clients are counted by."""
+    assert "10.2.3.4" in TRUSTED
+    assert "fd00::/64" in TRUSTED
+    assert "192.0.2.1" not in TRUSTED
+    assert "no address" not in TRUSTED
