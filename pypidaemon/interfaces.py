@@ -19,6 +19,7 @@ from pypidaemon.model import (
     File,
     Filename,
     FileRecord,
+    Listed,
     NormalizedName,
     NotModified,
     ProjectList,
@@ -126,6 +127,9 @@ class IPageCache(Interface):
 
     async def recall(label: str, name: NormalizedName) -> Remembered | None:
         """What was last kept of that project; None where nothing was."""
+
+    async def recall_file(label: str, name: NormalizedName, filename: Filename) -> Remembered | None:
+        """As `recall`, but the page has at most the file of that name, and else only a status that hides files; much cheaper."""
 
     async def keep(label: str, name: NormalizedName, remembered: Remembered) -> None:
         """Remember this instead of what was kept before."""
@@ -336,6 +340,16 @@ class IIndex(Interface):
         :raises NoSuchProject: this index knows that it has none; only this falls through (law 1).
         :raises Refused: a policy hides the whole project.
         :raises UpstreamUnavailable: it cannot know.
+        """
+
+    async def find(name: NormalizedName, filename: Filename) -> Listed:
+        """
+        The entry of that file name on this index's page: what `project_page(name).file(filename)` gives, without making the page.
+
+        :raises NoSuchProject: as `project_page`.
+        :raises NoSuchFile: the page does not list it.
+        :raises Refused: a policy hides it, or the whole project.
+        :raises UpstreamUnavailable: as `project_page`.
         """
 
     async def open_file(name: NormalizedName, filename: Filename, companion: Companion) -> IContent:

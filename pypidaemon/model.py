@@ -15,7 +15,7 @@ import attrs
 from packaging.utils import NormalizedName as NormalizedName
 
 Filename = NewType("Filename", str)
-"""A file name that passed the gate: one path segment, printable ASCII, at most 255 - len(".metadata") bytes."""
+"""A file name that passed the gate: one path segment, printable ASCII, at most 255 - len(".provenance") bytes."""
 
 Digest = NewType("Digest", str)
 """A sha256 in 64 lower-case hexadecimal digits; the name of a blob."""
@@ -111,6 +111,16 @@ class ProjectPage:
             if file.filename == filename:
                 return file
         return None
+
+
+@attrs.frozen
+class Listed:
+    """One entry of an index's page. `source` and `fresh_until` are those of the page."""
+
+    name: NormalizedName
+    file: File
+    source: str = ""
+    fresh_until: float | None = None
 
 
 @attrs.frozen

@@ -6,6 +6,8 @@ The form has a number; after a change of form what is stored is not understood, 
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -15,6 +17,8 @@ from pypidaemon.model import File, Filename, NormalizedName, ProjectStatus, Upst
 FORM = 1
 """The number of the form that is written, and the only one that is read."""
 
+_DECODER = json.JSONDecoder()
+_LONGEST_ROW = 256 * 1024
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, type(None))
 _WHOLE_OR_NONE = (int, type(None))
@@ -90,6 +94,29 @@ def decode(data: bytes) -> UpstreamPage:
         max_age=max_age,
         refused=refused,
     )
+
+
+def cut(data: bytes, name: NormalizedName, filename: Filename) -> UpstreamPage:
+    """
+    The encoded page of that project cut down to one file, or to none where it has no such file; read without reading the rest.
+
+    Of what else a page says only a status that hides the file is kept (PEP 792).
+
+    :raises ValueError: these are not the bytes of a page in this form.
+    """
+    if not data.startswith(b"[%d," % FORM):
+        raise ValueError("not a stored page of this form")
+    if b'"quarantined"' in data:
+        page = decode(data)
+        return UpstreamPage(name, tuple(file for file in page.files if file.filename == filename), status=page.status)
+    # A file's row begins with its name, and a clean name needs no escape, so this finds every row of that name.
+    start = 0
+    while (start := data.find(b'["%s",' % filename.encode(), start)) >= 0:
+        row, _ = _DECODER.raw_decode(data[start : start + _LONGEST_ROW].decode("utf-8", "replace"))
+        start += 1
+        with suppress(ValueError):
+            return UpstreamPage(name, (_file(row),))
+    return UpstreamPage(name)
 
 
 def _file(raw: object) -> File:

@@ -14,7 +14,8 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.blobs.drafts import FileDraft, OpenFile, room, sweep
+from pypidaemon.blobs.descriptors import OpenFile, room
+from pypidaemon.blobs.drafts import FileDraft, sweep
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk
 from pypidaemon.model import Digest, InThread

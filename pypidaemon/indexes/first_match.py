@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.interfaces import IContent, IIndex, IRecords
-from pypidaemon.model import Change, Companion, Filename, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import Change, Companion, Filename, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import given, reference, references
 from pypidaemon.simple.names import merge
 
@@ -50,14 +50,27 @@ class FirstMatch:
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""
-        _, page = await self._first(name)
+        page = await self._page(name)
         serial = await self.records.ledger.number(self.label, name, page.revision, page.serial)
         return attrs.evolve(page, serial=serial)
 
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
+        """As `IIndex`: of the index that has the project; its answer, also that it has no such file, is the answer."""
+        for index in self.indexes:
+            try:
+                return await index.find(name, filename)
+            except NoSuchProject:
+                continue
+        raise NoSuchProject(name)
+
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
-        """As `IIndex`: asked of the index that answers the page, and of no other."""
-        index, _ = await self._first(name)
-        return await index.open_file(name, filename, companion)
+        """As `IIndex`: from the index that has the project, and no other."""
+        for index in self.indexes:
+            try:
+                return await index.open_file(name, filename, companion)
+            except NoSuchProject:
+                continue
+        raise NoSuchProject(name)
 
     async def changes(self, since: int) -> list[Change]:
         """As `IIndex`."""
@@ -67,10 +80,10 @@ class FirstMatch:
         """As `IIndex`, of all its indexes."""
         return sum([await index.refresh(name) for index in self.indexes])
 
-    async def _first(self, name: NormalizedName) -> tuple[IIndex, ProjectPage]:
+    async def _page(self, name: NormalizedName) -> ProjectPage:
         for index in self.indexes:
             try:
-                return index, await index.project_page(name)
+                return await index.project_page(name)
             except NoSuchProject:
                 continue
         raise NoSuchProject(name)

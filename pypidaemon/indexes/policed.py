@@ -10,10 +10,10 @@ from packaging.utils import canonicalize_version
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pypidaemon.errors import NoSuchFile, Refused
+from pypidaemon.errors import Refused
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import IContent, IIndex, IPolicy, IRecords
-from pypidaemon.model import Change, Companion, File, Filename, InThread, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import given, reference, references
 from pypidaemon.simple.revision import revise
 
@@ -59,16 +59,19 @@ class Policed:
         serial = await self.records.ledger.number(self.label, name, page.revision, inner.serial)
         return attrs.evolve(page, serial=serial)
 
-    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`: a file that a policy refuses is refused with its reason, not absent."""
         now = self.clock.seconds()
         self._check_project(name, now)
-        file = (await self.index.project_page(name)).file(filename)
-        if file is None:
-            raise NoSuchFile(filename)
-        refused = self._refusal(name, file, now)
+        listed = await self.index.find(name, filename)
+        refused = self._refusal(name, listed.file, now)
         if refused is not None:
             raise Refused(*refused)
+        return listed
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: only what can be found here."""
+        await self.find(name, filename)
         return await self.index.open_file(name, filename, companion)
 
     async def changes(self, since: int) -> list[Change]:

@@ -13,7 +13,19 @@ from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
-from pypidaemon.model import Change, Digest, Fact, File, Filename, FileRecord, NormalizedName, Remembered, RememberedNames
+from pypidaemon.model import (
+    Change,
+    Digest,
+    Fact,
+    File,
+    Filename,
+    FileRecord,
+    NormalizedName,
+    ProjectStatus,
+    Remembered,
+    RememberedNames,
+    UpstreamPage,
+)
 from pypidaemon.records.rules import cut, merged, numbered
 from pypidaemon.settings import given
 
@@ -32,6 +44,17 @@ class MemoryPages:
     async def recall(self, label: str, name: NormalizedName) -> Remembered | None:
         """What was last kept of that project."""
         return self._pages.get((label, name))
+
+    async def recall_file(self, label: str, name: NormalizedName, filename: Filename) -> Remembered | None:
+        """The same cut down to one file."""
+        remembered = self._pages.get((label, name))
+        if remembered is None or remembered.page is None:
+            return remembered
+        files = tuple(file for file in remembered.page.files if file.filename == filename)
+        status = remembered.page.status
+        return attrs.evolve(
+            remembered, page=UpstreamPage(name, files, status=status if status.marker == "quarantined" else ProjectStatus())
+        )
 
     async def keep(self, label: str, name: NormalizedName, remembered: Remembered) -> None:
         """Remember this instead of what was kept before."""

@@ -12,9 +12,9 @@ from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IPageCache
-from pypidaemon.model import Digest, NormalizedName, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.model import Digest, Filename, NormalizedName, Remembered, RememberedNames, Validators
 from pypidaemon.records.database import Database
-from pypidaemon.stored import decode, encode
+from pypidaemon.stored import cut, decode, encode
 
 LARGEST_PAGE = 256 * 2**20
 """A stored page that claims to be longer than this many bytes is damaged; the longest of the public index are some 10 MiB."""
@@ -34,17 +34,17 @@ def _pack(encoded: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(encoded)
 
 
-def _unpack(body: bytes) -> UpstreamPage:
-    """Read a stored page; raises ValueError where it is none."""
+def _unpack(body: bytes) -> bytes:
+    """The encoded page that was packed; raises ValueError where it is none."""
     try:
         if not 0 <= zstandard.frame_content_size(body) <= LARGEST_PAGE:
             raise ValueError("not a stored page's length")
-        return decode(zstandard.ZstdDecompressor().decompress(body))
+        return zstandard.ZstdDecompressor().decompress(body)
     except zstandard.ZstdError as error:
         raise ValueError("not what was compressed") from error
 
 
-def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName) -> Remembered | None:
+def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName, filename: Filename | None = None) -> Remembered | None:
     row = connection.execute(
         "SELECT fingerprint, body, fetched, fresh_until FROM pages LEFT JOIN bodies USING (label, name) WHERE label = ? AND name = ?",
         (label, name),
@@ -55,7 +55,9 @@ def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName) ->
     if fingerprint is None:
         return Remembered(None, fetched, fresh_until)
     try:
-        return Remembered(_unpack(body or b""), fetched, fresh_until)
+        encoded = _unpack(body or b"")
+        page = decode(encoded) if filename is None else cut(encoded, name, filename)
+        return Remembered(page, fetched, fresh_until)
     except ValueError as error:
         raise _SpoiltError(fingerprint) from error
 
@@ -130,8 +132,15 @@ class SqlitePages:
 
     async def recall(self, label: str, name: NormalizedName) -> Remembered | None:
         """What was last kept of that project; a row that cannot be read any more counts as none, and goes."""
+        return await self._recalled(label, name, None)
+
+    async def recall_file(self, label: str, name: NormalizedName, filename: Filename) -> Remembered | None:
+        """The same cut down to one file."""
+        return await self._recalled(label, name, filename)
+
+    async def _recalled(self, label: str, name: NormalizedName, filename: Filename | None) -> Remembered | None:
         try:
-            return await self.database.read(_recall, label, name)
+            return await self.database.read(_recall, label, name, filename)
         except _SpoiltError as spoilt:
             fingerprint = spoilt.fingerprint
         except PypidaemonError as error:

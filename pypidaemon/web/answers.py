@@ -22,6 +22,8 @@ from pypidaemon.simple.negotiation import choose_coding
 
 CODINGS = ("zstd", "gzip")
 """What answers are stored in, besides as they are, best first: uv asks for zstd, pip for gzip, nobody for brotli."""
+LIMIT = 48 << 20
+"""Bytes of bodies held: some thousands of projects, compressed."""
 _WORTH_COMPRESSING = 512
 _LARGE = 64 << 10
 
@@ -53,32 +55,55 @@ class State:
 
 @attrs.define
 class Answer:
-    """One document in all the codings asked for so far."""
+    """
+    One document in the codings asked for so far.
+
+    A long one is kept compressed alone, at a sixth of its length; who wants it plain gets it decompressed, which is rare.
+    """
 
     state: State
     content_type: str
-    bodies: dict[str, bytes]
     tag: str
+    length: int
+    bodies: dict[str, bytes]
 
     def etag(self, coding: str) -> str:
         """The strong ETag of that coding: one per representation and per content coding (R72)."""
         return f'"{self.tag}{"-" + coding if coding else ""}"'
 
-    def ready(self, accepted: Sequence[str]) -> str | None:
-        """The coding to answer with, None where that one is still to be made."""
-        coding = self.coding(accepted)
-        return coding if coding in self.bodies else None
-
     def coding(self, accepted: Sequence[str]) -> str:
         """The best coding that these `Accept-Encoding` lines allow and that is worth it."""
-        return choose_coding(accepted, CODINGS) if len(self.bodies[""]) >= _WORTH_COMPRESSING else ""
+        return choose_coding(accepted, CODINGS) if self.length >= _WORTH_COMPRESSING else ""
+
+    def plain(self) -> bytes:
+        """The document itself."""
+        for coding, body in self.bodies.items():
+            return decompress(body, coding)
+        raise AssertionError("an answer has a body")
+
+    @property
+    def weight(self) -> int:
+        """Bytes held."""
+        return sum(len(body) for body in self.bodies.values())
 
 
 def compress(body: bytes, coding: str) -> bytes:
     """That body in that coding, by codecs that are quick at nearly the size of the slow ones."""
     if coding == "gzip":
         return igzip.compress(body, 2, mtime=0)
-    return zstandard.ZstdCompressor(level=3).compress(body)
+    if coding == "zstd":
+        return zstandard.ZstdCompressor(level=3).compress(body)
+    return body
+
+
+def decompress(body: bytes, coding: str) -> bytes:
+    """What `compress` was given."""
+    if coding == "gzip":
+        plain: bytes = igzip.decompress(body)
+        return plain
+    if coding == "zstd":
+        return zstandard.ZstdDecompressor().decompress(body)
+    return body
 
 
 @attrs.define
@@ -86,7 +111,7 @@ class Answers:
     """The store: bounded in memory by bytes, dropped by name when something is announced."""
 
     cpu: InThread
-    _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(64 << 20), init=False)
+    _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
     _generation: int = attrs.field(default=0, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
@@ -101,11 +126,12 @@ class Answers:
             return None
         return answer
 
-    async def make(self, key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], heavy: bool) -> Answer:
+    async def make(self, key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], accepted: Sequence[str]) -> Answer:
         """
-        The answer of that key in that state: the one held where it is of the same revision and serial, else rendered now.
+        The answer of that key in that state: the one held where it is of the same revision and serial, else rendered now, on a thread.
 
-        :param render: makes the body; runs on a thread where `heavy`.
+        :param render: makes the body.
+        :param accepted: the `Accept-Encoding` lines of who asks first.
         """
         held = self._shelf.get(key)
         if held is not None and (held.state.revision, held.state.serial) == (state.revision, state.serial):
@@ -114,25 +140,22 @@ class Answers:
             return held
         self.misses += 1
         generation = self._generation
-        body = await self.cpu(render) if heavy else render()
-        seed = f"{key.form}\n{key.visibility}\n{key.view}\n{state.revision}\n{state.serial}\n".encode()
-        tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
-        answer = Answer(state, content_type, {"": body}, tag)
+        answer = await self.cpu(_made, key, state, content_type, render, accepted)
         if generation == self._generation:
             # Something announced meanwhile may have been about this project: then the answer serves this request and no other.
-            self._shelf.put(key, answer, len(body))
+            self._shelf.put(key, answer, answer.weight)
         return answer
 
-    async def encode(self, key: AnswerKey, answer: Answer, accepted: Sequence[str]) -> str:
-        """Make sure that the answer is there in the coding that these `Accept-Encoding` lines prefer, and say which that is."""
-        coding = answer.coding(accepted)
-        if coding not in answer.bodies:
-            body = answer.bodies[""]
-            encoded = await self.cpu(compress, body, coding) if len(body) > _LARGE else compress(body, coding)
-            answer.bodies[coding] = encoded
-            if self._shelf.get(key) is answer:
-                self._shelf.put(key, answer, sum(len(one) for one in answer.bodies.values()))
-        return coding
+    async def body(self, key: AnswerKey, answer: Answer, coding: str) -> bytes:
+        """The answer in that coding, made and kept where it was not asked for before."""
+        body = answer.bodies.get(coding)
+        if body is None:
+            body = await self.cpu(lambda: compress(answer.plain(), coding))
+            if coding or len(body) < _LARGE:
+                answer.bodies[coding] = body
+                if self._shelf.get(key) is answer:
+                    self._shelf.put(key, answer, answer.weight)
+        return body
 
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: drop what was made of that project, or of all."""
@@ -146,3 +169,16 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self._shelf)
+
+
+def _made(key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], accepted: Sequence[str]) -> Answer:
+    body = render()
+    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{state.revision}\n{state.serial}\n".encode()
+    tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
+    answer = Answer(state, content_type, tag, len(body), {"": body})
+    coding = answer.coding(accepted)
+    if coding:
+        answer.bodies[coding] = compress(body, coding)
+        if len(body) >= _LARGE:
+            del answer.bodies[""]
+    return answer

@@ -32,15 +32,24 @@ def index_headers(state: State, now: float) -> list[tuple[str, str]]:
     return headers
 
 
-def answer_reply(ask: Ask, answer: Answer, coding: str, now: float) -> Reply:
-    """A ready answer to this request: 304 where the client's validator matches (R73, R74), else the body."""
-    etag = answer.etag(coding)
-    headers = [("ETag", etag), *index_headers(answer.state, now)]
-    asked = ask.headers.every("if-none-match")
-    if asked and matches(asked, etag):
+def answer_reply(ask: Ask, answer: Answer, coding: str, body: bytes, now: float) -> Reply:
+    """A ready answer to this request: 304 where the client's validator matches (R73, R74), else the body in that coding."""
+    headers = validated_headers(answer, coding, now)
+    if is_known(ask, answer, coding):
         return Reply(304, tuple(headers))
     headers.append(("Content-Type", answer.content_type))
     headers.append(("X-Content-Type-Options", "nosniff"))
     if coding:
         headers.append(("Content-Encoding", coding))
-    return Reply(200, tuple(headers), answer.bodies[coding])
+    return Reply(200, tuple(headers), body)
+
+
+def is_known(ask: Ask, answer: Answer, coding: str) -> bool:
+    """Whether the client says that it has this answer in this coding."""
+    asked = ask.headers.every("if-none-match")
+    return bool(asked) and matches(asked, answer.etag(coding))
+
+
+def validated_headers(answer: Answer, coding: str, now: float) -> list[tuple[str, str]]:
+    """The headers that a 200 and a 304 share."""
+    return [("ETag", answer.etag(coding)), *index_headers(answer.state, now)]

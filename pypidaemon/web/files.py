@@ -9,7 +9,7 @@ import attrs
 from pypidaemon import filenames, ranges, validators
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IContent, IIndex
-from pypidaemon.model import Companion, File, Filename, NormalizedName, ProjectPage
+from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply, Stream
 
@@ -57,40 +57,34 @@ class Files:
         wanted = asked(below)
         if wanted is None:
             raise NoSuchFile("/".join(below)[:200])
-        page, file = await self._listed(self.indexes[index], wanted)
+        listed = await self._listed(self.indexes[index], wanted)
+        file = listed.file
         headers = [
             ("Content-Type", "application/octet-stream"),
             ("Accept-Ranges", "bytes"),
             ("Cache-Control", FOR_EVER if _never_changes(file) else "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
-            ("X-Pypidaemon-Index", page.source),
+            ("X-Pypidaemon-Index", listed.source),
         ]
         digest = file.digest if wanted.companion is Companion.FILE else file.core_metadata or None
         if ask.method == "HEAD" and wanted.companion is Companion.FILE and digest is not None and file.size is not None:
             return self._without_bytes(ask, headers, digest, file.size)
-        content = await self.indexes[index].open_file(page.name, wanted.filename, wanted.companion)
+        content = await self.indexes[index].open_file(listed.name, wanted.filename, wanted.companion)
         try:
             return self._with_bytes(ask, headers, digest or content.digest, content)
         except BaseException:
             content.close()
             raise
 
-    async def _listed(self, index: IIndex, wanted: Asked) -> tuple[ProjectPage, File]:
-        """The page that lists this file under this path (law 2); a URL of a file that no page was asked for works too."""
+    async def _listed(self, index: IIndex, wanted: Asked) -> Listed:
+        """The entry that has this path (law 2); it is found also where no page was asked for before."""
         for name in wanted.projects:
             try:
-                page = await index.project_page(name)
-            except NoSuchProject:
+                listed = await index.find(name, wanted.filename)
+            except (NoSuchProject, NoSuchFile):
                 continue
-            file = page.file(wanted.filename)
-            if file is None:
-                try:
-                    # Not on the page: opening it raises, and tells a refused file from one that never was.
-                    (await index.open_file(name, wanted.filename, wanted.companion)).close()
-                except NoSuchFile:
-                    continue
-            elif file.path == wanted.path:
-                return page, file
+            if listed.file.path == wanted.path:
+                return listed
         raise NoSuchFile(wanted.filename)
 
     def _without_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str, size: int) -> Reply:

@@ -44,11 +44,12 @@ class Legacy:
         key = AnswerKey(index, name, f"legacy {version or ''} {base}")
         answer = self.answers.fresh(key, self.clock.seconds())
         if answer is None:
-            answer = await self._made(key, version, base)
-        coding = await self.answers.encode(key, answer, ask.headers.every("accept-encoding"))
-        return answer_reply(ask, answer, coding, self.clock.seconds())
+            answer = await self._made(ask, key, version, base)
+        coding = answer.coding(ask.headers.every("accept-encoding"))
+        body = await self.answers.body(key, answer, coding)
+        return answer_reply(ask, answer, coding, body, self.clock.seconds())
 
-    async def _made(self, key: AnswerKey, version: str | None, base: str) -> Answer:
+    async def _made(self, ask: Ask, key: AnswerKey, version: str | None, base: str) -> Answer:
         index, name = self.indexes[key.index], key.project
         page = await index.project_page(name)
         if page.status.marker == "quarantined":
@@ -62,7 +63,7 @@ class Legacy:
         def render() -> bytes:
             return legacy_json(page, version, metadata, base) or b"{}"
 
-        return await self.answers.make(key, state_of(page), "application/json", render, heavy=True)
+        return await self.answers.make(key, state_of(page), "application/json", render, ask.headers.every("accept-encoding"))
 
     async def _metadata(self, index: IIndex, page: ProjectPage, version: str | None) -> bytes | None:
         """METADATA of the release that the document describes; None where no file of it has one, or it cannot be had now."""

@@ -19,8 +19,6 @@ from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.reply import Reply, redirect
 
-_MANY_FILES = 100
-
 
 def state_of(page: ProjectPage) -> State:
     """What an answer made of that page depends on."""
@@ -53,11 +51,12 @@ class Pages:
         answer = self.answers.fresh(key, now)
         if answer is None:
             return None
-        coding = answer.ready(ask.headers.every("accept-encoding"))
-        if coding is None:
+        coding = answer.coding(ask.headers.every("accept-encoding"))
+        body = answer.bodies.get(coding)
+        if body is None:
             return None
         self.answers.hits += 1
-        return answer_reply(ask, answer, coding, now)
+        return answer_reply(ask, answer, coding, body, now)
 
     async def page(self, ask: Ask, index: str, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
@@ -69,7 +68,8 @@ class Pages:
         form = preferred(ask)
         key = AnswerKey(index, name, form.value)
         render = render_json if form is Representation.JSON else render_html
-        heavy = len(page.files) > _MANY_FILES
-        answer = await self.answers.make(key, state_of(page), form.content_type, lambda: render(page), heavy)
-        coding = await self.answers.encode(key, answer, ask.headers.every("accept-encoding"))
-        return answer_reply(ask, answer, coding, self.clock.seconds())
+        accepted = ask.headers.every("accept-encoding")
+        answer = await self.answers.make(key, state_of(page), form.content_type, lambda: render(page), accepted)
+        coding = answer.coding(accepted)
+        body = await self.answers.body(key, answer, coding)
+        return answer_reply(ask, answer, coding, body, self.clock.seconds())

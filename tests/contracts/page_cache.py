@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IPageCache, IRecords
-from pypidaemon.model import Digest, File, ProjectStatus, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.model import Digest, File, Filename, ProjectStatus, Remembered, RememberedNames, UpstreamPage, Validators
 from tests.gear import now
 from tests.records_gear import BAR, FOO, WHEEL
 
@@ -54,6 +55,25 @@ class PageCacheContract:
     def test_a_page_comes_back_as_it_was_kept(self, pages: IPageCache) -> None:
         now(pages.keep("pypi", FOO, Remembered(PAGE, 100.25, 700.5)))
         assert now(pages.recall("pypi", FOO)) == Remembered(PAGE, 100.25, 700.5)
+
+    def test_one_file_of_a_page_comes_back_alone(self, pages: IPageCache) -> None:
+        """With nothing else, for whoever wants a file and not the page."""
+        now(pages.keep("pypi", FOO, Remembered(PAGE, 100.25, 700.5)))
+        assert now(pages.recall_file("pypi", FOO, WHEEL)) == Remembered(UpstreamPage(FOO, PAGE.files), 100.25, 700.5)
+        assert now(pages.recall_file("pypi", FOO, Filename("foo-9.tar.gz"))) == Remembered(UpstreamPage(FOO), 100.25, 700.5)
+        assert now(pages.recall_file("pypi", BAR, WHEEL)) is None
+
+    def test_one_file_of_a_quarantined_page_comes_with_that_status(self, pages: IPageCache) -> None:
+        """Since it hides the file (PEP 792)."""
+        hidden = ProjectStatus("quarantined", "malware")
+        now(pages.keep("pypi", FOO, Remembered(attrs.evolve(PAGE, status=hidden), 1.0, 2.0)))
+        found = now(pages.recall_file("pypi", FOO, WHEEL))
+        assert found is not None
+        assert found.page == UpstreamPage(FOO, PAGE.files, status=hidden)
+
+    def test_one_file_of_an_absence_is_an_absence(self, pages: IPageCache) -> None:
+        now(pages.keep("pypi", FOO, Remembered(None, 1.0, 61.0)))
+        assert now(pages.recall_file("pypi", FOO, WHEEL)) == Remembered(None, 1.0, 61.0)
 
     def test_an_absence_is_not_nothing(self, pages: IPageCache) -> None:
         now(pages.keep("pypi", FOO, Remembered(None, 1.0, 61.0)))

@@ -6,6 +6,8 @@ import hashlib
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.filenames import filename
@@ -404,3 +406,41 @@ def test_the_changes_of_a_proxy_are_those_of_the_projects_asked_for(house: House
     rows = now(house.proxy.changes(0))
     assert [(row.name, row.serial) for row in rows] == [("alpha", 10)]
     assert now(house.proxy.changes(10)) == []
+
+
+@given(st.lists(st.sampled_from(["page", "file", "restart", "forget", "wait"]), max_size=8))
+def test_an_entry_is_the_one_of_the_page_whatever_was_asked_before(steps: list[str]) -> None:
+    """`find` is a shorter way to the same answer."""
+    house = House()
+    name, data = wheel(house)
+    house.upstream.pages["alpha"] = attrs.evolve(house.upstream.pages["alpha"], status=ProjectStatus("archived"))  # type: ignore[type-var]
+    for step in steps:
+        match step:
+            case "page":
+                now(house.proxy.project_page(ALPHA))
+            case "file":
+                assert read(house, name) == data
+            case "restart":
+                house.restart()
+            case "forget":
+                now(house.proxy.refresh(ALPHA))
+            case "wait":
+                house.clock.advance(700)
+        found = now(house.proxy.find(ALPHA, filename(name)))
+        page = now(house.proxy.project_page(ALPHA))
+        assert (found.file, found.source, found.name) == (page.file(name), page.source, page.name)
+        with pytest.raises(NoSuchFile):
+            now(house.proxy.find(ALPHA, filename("alpha-9.tar.gz")))
+
+
+def test_a_file_is_found_without_asking_an_upstream_that_is_down(house: House) -> None:
+    """Whatever its page's age; and once in a while somebody asks, so that recovery is noticed."""
+    read(house, "alpha-1.0.tar.gz")
+    house.restart()
+    house.clock.advance(10_000_000)
+    house.upstream.health.doubt()
+    assert read(house, "alpha-1.0.tar.gz") == b"alpha one"
+    assert house.upstream.asked.count("page alpha") == 1
+    house.upstream.health.asks = True
+    assert read(house, "alpha-1.0.tar.gz") == b"alpha one"
+    assert house.upstream.asked.count("page alpha") == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename, project_name
 from pypidaemon.model import File, UpstreamPage
-from pypidaemon.stored import FORM, decode, encode
+from pypidaemon.stored import FORM, cut, decode, encode
 from tests.strategies import json_values, upstream_pages
 
 PAGE = UpstreamPage(project_name("foo"), (File(filename("foo-1.0.tar.gz"), hashes=(("sha256", "a" * 64),)),), ("1.0",))
@@ -22,6 +22,28 @@ PAGE = UpstreamPage(project_name("foo"), (File(filename("foo-1.0.tar.gz"), hashe
 @given(upstream_pages())
 def test_what_is_stored_comes_back_equal(page: UpstreamPage) -> None:
     assert decode(encode(page)) == page
+
+
+@given(upstream_pages())
+def test_one_file_is_found_as_the_whole_page_has_it(page: UpstreamPage) -> None:
+    """And one that is not there is not found."""
+    data = encode(page)
+    for file in page.files:
+        found = cut(data, page.name, file.filename)
+        assert found.files == (file,)
+        assert found.name == page.name
+        assert (found.status.marker == "quarantined") == (page.status.marker == "quarantined")
+    assert cut(data, page.name, filename("not-there-1.0.zip")).files == ()
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"[2,", b"{}"])
+def test_no_file_is_found_in_what_is_no_page(data: bytes) -> None:
+    with pytest.raises(ValueError, match="not a stored page"):
+        cut(data, project_name("foo"), filename("foo-1.0.tar.gz"))
+
+
+def test_a_row_that_only_looks_like_a_file_is_passed_over() -> None:
+    assert cut(b'[1,"foo",[["foo-1.0.tar.gz",5]', project_name("foo"), filename("foo-1.0.tar.gz")).files == ()
 
 
 def broken(change: Any) -> bytes:

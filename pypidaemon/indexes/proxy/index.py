@@ -16,7 +16,7 @@ from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.sidecars import Sidecars
 from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IRecords, IUpstream
-from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.policies import matches_any
 from pypidaemon.settings import given, reference
 from pypidaemon.spool import Spool, Want
@@ -60,12 +60,13 @@ class Proxy:
         """As `IIndex`."""
         return await self.pages.page(name)
 
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
+        """As `IIndex`."""
+        return await self.pages.find(name, filename)
+
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
         """As `IIndex`: from the store, else through one shared download that is verified before its last byte is given."""
-        page = await self.project_page(name)
-        file = page.file(filename)
-        if file is None:
-            raise NoSuchFile(filename)
+        file = (await self.pages.find(name, filename)).file
         if companion is Companion.METADATA:
             return await self._sidecar(name, file)
         if companion is not Companion.FILE:
@@ -79,10 +80,7 @@ class Proxy:
     async def refresh(self, name: NormalizedName | None) -> int:
         """As `IIndex`."""
         expired = await self.records.pages.expire(self.label, name)
-        if name is None:
-            self.pages.shelf.drop_where(lambda _: True)
-        else:
-            self.pages.shelf.drop(name)
+        self.pages.forget(name)
         self.announcements.announce(name)
         return expired
 

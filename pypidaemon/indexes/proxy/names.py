@@ -70,7 +70,7 @@ class Names:
         if isinstance(said, NotModified):
             if before is None:
                 raise UpstreamUnavailable(self.upstream.label, "it confirms a list that we do not hold")
-            kept = attrs.evolve(before, fetched=now, fresh_until=freshness.fresh_until(now, said.max_age, MAX_AGE))
+            kept = attrs.evolve(before, fetched=now, fresh_until=_until(now, said.max_age))
         else:
             kept = await self._take(said, now)
         await self.records.pages.keep_names(self.label, kept)
@@ -91,9 +91,10 @@ class Names:
         raw = await self._spool(said)
         try:
             content = await self.blobs.open(raw)
-            lines = _Lines(await _opener(content), said.content_type, said.coding)
+            opened = await _opener(content)
             draft = await self.blobs.draft()
             try:
+                lines = await self.cpu(_Lines, opened, said.content_type, said.coding)
                 while piece := await self.cpu(lines.read, 1 << 20):
                     await draft.write(piece)
             except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -105,7 +106,7 @@ class Names:
             draft.close()
         finally:
             await self.blobs.remove(raw)
-        fresh_until = freshness.fresh_until(now, said.max_age, MAX_AGE)
+        fresh_until = _until(now, said.max_age)
         return RememberedNames(digest, said.validators, max(said.serial or 0, lines.highest), now, fresh_until)
 
     async def _spool(self, said: UpstreamNames) -> Digest:
@@ -223,3 +224,7 @@ async def _opener(content: IContent) -> Callable[[], BinaryIO]:
 def _outdated(opened: Callable[[], BinaryIO], numbers: Mapping[NormalizedName, int]) -> list[NormalizedName]:
     with opened() as stream:
         return [name for name, serial in read_lines(stream) if serial > numbers.get(name, serial)]
+
+
+def _until(now: float, max_age: float | None) -> float:
+    return now + (MAX_AGE if max_age is None else max_age)

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from pypidaemon import freshness
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
@@ -23,6 +23,7 @@ from pypidaemon.model import (
     File,
     Filename,
     InThread,
+    Listed,
     NormalizedName,
     NotModified,
     ProjectPage,
@@ -59,7 +60,12 @@ class Held:
 
 @attrs.define
 class Pages:
-    """All pages of one proxy. `shelf` holds those in use, weighed by their number of files."""
+    """
+    All pages of one proxy.
+
+    `shelf` holds those in use, weighed by their number of files, of which each takes about a KiB; `found` holds single entries, so that
+    a client that takes files by a lock costs no page.
+    """
 
     label: str
     upstream: IUpstream
@@ -68,7 +74,8 @@ class Pages:
     cpu: InThread
     announcements: Announcements
     flights: Flights[NormalizedName, Held] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
-    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(50_000), init=False)
+    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(20_000), init=False)
+    found: Shelf[tuple[NormalizedName, Filename], Listed] = attrs.field(factory=lambda: Shelf(5_000), init=False)
 
     async def page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex.project_page`."""
@@ -82,9 +89,47 @@ class Pages:
             return self._answer(held, name)
         return await self._ask_or_recall(name, held)
 
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
+        """As `IIndex.find`: from what was found before, else from what is remembered, and only for an old page by way of the page."""
+        now = self.clock.seconds()
+        found = self.found.get((name, filename))
+        if found is None or not freshness.is_fresh(now, found.fresh_until):
+            found = await self._found(name, filename, now)
+            self.found.put((name, filename), found, 1)
+        return found
+
+    async def _found(self, name: NormalizedName, filename: Filename, now: float) -> Listed:
+        file: File | None = None
+        fresh_until: float | None = None
+        remembered = None if self.shelf.get(name) is not None else await self.records.pages.recall_file(self.label, name, filename)
+        if remembered is not None and remembered.page is not None and self._will_do(name, remembered, now):
+            facts = await self.records.facts.known(self.label, name)
+            file, fresh_until = show(self.label, remembered.page, facts).file(filename), remembered.fresh_until
+        else:
+            page = await self.page(name)
+            file, fresh_until = page.file(filename), page.fresh_until
+        if file is None:
+            raise NoSuchFile(filename)
+        return Listed(name, file, self.label, fresh_until)
+
+    def _will_do(self, name: NormalizedName, remembered: Remembered, now: float) -> bool:
+        """Whether an entry may be taken from what is remembered: it is fresh, or upstream cannot be asked, so that it will not get better."""
+        if freshness.is_fresh(now, remembered.fresh_until):
+            return True
+        if self.upstream.health.state == "up":
+            return False
+        if self.upstream.health.may_ask():
+            self.flights.start(name, lambda: self._ask(name))
+        return True
+
+    def forget(self, name: NormalizedName | None) -> None:
+        """Let go of what is held in memory of a project, or of all."""
+        self.shelf.drop_where(lambda held: name in (None, held))
+        self.found.drop_where(lambda held: name in (None, held[0]))
+
     async def look_again(self, name: NormalizedName) -> None:
         """Make the page anew from what is remembered, since a fact about one of its files was learned."""
-        self.shelf.drop(name)
+        self.forget(name)
         self.announcements.announce(name)
 
     async def _held(self, name: NormalizedName) -> Held | None:
@@ -136,7 +181,7 @@ class Pages:
             now = self.clock.seconds()
             return await self._keep(name, Remembered(None, now, now + ABSENCE), before)
         now = self.clock.seconds()
-        fresh_until = freshness.fresh_until(now, said.max_age, MAX_AGE)
+        fresh_until = now + (MAX_AGE if said.max_age is None else said.max_age)
         if isinstance(said, NotModified):
             if known is None:
                 raise UpstreamUnavailable(self.upstream.label, "it confirms a page that we do not hold")
@@ -154,6 +199,7 @@ class Pages:
     async def _keep(self, name: NormalizedName, remembered: Remembered, before: Remembered | None) -> Held:
         await self.records.pages.keep(self.label, name, remembered)
         old = self.shelf.get(name)
+        self.forget(name)
         held = await self._make(name, remembered)
         was = old.page.revision if old is not None and old.page is not None else None
         if before is not None and was != (held.page.revision if held.page is not None else None):

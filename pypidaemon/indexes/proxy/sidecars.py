@@ -107,9 +107,13 @@ class Sidecars:
         finally:
             wheel.close()
         draft = await self.blobs.draft()
-        await draft.write(document)
-        taken = await draft.commit(None)
-        draft.close()
+        try:
+            await draft.write(document)
+            taken = await draft.commit(None)
+        finally:
+            # After a commit this does nothing.
+            await draft.abort()
+            draft.close()
         await self.records.facts.learn(self.label, name, filename, Fact(metadata=taken))
         return taken
 

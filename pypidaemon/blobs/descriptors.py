@@ -1,0 +1,81 @@
+"""Files as the system has them: descriptors that threads read from, and the ways in which there can be no room."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from pypidaemon.errors import StorageFull
+from pypidaemon.model import InThread
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when there is no room: volume or inodes, quota, file-size limit (F53, F56, F57)."""
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """
+    Let the system's ways to say that there is no room be one error.
+
+    :raises StorageFull: the block failed for want of room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull(f"no room to store this: {os.strerror(error.errno or 0)}") from error
+        raise
+
+
+@attrs.define(eq=False)
+class OpenFile:
+    """
+    A descriptor that closes when nobody wants it any more and no thread is using it.
+
+    A thread goes on after its waiter has left, and the number of a descriptor closed too early may already name another file. One that
+    is lost unclosed is closed by the garbage collector.
+    """
+
+    descriptor: int
+    _using: int = attrs.field(init=False, default=0)
+    _wanted: bool = attrs.field(init=False, default=True)
+    _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
+    _shut: Callable[[], Any] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._shut = weakref.finalize(self, os.close, self.descriptor)
+
+    async def read(self, disk: InThread, offset: int, limit: int) -> bytes:
+        """
+        Give the bytes at `offset`, at most `limit`.
+
+        :raises ValueError: it was closed before; this is a mistake of the caller.
+        """
+        with self._lock:
+            if not self._wanted:
+                raise ValueError("read from closed content")
+            self._using += 1
+        return await disk(self._read, offset, limit)
+
+    def close(self) -> None:
+        """Close it as soon as the last reading has ended."""
+        with self._lock:
+            self._wanted = False
+            if not self._using:
+                self._shut()
+
+    def _read(self, offset: int, limit: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, limit, offset)
+        finally:
+            with self._lock:
+                self._using -= 1
+                if not self._using and not self._wanted:
+                    self._shut()

@@ -1,0 +1,1 @@
+"""Remote indexes: the only part of the daemon that speaks HTTP outwards."""

@@ -1,0 +1,211 @@
+"""
+The one way out: every request to an upstream leaves by an `Outbound`, which nothing can talk out of its checks.
+
+Certificates are always verified, against the machine's authorities and those of `ca-file` besides (S52); addresses as in
+`pypidaemon.upstreams.addresses`; proxies as in `pypidaemon.upstreams.routes`; response heads as in `pypidaemon.upstreams.sieve`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from OpenSSL import SSL
+from twisted.internet._sslverify import IOpenSSLTrustRoot
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.task import deferLater
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ProxyAgent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from pypidaemon.settings import Secret
+from pypidaemon.upstreams.addresses import AddressRefused, GuardedEndpoint, check_host
+from pypidaemon.upstreams.routes import Proxy, Routes, routes
+from pypidaemon.upstreams.sieve import Sieve, Sieved
+from pypidaemon.upstreams.tunnel import Tunnel
+
+TUNNEL_DEADLINE = 10.0
+"""Seconds for a proxy to answer CONNECT."""
+_CREATORS = 64
+
+
+@implementer(IOpenSSLTrustRoot)
+@attrs.frozen
+class Trust:
+    """The authorities that the machine trusts, and those of one file as well."""
+
+    ca_file: Path | None = None
+
+    def check(self) -> None:
+        """:raises ValueError: the file cannot be read or holds no certificate."""
+        if self.ca_file is None:
+            return
+        try:
+            self._addCACertsToContext(SSL.Context(SSL.TLS_CLIENT_METHOD))
+        except (SSL.Error, OSError) as error:
+            raise ValueError(f"ca-file: {self.ca_file} cannot be read as certificates") from error
+
+    def _addCACertsToContext(self, context: Any) -> None:
+        context.set_default_verify_paths()
+        if self.ca_file is not None:
+            context.load_verify_locations(str(self.ca_file))
+
+
+class _Pool(HTTPConnectionPool):
+    """Twisted's pool, which once closed does not take back what was lent out before."""
+
+    def __init__(self, reactor: Any) -> None:
+        HTTPConnectionPool.__init__(self, reactor, persistent=True)
+        self._closed = False
+
+    def closeCachedConnections(self) -> Deferred[None]:
+        self._closed = True
+        closing: Deferred[None] = HTTPConnectionPool.closeCachedConnections(self)
+        return closing
+
+    def _putConnection(self, key: Any, connection: Any) -> None:
+        if self._closed:
+            connection.transport.loseConnection()
+        else:
+            HTTPConnectionPool._putConnection(self, key, connection)
+
+
+@implementer(IAgentEndpointFactory)
+@attrs.define(eq=False)
+class _Endpoints:
+    """Makes the connections for one way of going out: directly, or through one proxy."""
+
+    reactor: Any
+    trusted: frozenset[str]
+    trust: Trust
+    timeout: float
+    live: dict[Sieve, int]
+    proxy: Proxy | None = None
+    # Making a context reads all of the machine's authorities, so it is done once for each host.
+    _creators: dict[str, IOpenSSLClientConnectionCreator] = attrs.field(factory=dict, init=False)
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """As `IAgentEndpointFactory`."""
+        host = uri.host.decode("ascii").lower()
+        endpoint: IStreamClientEndpoint
+        if self.proxy is None:
+            endpoint = GuardedEndpoint(self.reactor, host, uri.port, self.trusted, self.timeout, uri.scheme == b"https")
+        else:
+            endpoint = Tunnel(self.to_proxy(self.proxy), self.proxy, self.reactor, host, uri.port, TUNNEL_DEADLINE)
+        if uri.scheme == b"https":
+            endpoint = wrapClientTLS(self._creator(host), endpoint)
+        return Sieved(endpoint, self.live)
+
+    def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
+        """A connection to the proxy itself, which may stand anywhere: the configuration named it."""
+        return GuardedEndpoint(self.reactor, proxy.host, proxy.port, frozenset([proxy.host]), self.timeout)
+
+    def _creator(self, host: str) -> IOpenSSLClientConnectionCreator:
+        creator = self._creators.get(host)
+        if creator is None:
+            while len(self._creators) >= _CREATORS:
+                del self._creators[next(iter(self._creators))]
+            creator = optionsForClientTLS(host, trustRoot=self.trust, acceptableProtocols=[b"http/1.1"])
+            self._creators[host] = creator
+        return creator
+
+
+@implementer(IAgent)
+@attrs.define(eq=False)
+class Outbound:
+    """
+    An agent with all checks, connections kept for the next request, and a way to close them.
+
+    A request to a host that must not be asked fails with `AddressRefused`.
+    """
+
+    _reactor: Any
+    _trusted: frozenset[str]
+    _routes: Routes
+    _trust: Trust
+    _timeout: float
+    _pool: _Pool
+    _live: dict[Sieve, int] = attrs.field(factory=dict, init=False)
+    _direct: IAgent = attrs.field(init=False)
+    _proxied: dict[tuple[str, Proxy], IAgent] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._direct = Agent.usingEndpointFactory(self._reactor, self._endpoints(None), self._pool)
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """As `IAgent`."""
+        parsed = URI.fromBytes(uri)
+        scheme, host = parsed.scheme.decode("ascii", "replace"), parsed.host.decode("ascii", "replace").lower()
+        try:
+            check_host(host, self._trusted)
+        except AddressRefused as error:
+            return fail(error)
+        proxy = self._routes.proxy_for(scheme, host, parsed.port)
+        if proxy is None:
+            return self._direct.request(method, uri, headers, bodyProducer)
+        if scheme == "http" and proxy.authorization is not None:
+            headers = headers.copy() if headers is not None else Headers()
+            headers.setRawHeaders(b"Proxy-Authorization", [proxy.authorization])
+        return self._by(scheme, proxy).request(method, uri, headers, bodyProducer)
+
+    def close(self) -> Deferred[None]:
+        """Close all connections, whoever may still be reading from one; fires when they are closed."""
+        for sieve in list(self._live):
+            sieve.abortConnection()
+        closing = self._pool.closeCachedConnections()
+        # An aborted connection is gone in the next turn of the reactor.
+        return closing.addCallback(lambda _: deferLater(self._reactor, 0))
+
+    def _endpoints(self, proxy: Proxy | None) -> _Endpoints:
+        return _Endpoints(self._reactor, self._trusted, self._trust, self._timeout, self._live, proxy)
+
+    def _by(self, scheme: str, proxy: Proxy) -> IAgent:
+        agent = self._proxied.get((scheme, proxy))
+        if agent is None:
+            endpoints = self._endpoints(proxy)
+            if scheme == "http":
+                agent = ProxyAgent(Sieved(endpoints.to_proxy(proxy), self._live), self._reactor, self._pool)
+            else:
+                agent = Agent.usingEndpointFactory(self._reactor, endpoints, self._pool)
+            self._proxied[scheme, proxy] = agent
+        return agent
+
+
+def outbound(
+    reactor: Any,
+    *,
+    trusted_hosts: frozenset[str],
+    ca_file: Path | None = None,
+    proxy: str | Secret = "env",
+    connect_timeout: float = 3.0,
+    pool_size: int = 10,
+    environ: Mapping[str, str] | None = None,
+) -> Outbound:
+    """
+    The way out for one upstream.
+
+    :param reactor: provides `IReactorTCP`, `IReactorTime` and `IReactorPluggableNameResolver`.
+    :param trusted_hosts: lower-case hosts that may have addresses which are not public.
+    :param ca_file: PEM certificates of authorities to be trusted besides the machine's.
+    :param proxy: as `pypidaemon.upstreams.routes.proxy_choice` gives it.
+    :param connect_timeout: seconds for one address.
+    :param pool_size: idle connections kept for each host.
+    :param environ: where `env` looks, `os.environ` by default; read once, here.
+    :raises ValueError: `ca_file` or the proxy's URL cannot be used.
+    """
+    trust = Trust(ca_file)
+    trust.check()
+    pool = _Pool(reactor)
+    pool.maxPersistentPerHost = pool_size
+    pool.cachedConnectionTimeout = 60
+    ways = routes(proxy, os.environ if environ is None else environ)
+    return Outbound(reactor, trusted_hosts, ways, trust, connect_timeout, pool)

@@ -1,0 +1,160 @@
+"""The body of an upstream's answer, turned from pushed pieces into something to be read, with a deadline for every wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from zope.interface import implementer
+
+from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.interfaces import IBody
+from pypidaemon.upstreams.limits import Limits
+
+
+@implementer(IBody)
+@attrs.define(eq=False, slots=False)
+class Body(Protocol):
+    """
+    One body, read by one reader.
+
+    The connection is paused while `limits.waiting` bytes lie unread. Only time that the reader spends waiting counts against the
+    upstream: a slow reader is not a slow upstream (F30, F31).
+
+    :param label: the upstream's label, for the errors.
+    :param offset: where in the whole it begins.
+    :param total: the size of the whole, where known; a body that ends short of it, or goes on beyond it, has broken off (F8, F10).
+    :param ended: called once, when no more will come, with what went wrong or None.
+    :param counted: called with the number of bytes of each piece that arrives.
+    """
+
+    label: str
+    clock: IReactorTime
+    limits: Limits
+    offset: int
+    total: int | None
+    validator: str | None
+    ended: Callable[[str | None], None]
+    counted: Callable[[int], None]
+    received: int = attrs.field(default=0, init=False)
+    _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    _unread: int = attrs.field(default=0, init=False)
+    _paused: bool = attrs.field(default=False, init=False)
+    _done: bool = attrs.field(default=False, init=False)
+    _trouble: str | None = attrs.field(default=None, init=False)
+    _waiter: Deferred[None] | None = attrs.field(default=None, init=False)
+    _waited: float = attrs.field(default=0.0, init=False)
+    _arrived: int = attrs.field(default=0, init=False)
+
+    async def read(self) -> bytes:
+        """As `IBody`: all that has arrived, or a wait for more."""
+        while not self._pieces and not self._done:
+            await self._wait()
+        if self._pieces:
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            self._unread = 0
+            if self._paused:
+                self._paused = False
+                self._producer.resumeProducing()
+            return data
+        if self._trouble is not None:
+            raise UpstreamUnavailable(self.label, self._trouble)
+        return b""
+
+    def close(self) -> None:
+        """As `IBody`."""
+        self._pieces.clear()
+        if not self._done:
+            self._finish("it was closed", told=None)
+            self._drop()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece until it is read."""
+        if self._done:
+            return
+        self.received += len(data)
+        self._arrived += len(data)
+        self._unread += len(data)
+        self.counted(len(data))
+        self._pieces.append(data)
+        if self.total is not None and self.offset + self.received > self.total:
+            self._give_up(f"sent more than the {self.total} bytes it announced")
+            return
+        if not self._paused and self._unread >= self.limits.waiting:
+            self._paused = True
+            self._producer.pauseProducing()
+        self._wake()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The end, good or bad.
+
+        An end that only the closing of the connection shows (`PotentialDataLoss`, RFC 9112 §6.3) is good unless the size says
+        otherwise; whoever knows a digest checks it (F12).
+        """
+        if self._done:
+            return
+        short = self.total is not None and self.offset + self.received < self.total
+        if reason.check(ResponseDone, PotentialDataLoss) is None or short:
+            trouble = f"broke off after {self.offset + self.received} bytes"
+            self._finish(trouble, trouble)
+        else:
+            self._finish(None, None)
+
+    async def _wait(self) -> None:
+        seconds = min(self.limits.idle, self.limits.window - self._waited)
+        began, had = self.clock.seconds(), self.received
+        waiter: Deferred[None] = Deferred()
+        self._waiter = waiter
+        timer = self.clock.callLater(max(seconds, 0.0), self._wake)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer.active():
+                timer.cancel()
+        waited = self.clock.seconds() - began
+        self._waited += waited
+        if self._done:
+            return
+        if self.received == had and waited >= self.limits.idle:
+            self._give_up(f"stalled after {self.offset + self.received} bytes")
+        elif self._waited >= self.limits.window:
+            if self._arrived < self.limits.slowest * self.limits.window:
+                self._give_up(f"became too slow after {self.offset + self.received} bytes")
+            self._waited, self._arrived = 0.0, 0
+
+    def _give_up(self, trouble: str) -> None:
+        self._finish(trouble, trouble)
+        self._drop()
+
+    def _finish(self, trouble: str | None, told: str | None) -> None:
+        self._done = True
+        self._trouble = trouble
+        self.ended(told)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.called:
+            waiter.callback(None)
+
+    @property
+    def _producer(self) -> Any:
+        return self.transport
+
+    def _drop(self) -> None:
+        if self.transport is not None:
+            # A paused connection would not notice its own end.
+            if self._paused:
+                self._paused = False
+                self._producer.resumeProducing()
+            self._producer.loseConnection()

@@ -1,0 +1,190 @@
+"""One question to an upstream: sent, waited for, followed through its redirects, and its outcome told to the upstream's health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.upstreams.addresses import AddressRefused
+from pypidaemon.upstreams.causes import explain
+from pypidaemon.upstreams.headers import header, hold, length
+from pypidaemon.upstreams.health import Health
+from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.origins import BadTarget, Target, redirected
+from pypidaemon.waits import within
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+"""RFC 9110 §15.4; 300 leaves the choice to a person."""
+_SMALL = 64 << 10
+_ABSENT = frozenset((404, 410))
+_UNWELCOME = frozenset((401, 403, 451))
+
+
+@attrs.define(eq=False, slots=False)
+class _Discard(Protocol):
+    """Lets a body run out, so that its connection can be used again, or cuts it."""
+
+    _timer: IDelayedCall | None = attrs.field(default=None, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
+
+    def allow(self, clock: IReactorTime, seconds: float) -> None:
+        """Cut it unless it ends by itself within that time."""
+        if not self._ended:
+            self._timer = clock.callLater(seconds, self.cut)
+
+    def cut(self) -> None:
+        """Drop the connection, unless the body has ended."""
+        transport: Any = self.transport
+        if not self._ended and transport is not None:
+            transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Drop it."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end."""
+        self._ended = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+
+@attrs.frozen(eq=False)
+class Answer:
+    """A response, where it came from, and the health of who gave it."""
+
+    target: Target
+    response: IResponse
+    health: Health
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """
+    How one upstream is asked.
+
+    Outcomes count for the upstream's health where its own host was asked. Files may lie anywhere, and a page that links to a dead
+    host must not make the index look dead, nor a host of files that lives make it look alive.
+
+    :param patience: seconds without a response head after which the upstream is suspect; the request goes on.
+    :param authorization: what the index's own origin, and nobody else, is sent (S50).
+    """
+
+    label: str
+    index: Target
+    clock: IReactorTime
+    limits: Limits
+    health: Health
+    patience: float
+    authorization: bytes | None = attrs.field(repr=False)
+    requests: int = attrs.field(default=0, init=False)
+    failures: int = attrs.field(default=0, init=False)
+    _elsewhere: Health = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._elsewhere = Health(self.clock)
+
+    async def ask(
+        self,
+        start: Target,
+        fields: Mapping[str, str],
+        send: Callable[[str, Headers], Awaitable[IResponse]],
+        check: Callable[[Target], None],
+    ) -> Answer:
+        """
+        Send a GET and follow at most five redirects (S50, F17); answer the response that is none.
+
+        :param check: raises `BadTarget` where a redirect must not be followed.
+        :raises UpstreamUnavailable: there was no answer, or redirects that are not followed.
+        """
+        here = start
+        for _ in range(self.limits.redirects + 1):
+            answer = await self._once(here, fields, send)
+            if answer.response.code not in REDIRECTS:
+                return answer
+            location = header(answer.response, "Location")
+            self.discard(answer)
+            if location is None:
+                raise self.stumble(answer, "it redirects to nowhere")
+            try:
+                here = redirected(here, location)
+                check(here)
+            except BadTarget as error:
+                raise self.stumble(answer, str(error)) from error
+        raise self.stumble(answer, "it redirects without end")
+
+    def absent(self, answer: Answer) -> bool:
+        """Whether the answer says that there is no such thing, which is a good answer."""
+        if answer.response.code not in _ABSENT:
+            return False
+        self.discard(answer)
+        answer.health.succeeded()
+        return True
+
+    def refuse(self, answer: Answer) -> UpstreamUnavailable:
+        """Judge a response that is not what was asked for (F1, F2, F4); answer the error to raise."""
+        code = answer.response.code
+        self.discard(answer)
+        wait = hold(answer.response, self.clock.seconds())
+        if code in (408, 429) or (code == 503 and wait is not None):
+            cause = f"it asks us to come back later ({code})"
+            answer.health.failed(cause, wait)
+            return self.fail(cause, answer.health)
+        if not 400 <= code < 500:
+            return self.stumble(answer, f"it answers with status {code}")
+        # Whoever is refused gets that answer at once, so nobody has to wait and it counts as alive.
+        answer.health.succeeded()
+        if code == 401:
+            return self.fail("it refuses our credentials (401)")
+        return self.fail(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
+
+    def stumble(self, answer: Answer, cause: str) -> UpstreamUnavailable:
+        """Note that it answered wrongly, and answer the error to raise."""
+        answer.health.stumbled(cause)
+        return self.fail(cause, answer.health)
+
+    def fail(self, cause: str, health: Health | None = None) -> UpstreamUnavailable:
+        """Note that a question came to nothing, whoever is to blame, and answer the error to raise."""
+        self.failures += 1
+        return UpstreamUnavailable(self.label, cause, (health or self.health).retry_after())
+
+    def discard(self, answer: Answer) -> None:
+        """Let go of a response whose body nobody wants: a small one runs out, another is cut."""
+        sink = _Discard()
+        answer.response.deliverBody(sink)
+        size = length(answer.response)
+        if size is not None and size <= _SMALL:
+            sink.allow(self.clock, self.limits.head)
+        else:
+            sink.cut()
+
+    async def _once(self, here: Target, fields: Mapping[str, str], send: Callable[[str, Headers], Awaitable[IResponse]]) -> Answer:
+        sent = Headers({name: [value] for name, value in fields.items()})
+        if self.authorization is not None and here.origin == self.index.origin:
+            sent.setRawHeaders(b"Authorization", [self.authorization])
+        health = self.health if here.host == self.index.host else self._elsewhere
+        self.requests += 1
+        doubt = self.clock.callLater(self.patience, health.silent)
+        try:
+            response = await within(self.clock, self.limits.head, send(here.url, sent))
+        except CancelledError:
+            raise
+        except AddressRefused as error:
+            # Nobody was asked, so nobody failed.
+            raise self.fail(str(error)) from error
+        except Exception as error:
+            cause = explain(error)
+            health.failed(cause)
+            raise self.fail(cause, health) from error
+        finally:
+            if doubt.active():
+                doubt.cancel()
+        return Answer(here, response, health)

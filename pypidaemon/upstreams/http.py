@@ -1,0 +1,310 @@
+"""Any index that speaks the simple API, as an upstream."""
+
+from __future__ import annotations
+
+import random as randomness
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from twisted.application.service import Service
+from twisted.copyright import version
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IResponse
+from zope.interface import implementer
+
+from pypidaemon import __version__
+from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.interfaces import IBody, IMeasured, IRecords, IUpstream
+from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text
+from pypidaemon.settings import url as url_setting
+from pypidaemon.simple.entries import Unreadable
+from pypidaemon.simple.reading import read_page
+from pypidaemon.upstreams import headers
+from pypidaemon.upstreams.agent import Outbound, outbound
+from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.exchange import Answer, Exchange
+from pypidaemon.upstreams.health import Health
+from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.origins import BadTarget, Target, check_file, check_page, target
+from pypidaemon.upstreams.pages import BadPage, Page, Tally, Watch, ask
+from pypidaemon.upstreams.routes import basic, proxy_choice
+from pypidaemon.waits import TookTooLong, within
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+"""PEP 691: JSON where there is JSON, else whatever there is."""
+AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
+
+
+def _as_folder(value: str) -> str:
+    return value if value.endswith("/") else value + "/"
+
+
+@implementer(IUpstream, IMeasured)
+@attrs.define(eq=False, slots=False, kw_only=True)
+class HttpUpstream(Service):
+    """
+    An index at a URL; JSON or HTML, with or without hashes. A service, so that its connections are closed at the end.
+
+    :raises ValueError: at construction, where `ca_file`, `proxy` or `url` cannot be used.
+    """
+
+    label: str = given("label")
+    url: str = attrs.field(
+        converter=_as_folder,
+        metadata=setting(url_setting, help="the index's URL, which ends in /simple/ with most servers").metadata,
+    )
+    username: str | None = setting(text, default=None, help="who we are to the index's own host")
+    password: Secret | None = setting(secret, default=None, help="the password or token, as env:NAME or file:PATH")
+    ca_file: Path | None = setting(path, default=None, help="certificates of authorities to trust besides the machine's own (PEM)")
+    proxy: str | Secret = setting(proxy_choice, default="env", help="env (HTTP_PROXY and the like), none, or an HTTP proxy's URL")
+    max_age: float = setting(duration, default=600.0, help="how long a page is fresh at most, and where the index does not say")
+    patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
+    clock: IReactorTime = given("clock")
+    reactor: Any = given("reactor")
+    cpu: InThread = given("cpu")
+    records: IRecords = reference(IRecords, default="records", help="where this daemon's identity is kept")
+    agent: IAgent | None = attrs.field(default=None, repr=False)
+    limits: Limits = attrs.field(factory=Limits, repr=False)
+    random: Callable[[], float] = attrs.field(default=randomness.random, repr=False)
+    environ: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    health: Health = attrs.field(init=False)
+    bytes_in: int = attrs.field(default=0, init=False)
+    _index: Target = attrs.field(init=False)
+    _exchange: Exchange = attrs.field(init=False, repr=False)
+    _out: IAgent = attrs.field(init=False, repr=False)
+    _own: Outbound | None = attrs.field(default=None, init=False, repr=False)
+    _via: str | None = attrs.field(default=None, init=False)
+    _pages: DeferredSemaphore = attrs.field(init=False, repr=False)
+    _bodies: DeferredSemaphore = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            self._index = target(self.url)
+        except BadTarget as error:
+            raise ValueError(f"url: {error}") from None
+        self.health = Health(self.clock, self.random)
+        authorization = None
+        if self.username is not None or self.password is not None:
+            # Tokens are sent with the user name that the public index chose for them, where none is given.
+            shared = self.password.reveal() if self.password is not None else ""
+            authorization = basic(Secret(f"{self.username or '__token__'}:{shared}"))
+        self._exchange = Exchange(self.label, self._index, self.clock, self.limits, self.health, self.patience, authorization)
+        self._pages = DeferredSemaphore(self.limits.pages_at_once)
+        self._bodies = DeferredSemaphore(self.limits.bodies_at_once)
+        if self.agent is not None:
+            self._out = self.agent
+        else:
+            self._own = outbound(
+                self.reactor,
+                trusted_hosts=frozenset([self._index.host]),
+                ca_file=self.ca_file,
+                proxy=self.proxy,
+                connect_timeout=self.limits.connect,
+                pool_size=self.limits.pages_at_once,
+                environ=self.environ,
+            )
+            self._out = self._own
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, redirects included."""
+        return self._exchange.requests
+
+    @property
+    def failures(self) -> int:
+        """How many questions came to nothing."""
+        return self._exchange.failures
+
+    def measures(self) -> dict[str, float]:
+        """As `IMeasured`."""
+        return {"requests": self.requests, "failures": self.failures, "bytes_in": self.bytes_in}
+
+    def stopService(self) -> Deferred[None] | None:
+        """Close the connections that are kept; fires when they are closed."""
+        Service.stopService(self)
+        return self._own.close() if self._own is not None else None
+
+    async def fetch_page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
+        """As `IUpstream`."""
+        await self._pages.acquire()
+        try:
+            return await self._page(name, validators)
+        finally:
+            self._pages.release()
+
+    async def fetch_names(self, validators: Validators) -> UpstreamNames | NotModified:
+        """As `IUpstream`."""
+        fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators)}
+        leave = await self._enter_bodies()
+        try:
+            answer = await self._exchange.ask(self._index, fields, self._send, self._check_page)
+            response = answer.response
+            if response.code == 304:
+                leave()
+                return self._unchanged(answer, validators)
+            if response.code != 200:
+                raise self._exchange.refuse(answer)
+            encoded = headers.coding(response)
+            if encoded not in ("", "gzip"):
+                self._exchange.discard(answer)
+                raise self._exchange.stumble(answer, "its project list comes in a coding that nobody asked for")
+            body = self._body(answer, 0, headers.length(response), leave)
+        except BaseException:
+            leave()
+            raise
+        return UpstreamNames(
+            body=body,
+            content_type=(headers.header(response, "Content-Type") or "").partition(";")[0].strip().lower(),
+            coding=encoded,
+            validators=headers.validators(response),
+            max_age=headers.lifetime(response, self.max_age),
+            serial=headers.serial(response),
+        )
+
+    async def fetch_body(self, url: str, offset: int) -> IBody:
+        """As `IUpstream`."""
+        try:
+            wanted = target(url)
+            check_file(self._index, wanted)
+        except BadTarget as error:
+            raise self._exchange.fail(str(error)) from error
+        # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
+        fields = {**await self._fields(), "Accept-Encoding": "identity"}
+        if offset:
+            fields["Range"] = f"bytes={offset}-"
+        leave = await self._enter_bodies()
+        try:
+            answer = await self._exchange.ask(wanted, fields, self._send, self._check_file)
+            if self._exchange.absent(answer):
+                raise NoSuchFile(unquote(urlsplit(wanted.url).path.rpartition("/")[2]))
+            if answer.response.code not in (200, 206):
+                raise self._exchange.refuse(answer)
+            begins, total = self._extent(answer, offset)
+            if headers.coding(answer.response):
+                self._exchange.discard(answer)
+                raise self._exchange.stumble(answer, "the file comes in a coding that nobody asked for")
+            return self._body(answer, begins, total, leave)
+        except BaseException:
+            leave()
+            raise
+
+    async def changes(self, since: int) -> list[Change] | None:
+        """As `IUpstream`: the simple API has no such question."""
+        return None
+
+    async def _page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
+        tally = Tally(self._out)
+        fields = {**await self._fields(), "Accept": ACCEPT, **headers.conditions(validators)}
+        began = self.clock.seconds()
+
+        async def send(url: str, sent: Headers) -> IResponse:
+            return await ask(tally, url, sent, self.reactor)
+
+        answer = await self._exchange.ask(target(f"{self._index.url}{name}/"), fields, send, self._check_page)
+        response = answer.response
+        if self._exchange.absent(answer):
+            raise NoSuchProject(name)
+        if response.code == 304:
+            return self._unchanged(answer, validators)
+        if response.code != 200:
+            raise self._exchange.refuse(answer)
+        if headers.coding(response):
+            self._exchange.discard(answer)
+            raise self._exchange.stumble(answer, "its page comes in a coding that nobody asked for")
+        body = await self._collect(answer, tally, began + self.limits.page)
+        content_type = headers.header(response, "Content-Type") or ""
+        try:
+            if len(body) < self.limits.thread_from:
+                page = read_page(body, content_type, answer.target.url, name)
+            else:
+                page = await self.cpu(read_page, body, content_type, answer.target.url, name)
+        except Unreadable as error:
+            raise self._exchange.stumble(answer, f"its page cannot be read: {error}") from error
+        answer.health.succeeded()
+        serial = headers.serial(response)
+        return attrs.evolve(
+            page,
+            serial=page.serial if serial is None else serial,
+            validators=headers.validators(response),
+            max_age=headers.lifetime(response, self.max_age),
+        )
+
+    async def _collect(self, answer: Answer, tally: Tally, until: float) -> bytes:
+        """The whole body, with an eye on its progress: who drips is as good as silent (F30)."""
+        page = Page(self.limits, tally)
+        watch = Watch(self.clock, self.patience, int(self.limits.slowest * self.patience), lambda: tally.raw, answer.health.silent)
+        watch.start()
+        try:
+            answer.response.deliverBody(page)
+            return await within(self.clock, max(until - self.clock.seconds(), 0.0), page.finished)
+        except TookTooLong:
+            raise self._exchange.stumble(answer, "its page takes too long") from None
+        except BadPage as error:
+            raise self._exchange.stumble(answer, str(error)) from error
+        finally:
+            self.bytes_in += tally.raw
+            watch.stop()
+
+    def _body(self, answer: Answer, offset: int, total: int | None, leave: Callable[[], None]) -> Body:
+        answer.health.succeeded()
+
+        def ended(trouble: str | None) -> None:
+            leave()
+            if trouble is not None:
+                self._exchange.stumble(answer, trouble)
+
+        def counted(size: int) -> None:
+            self.bytes_in += size
+
+        body = Body(self.label, self.clock, self.limits, offset, total, headers.strong(answer.response), ended, counted)
+        answer.response.deliverBody(body)
+        return body
+
+    def _extent(self, answer: Answer, offset: int) -> tuple[int, int | None]:
+        """Where the body begins and how large the whole is (F13)."""
+        if answer.response.code == 200:
+            return 0, headers.length(answer.response)
+        said = headers.part(answer.response)
+        if not offset or said is None or said[0] != offset:
+            self._exchange.discard(answer)
+            raise self._exchange.stumble(answer, "it answers with a part of the file that nobody asked for")
+        return said
+
+    def _unchanged(self, answer: Answer, validators: Validators) -> NotModified:
+        self._exchange.discard(answer)
+        if validators == Validators():
+            raise self._exchange.stumble(answer, "it confirms what nobody asked it to confirm")
+        answer.health.succeeded()
+        return NotModified(max_age=headers.lifetime(answer.response, self.max_age), serial=headers.serial(answer.response))
+
+    async def _fields(self) -> dict[str, str]:
+        if self._via is None:
+            self._via = f"1.1 pypidaemon-{await self.records.identity()}"
+        return {"User-Agent": AGENT, "Via": self._via}
+
+    async def _send(self, url: str, sent: Headers) -> IResponse:
+        response: IResponse = await self._out.request(b"GET", url.encode("ascii"), sent, None)
+        return response
+
+    async def _enter_bodies(self) -> Callable[[], None]:
+        """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
+        await self._bodies.acquire()
+        held = [self._bodies]
+
+        def leave() -> None:
+            if held:
+                held.pop().release()
+
+        return leave
+
+    def _check_page(self, there: Target) -> None:
+        check_page(self._index, there)
+
+    def _check_file(self, there: Target) -> None:
+        check_file(self._index, there)

@@ -1,0 +1,180 @@
+"""A project page as it comes over the wire: asked for by treq, decoded, and cut where it is larger than any page can be (S53, F18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.components import proxyForInterface
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from pypidaemon.upstreams.headers import coding
+from pypidaemon.upstreams.limits import Limits
+
+
+class BadPage(Exception):
+    """A body that is not read to its end; the text says why."""
+
+
+class _CountedBody(proxyForInterface(IProtocol)):  # type: ignore[misc]  # made at run time
+    def __init__(self, original: IProtocol, count: Callable[[bytes], None]) -> None:
+        super().__init__(original)
+        self._count = count
+
+    def dataReceived(self, data: bytes) -> None:
+        self._count(data)
+        self.original.dataReceived(data)
+
+
+class _CountedResponse(proxyForInterface(IResponse)):  # type: ignore[misc]  # made at run time
+    def __init__(self, original: IResponse, count: Callable[[bytes], None]) -> None:
+        super().__init__(original)
+        self._count = count
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        self.original.deliverBody(_CountedBody(protocol, self._count))
+
+
+@implementer(IAgent)
+@attrs.define(eq=False)
+class Tally:
+    """
+    Lies below treq's decoder, for one request: counts what arrives before it is decoded, and lets at most one coding through.
+
+    Codings may be stacked (RFC 9110 §8.4), and each layer may grow a thousandfold.
+    """
+
+    agent: IAgent
+    raw: int = attrs.field(default=0, init=False)
+    _gzip: bool = attrs.field(default=False, init=False)
+    _tail: bytes = attrs.field(default=b"", init=False)
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """As `IAgent`."""
+        asking: Deferred[IResponse] = self.agent.request(method, uri, headers, bodyProducer)
+        return asking.addCallback(self._weigh)
+
+    def confirms(self, size: int) -> bool:
+        """Whether what was decoded is all there was: gzip ends with its own size (RFC 1952 §2.3.1), which Twisted does not check."""
+        return not self._gzip or int.from_bytes(self._tail, "little") == size & 0xFFFFFFFF
+
+    def _weigh(self, response: IResponse) -> IResponse:
+        codings = b",".join(response.headers.getRawHeaders(b"Content-Encoding") or []).split(b",")
+        if len(codings) > 1:
+            # Under another name the decoder leaves it alone, and `coding` finds it.
+            response.headers.setRawHeaders(b"Content-Encoding", [b"stacked"])
+        self._gzip = coding(response) == "gzip"
+        counted: IResponse = _CountedResponse(response, self._count)
+        return counted
+
+    def _count(self, data: bytes) -> None:
+        self.raw += len(data)
+        self._tail = (self._tail + data[-4:])[-4:]
+
+
+async def ask(tally: Tally, url: str, headers: Headers, reactor: Any) -> IResponse:
+    """Send one GET by treq, which decodes gzip, without following redirects and without keeping cookies."""
+    answer: IResponse = await HTTPClient(tally).get(url, headers=headers, allow_redirects=False, unbuffered=True, reactor=reactor)
+    return answer
+
+
+@attrs.define(eq=False, slots=False)
+class Page(Protocol):
+    """
+    Collects a decoded body; `finished` fires with it or fails with `BadPage`.
+
+    :param tally: knows how much of it has come before decoding.
+    """
+
+    limits: Limits
+    tally: Tally
+    finished: Deferred[bytes] = attrs.field(init=False)
+    _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    _size: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.finished = Deferred(lambda _: self._drop())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece, unless it is one too many."""
+        if self.finished.called:
+            return
+        self._size += len(data)
+        if self._size > self.limits.page_size:
+            self._refuse("its page is too large")
+        elif self._size > self.limits.ratio_from and self._size > self.tally.raw * self.limits.ratio:
+            self._refuse("its page is compressed beyond belief")
+        else:
+            self._pieces.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The end. One that only the closing of the connection shows is believed where the body itself shows it too: a page cut in the
+        middle must not look like a page with fewer files (F8, F9).
+        """
+        if self.finished.called:
+            return
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        cut = reason.check(PotentialDataLoss) is not None and not body.rstrip().lower().endswith((b"}", b"</html>"))
+        if cut or reason.check(ResponseDone, PotentialDataLoss) is None:
+            self.finished.errback(BadPage(f"it broke off after {self._size} bytes"))
+        elif not self.tally.confirms(self._size):
+            self.finished.errback(BadPage("its page does not decode to its own end"))
+        else:
+            self.finished.callback(body)
+
+    def _refuse(self, why: str) -> None:
+        self._pieces.clear()
+        self._drop()
+        self.finished.errback(BadPage(why))
+
+    def _drop(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.loseConnection()
+
+
+@attrs.define(eq=False)
+class Watch:
+    """
+    Raises the alarm each time that a period brings fewer than `least`: who drips is as good as silent (F30).
+
+    :param period: in seconds of `clock`.
+    :param count: answers how many have come so far.
+    """
+
+    clock: IReactorTime
+    period: float
+    least: int
+    count: Callable[[], int]
+    alarm: Callable[[], None]
+    _seen: int = attrs.field(default=0, init=False)
+    _timer: IDelayedCall | None = attrs.field(default=None, init=False)
+
+    def start(self) -> None:
+        """Begin a period."""
+        self._seen = self.count()
+        self._timer = self.clock.callLater(self.period, self._look)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        if self.count() - self._seen < self.least:
+            self.alarm()
+        self.start()

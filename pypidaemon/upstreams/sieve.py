@@ -1,0 +1,163 @@
+"""
+What lies between a connection and Twisted's HTTP client: the bounds that the client itself does not have (S53).
+
+Twisted 26.10 accepts 20,000 response headers of 20 MB (measured in the reliability reference, section 3).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+HEAD_SIZE = 64 << 10
+"""Bytes of a response head at most, interim responses (RFC 9110 §15.2) included."""
+HEAD_LINES = 200
+"""Lines of a response head at most, interim responses included."""
+SLICE = 16 << 10
+"""Bytes handed on at once, so that a decompressor below makes at most a thousand times that before anybody can object."""
+
+
+class HeadTooLarge(Exception):
+    """A response head is beyond what any honest server sends."""
+
+
+class UnaskedBytes(Exception):
+    """A server went on sending after the end of a response."""
+
+
+class Sieve(ProtocolWrapper):
+    """
+    Counts the response head that follows each request, and cuts the connection where it grows too large.
+
+    It is the transport of the protocol that it wraps: a write is the beginning of a request, and closing is always an abort, since a
+    client that only sends GETs has nothing left to deliver and a stalled peer would never confirm a polite end.
+    """
+
+    _in_head = False
+    _aborted = False
+    _told = False
+    _gave_up_head = False
+    _requests = 0
+    _size = 0
+    _lines = 0
+
+    def makeConnection(self, transport: Any) -> None:
+        """Begin to count."""
+        self._line = bytearray()
+        self._status_line = b""
+        ProtocolWrapper.makeConnection(self, transport)
+
+    def write(self, data: bytes) -> None:
+        """A request, or a piece of one: what comes next is a response head."""
+        self._expect_head()
+        ProtocolWrapper.write(self, data)
+
+    def writeSequence(self, data: Any) -> None:
+        """As `write`."""
+        self._expect_head()
+        ProtocolWrapper.writeSequence(self, data)
+
+    def loseConnection(self) -> None:
+        """Cut the connection. Twisted's client does so in the middle of a head where a line is beyond its own bound of 16 KiB."""
+        self._gave_up_head = self._in_head
+        self.abortConnection()
+
+    def abortConnection(self) -> None:
+        """Cut the connection; what still arrives is dropped."""
+        self._aborted = True
+        self.disconnecting = 1
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Count and hand on, slice by slice."""
+        position = 0
+        while position < len(data) and not self._aborted:
+            if not self._in_head and getattr(self.wrappedProtocol, "state", "") == "QUIESCENT":
+                self._refuse(UnaskedBytes("the server sent more than one response"))
+                return
+            asked_before = self._requests
+            piece = data[position : position + SLICE]
+            position += len(piece)
+            if self._in_head and not self._measure(piece):
+                self._refuse(HeadTooLarge("the response head is too large"))
+                return
+            self.wrappedProtocol.dataReceived(piece)
+            if position < len(data) and self._requests != asked_before:
+                # The rest belongs to the last response and must not be taken for the answer to the next request.
+                self._refuse(UnaskedBytes("the server sent more than one response"))
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted gives the default of a bare protocol
+        """Pass the end on, unless the wrapped protocol was told already."""
+        if self._told:
+            self.factory.unregisterProtocol(self)
+        else:
+            ProtocolWrapper.connectionLost(self, Failure(HeadTooLarge("a line is too long")) if self._gave_up_head else reason)
+
+    def _expect_head(self) -> None:
+        self._requests += 1
+        if not self._in_head:
+            self._in_head, self._size, self._lines = True, 0, 0
+            self._line.clear()
+            self._status_line = b""
+
+    def _refuse(self, error: Exception) -> None:
+        self.abortConnection()
+        self._told = True
+        self.wrappedProtocol.connectionLost(Failure(error))
+
+    def _measure(self, piece: bytes) -> bool:
+        """Follow the head through `piece`; False where it is too large. Lines may end in a bare LF, as the client has it."""
+        position = 0
+        while self._in_head:
+            end = piece.find(b"\n", position)
+            if end < 0:
+                self._size += len(piece) - position
+                self._line += piece[position:]
+                return self._size <= HEAD_SIZE
+            self._size += end + 1 - position
+            self._lines += 1
+            line = bytes(self._line) + piece[position:end]
+            self._line.clear()
+            position = end + 1
+            if self._size > HEAD_SIZE or self._lines > HEAD_LINES:
+                return False
+            self._follow(line.removesuffix(b"\r"))
+        return True
+
+    def _follow(self, line: bytes) -> None:
+        if not self._status_line:
+            self._status_line = line or b"?"
+        elif not line:
+            code = self._status_line.split(b" ", 2)[1:2]
+            self._status_line = b""
+            # An interim response is followed by another head; 101 is not, but nobody asked for an upgrade.
+            self._in_head = code != [b"101"] and code[0:1] != [] and code[0].startswith(b"1") and len(code[0]) == 3
+
+
+@implementer(IStreamClientEndpoint)
+@attrs.frozen(eq=False)
+class Sieved:
+    """
+    An endpoint whose connections have a sieve between themselves and their protocol.
+
+    :param live: the sieves of all connections that are open, so that their owner can cut them.
+    """
+
+    endpoint: IStreamClientEndpoint
+    live: dict[Sieve, int]
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """As `IStreamClientEndpoint`; fires with the protocol that the factory built."""
+        wrapping = WrappingFactory(protocolFactory)
+        wrapping.protocol = Sieve
+        wrapping.protocols = self.live
+        wrapping.noisy = False
+        connecting: Deferred[Any] = self.endpoint.connect(wrapping)
+        return connecting.addCallback(lambda sieve: sieve.wrappedProtocol)
