@@ -42,6 +42,10 @@ class Fixed:
             raise NoSuchProject(name)
         return ProjectPage(name, serial=1, revision="1", source=self.label)
 
+    async def find(self, name: NormalizedName, filename: Filename) -> object:
+        """As `IIndex`: there are no files."""
+        raise NoSuchFile(filename)
+
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> object:
         """As `IIndex`: there are no files."""
         raise NoSuchFile(filename)

@@ -1,0 +1,172 @@
+"""`pypidaemon.upstreams.body`: pushed pieces become something to be read, and every wait has an end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from zope.interface.verify import verifyObject
+
+from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.interfaces import IBody
+from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.limits import Limits
+from tests.gear import later, now, waiting
+
+DONE = Failure(ResponseDone())
+
+
+class Receiving:
+    """A body on a clock of its own, and what it told about itself."""
+
+    def __init__(self, total: int | None = None, offset: int = 0, limits: Limits | None = None) -> None:
+        self.clock, self.transport = Clock(), StringTransport()
+        self.told: list[str | None] = []
+        self.bytes = 0
+        self.body = Body("up", self.clock, limits or Limits(), offset, total, None, self.told.append, self.count)
+        self.body.makeConnection(self.transport)
+
+    def count(self, size: int) -> None:
+        self.bytes += size
+
+    def failing(self, reading: Any) -> str:
+        with pytest.raises(UpstreamUnavailable) as caught:
+            now(reading)
+        return caught.value.cause
+
+
+@given(st.binary(max_size=2000), st.lists(st.integers(1, 400), max_size=20), st.booleans())
+def test_any_chunking_gives_the_same_bytes(data: bytes, cuts: list[int], known: bool) -> None:
+    it = Receiving(len(data) if known else None)
+    verifyObject(IBody, it.body)
+    position, got = 0, b""
+    for cut in [*cuts, len(data)]:
+        if position < len(data):
+            it.body.dataReceived(data[position : position + cut])
+            position += cut
+            got += now(it.body.read())
+    it.body.connectionLost(DONE)
+    assert got == data
+    assert now(it.body.read()) == b""
+    assert it.told == [None]
+    assert it.bytes == len(data)
+    assert not it.clock.getDelayedCalls()
+
+
+def test_a_reader_waits_for_what_comes() -> None:
+    it = Receiving()
+    reading = later(it.body.read())
+    assert waiting(reading)
+    it.body.dataReceived(b"x")
+    assert now(reading) == b"x"
+    ending = later(it.body.read())
+    it.body.connectionLost(DONE)
+    assert now(ending) == b""
+
+
+def test_the_connection_is_paused_while_nobody_reads() -> None:
+    it = Receiving()
+    it.body.dataReceived(bytes(200 << 10))
+    assert it.transport.producerState == "producing"
+    it.body.dataReceived(bytes(100 << 10))
+    assert it.transport.producerState == "paused"
+    assert len(now(it.body.read())) == 300 << 10
+    assert it.transport.producerState == "producing"
+
+
+def test_F31_a_stall_while_somebody_reads_breaks_it_off() -> None:
+    it = Receiving(100)
+    it.body.dataReceived(b"abc")
+    assert now(it.body.read()) == b"abc"
+    reading = later(it.body.read())
+    it.clock.advance(19.9)
+    assert waiting(reading)
+    it.clock.advance(0.2)
+    assert it.failing(reading) == "stalled after 3 bytes"
+    assert it.transport.disconnecting
+    assert it.told == ["stalled after 3 bytes"]
+
+
+def test_F30_a_drip_breaks_it_off() -> None:
+    it = Receiving()
+    for _ in range(29):
+        reading = later(it.body.read())
+        it.clock.advance(1)
+        it.body.dataReceived(bytes(100))
+        assert len(now(reading)) == 100
+    reading = later(it.body.read())
+    it.clock.advance(1)
+    assert it.failing(reading) == "became too slow after 2900 bytes"
+
+
+def test_F30_a_slow_line_that_is_fast_enough_is_not_cut() -> None:
+    it = Receiving()
+    for _ in range(200):
+        reading = later(it.body.read())
+        it.clock.advance(1)
+        it.body.dataReceived(bytes(1100))
+        assert len(now(reading)) == 1100
+    assert it.told == []
+
+
+def test_F30_a_slow_reader_is_not_a_slow_upstream() -> None:
+    it = Receiving()
+    for _ in range(100):
+        it.body.dataReceived(b"x")
+        it.clock.advance(60)
+        assert now(it.body.read()) == b"x"
+    assert it.told == []
+
+
+def test_F8_F35_an_end_that_comes_too_early_is_no_end() -> None:
+    for reason in (DONE, Failure(PotentialDataLoss()), Failure(ConnectionLost())):
+        it = Receiving(10)
+        it.body.dataReceived(b"12345")
+        it.body.connectionLost(reason)
+        assert now(it.body.read()) == b"12345"
+        assert it.failing(it.body.read()) == "broke off after 5 bytes"
+
+
+def test_F12_the_closing_of_the_connection_ends_a_body_of_unknown_size() -> None:
+    it = Receiving(None)
+    it.body.dataReceived(b"12345")
+    it.body.connectionLost(Failure(PotentialDataLoss()))
+    assert now(it.body.read()) == b"12345"
+    assert now(it.body.read()) == b""
+
+
+def test_F10_more_than_was_announced_is_refused() -> None:
+    it = Receiving(10, offset=5)
+    it.body.dataReceived(b"123456")
+    assert now(it.body.read()) == b"123456"
+    assert it.failing(it.body.read()) == "sent more than the 10 bytes it announced"
+    assert it.transport.disconnecting
+
+
+def test_closing_drops_the_connection_and_what_still_comes() -> None:
+    it = Receiving(10)
+    it.body.dataReceived(bytes(5))
+    it.body.close()
+    it.body.close()
+    it.body.dataReceived(bytes(5))
+    it.body.connectionLost(Failure(ConnectionLost()))
+    assert it.transport.disconnecting
+    assert it.told == [None]
+
+
+def test_a_reader_that_leaves_loses_nothing() -> None:
+    it = Receiving()
+    reading = later(it.body.read())
+    reading.addErrback(lambda _: None)
+    reading.cancel()
+    assert not it.clock.getDelayedCalls()
+    it.body.dataReceived(b"x")
+    assert now(it.body.read()) == b"x"

@@ -1,0 +1,139 @@
+"""`pypidaemon.upstreams.health`: one state per upstream, and few probes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from pypidaemon.interfaces import IHealth
+from pypidaemon.upstreams.health import Health
+from tests.gear import later, waiting
+
+
+def fresh() -> tuple[Clock, Health]:
+    """A health without jitter."""
+    clock = Clock()
+    return clock, Health(clock, lambda: 0.5)
+
+
+def test_it_is_up_until_something_happens() -> None:
+    _, health = fresh()
+    verifyObject(IHealth, health)
+    assert (health.state, health.cause, health.may_ask()) == ("up", "", True)
+
+
+def test_F33_after_a_failure_one_asker_an_interval_is_let_through() -> None:
+    clock, health = fresh()
+    clock.advance(5)
+    health.failed("it refuses connections")
+    assert (health.state, health.cause, health.since) == ("down", "it refuses connections", 5.0)
+    assert not health.may_ask()
+    granted = []
+    for _ in range(1000):
+        clock.advance(0.1)
+        if health.may_ask():
+            assert not health.may_ask()
+            granted.append(round(clock.seconds() - 5))
+    assert granted == [1, 3, 7, 15, 31, 61, 91]
+
+
+def test_F40_an_answer_makes_it_up_and_the_next_failure_probes_soon() -> None:
+    clock, health = fresh()
+    for _ in range(20):
+        health.failed("x")
+        clock.advance(1.01)
+        assert health.may_ask()
+        health.succeeded()
+        assert health.state == "up"
+        assert health.cause == ""
+
+
+def test_silence_is_a_suspicion_and_does_not_better_what_is_down() -> None:
+    _, health = fresh()
+    health.silent()
+    assert health.state == "suspect"
+    assert not health.may_ask()
+    health.failed("gone")
+    health.silent()
+    assert (health.state, health.cause) == ("down", "gone")
+
+
+def test_F2_it_is_left_alone_for_as_long_as_it_asks_but_at_most_an_hour() -> None:
+    clock, health = fresh()
+    health.failed("too many requests", 120.0)
+    clock.advance(119)
+    assert not health.may_ask()
+    assert health.retry_after() == 1
+    health.succeeded()
+    assert health.state == "down"
+    clock.advance(2)
+    assert health.may_ask()
+    health.failed("too many requests", 1e9)
+    assert health.retry_after() == 60
+    clock.advance(3601)
+    assert health.may_ask()
+
+
+def test_F86_one_broken_project_does_not_take_the_upstream_down() -> None:
+    _, health = fresh()
+    for _ in range(10):
+        health.stumbled("500")
+        health.stumbled("500")
+        health.succeeded()
+    assert health.state == "up"
+
+
+def test_F7_wrong_answers_in_a_row_do() -> None:
+    _, health = fresh()
+    for _ in range(3):
+        health.stumbled("its page cannot be read")
+    assert (health.state, health.cause) == ("down", "its page cannot be read")
+
+
+def test_doubt_is_told_once_it_is_there() -> None:
+    _, health = fresh()
+    doubt = later(health.doubted())
+    assert waiting(doubt)
+    health.silent()
+    assert not waiting(doubt)
+    assert not waiting(later(health.doubted()))
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("wait"), st.floats(0, 40)),
+            st.tuples(st.sampled_from(["ok", "fail", "stumble", "silent", "ask"]), st.floats(0, 5000)),
+        ),
+        max_size=80,
+    ),
+    st.floats(0, 0.999),
+)
+def test_F40_probes_are_few_and_never_cease(steps: list[tuple[str, float]], jitter: float) -> None:
+    """While not up, grants lie at least 0.8 s apart; and whatever happened, at most an hour later somebody may ask."""
+    clock = Clock()
+    health = Health(clock, lambda: jitter)
+    last_grant = -1000.0
+    for what, amount in steps:
+        if what == "wait":
+            clock.advance(amount)
+        elif what == "ok":
+            health.succeeded()
+        elif what == "fail":
+            health.failed("x", amount or None)
+        elif what == "stumble":
+            health.stumbled("x")
+        elif what == "silent":
+            health.silent()
+        elif health.state != "up" and health.may_ask():
+            assert clock.seconds() - last_grant >= 0.79
+            last_grant = clock.seconds()
+        if health.state == "up":
+            assert health.may_ask()
+            last_grant = -1000.0
+        assert 1 <= health.retry_after() <= 60
+        assert (health.cause == "") == (health.state == "up")
+    clock.advance(3601)
+    assert health.may_ask()
