@@ -118,3 +118,13 @@ class Flights(Generic[K, T]):
         if isinstance(result, Failure) and not told and not result.check(CancelledError, *self.quiet):
             self._log.failure("work on {key} failed, and nobody was waiting for it", failure=result, level=LogLevel.warn, key=key)
         self._ended.ring()
+
+
+def landing(*flights: Flights[Any, Any]) -> Deferred[None]:
+    """For a service's `stopService`: cancel all their work, one after the other, and fire when the last has ended."""
+
+    async def land() -> None:
+        for one in flights:
+            await one.land()
+
+    return Deferred.fromCoroutine(land())

@@ -1,4 +1,4 @@
-"""Components for the tests of the frame: some good, some broken in one way each. Configurations name them as `parts:Class`."""
+"""Components for the tests of the frame: some good, some broken in one way each. Configurations name them as `tests.parts:Class`."""
 
 from __future__ import annotations
 

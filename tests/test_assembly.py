@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import parts
 import pytest
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorCore, IReactorTime
@@ -20,6 +19,7 @@ from pypidaemon.errors import ConfigError
 from pypidaemon.schema import Wish, data_beside, local_url, wishes
 from pypidaemon.settings import Secret
 from pypidaemon.upstreams.guard import Guarded
+from tests import parts
 
 
 @implementer(IReactorTime, IReactorCore)
@@ -27,7 +27,7 @@ class Reactor(Clock):
     """A reactor that is only looked at: making a daemon must not touch it."""
 
 
-SILENT = "[upstream:pypi]\nuse = parts:Silent\n"
+SILENT = "[upstream:pypi]\nuse = tests.parts:Silent\n"
 
 
 def planned(tmp_path: Path, text: str) -> Plan:
@@ -116,7 +116,9 @@ def test_relative_paths_start_at_the_file_also_in_secrets(tmp_path: Path, monkey
     monkeypatch.chdir("/")
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "word").write_text("open sesame\n")
-    found = planned(tmp_path, "[daemon]\ndata = ../d\n[service:s]\nuse = parts:Diary\nindex = pypi\nplace = x\npassword = file:word\n")
+    found = planned(
+        tmp_path, "[daemon]\ndata = ../d\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\nplace = x\npassword = file:word\n"
+    )
     values = found.parts["service:s"].values
     assert found.data == tmp_path / "d"
     assert values["place"] == tmp_path / "etc" / "x"
@@ -167,11 +169,11 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\n[index:a]\nuse = names\n", "index:a", "use", "no index 'names'"),
     ("[daemon]\n[accounts:a]\nuse = local\n", "accounts:a", "use", "no accounts 'local'"),
     ("[daemon]\n[policy:a]\nuse = nowhere:Thing\n", "policy:a", "use", "cannot import nowhere"),
-    ("[daemon]\n[policy:a]\nuse = parts:NotAttrs\n", "policy:a", "use", "not an attrs class"),
-    ("[daemon]\n[policy:a]\nuse = parts:Short\n", "policy:a", "use", "is no IPolicy"),
-    ("[daemon]\n[policy:a]\nuse = parts:Greedy\n", "policy:a", "use", "the-moon"),
-    ("[daemon]\n[policy:a]\nuse = parts:Unfillable\n", "policy:a", "use", "neither a default nor a source"),
-    ("[daemon]\n[service:a]\nuse = parts:Choosy\nindex = pypi\n", "service:a", "index", "is no INarrow"),
+    ("[daemon]\n[policy:a]\nuse = tests.parts:NotAttrs\n", "policy:a", "use", "not an attrs class"),
+    ("[daemon]\n[policy:a]\nuse = tests.parts:Short\n", "policy:a", "use", "is no IPolicy"),
+    ("[daemon]\n[policy:a]\nuse = tests.parts:Greedy\n", "policy:a", "use", "the-moon"),
+    ("[daemon]\n[policy:a]\nuse = tests.parts:Unfillable\n", "policy:a", "use", "neither a default nor a source"),
+    ("[daemon]\n[service:a]\nuse = tests.parts:Choosy\nindex = pypi\n", "service:a", "index", "is no INarrow"),
     # keys
     ("[daemon]\n[index:a]\nuse = proxy\nupstrem = pypi\n", "index:a", "upstrem", "unknown key"),
     ("[daemon]\n[index:a]\nuse = proxy\nlabel = b\n", "index:a", "label", "unknown key"),
@@ -221,7 +223,7 @@ def test_a_fault_never_shows_what_may_be_a_secret(tmp_path: Path) -> None:
 
 
 DIARY = (
-    "[daemon]\nreserved = acme-*\n[service:d]\nuse = parts:Diary\nindex = pypi\nwords = x\n  y\nwait = 90s\nroom = 64KiB\nbold = no\n"
+    "[daemon]\nreserved = acme-*\n[service:d]\nuse = tests.parts:Diary\nindex = pypi\nwords = x\n  y\nwait = 90s\nroom = 64KiB\nbold = no\n"
     "title = 100%% sure\npassword = env:DIARY_WORD\n" + SILENT
 )
 
@@ -325,7 +327,8 @@ def test_law_3_every_upstream_is_wrapped_in_the_guard(tmp_path: Path) -> None:
     """Whoever refers to an upstream gets it with the reserved names kept away."""
     made = make(
         planned(
-            tmp_path, "[daemon]\nreserved = acme-*\nindex = a\n[index:a]\nuse = proxy\nupstream = u\n[upstream:u]\nuse = parts:Silent\n"
+            tmp_path,
+            "[daemon]\nreserved = acme-*\nindex = a\n[index:a]\nuse = proxy\nupstream = u\n[upstream:u]\nuse = tests.parts:Silent\n",
         ),
         Reactor(),
     )
@@ -337,14 +340,15 @@ def test_law_3_every_upstream_is_wrapped_in_the_guard(tmp_path: Path) -> None:
 def test_what_nothing_leads_to_is_not_made(tmp_path: Path) -> None:
     """But services are, since nothing ever refers to them."""
     made = make(
-        planned(tmp_path, "[daemon]\n[policy:p]\nuse = parts:Fussy\n[service:s]\nuse = parts:Diary\nindex = pypi\n" + SILENT), Reactor()
+        planned(tmp_path, "[daemon]\n[policy:p]\nuse = tests.parts:Fussy\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT),
+        Reactor(),
     )
     assert "policy:p" not in made.objects
     assert "service:s" in made.objects
     assert list(made.exposed()) == ["pypi"]
 
 
-@pytest.mark.parametrize(("use", "words"), [("parts:Fussy", "no such colour"), ("parts:Nameless", "label")])
+@pytest.mark.parametrize(("use", "words"), [("tests.parts:Fussy", "no such colour"), ("tests.parts:Nameless", "label")])
 def test_a_component_that_cannot_be_made_is_one_line(tmp_path: Path, use: str, words: str) -> None:
     """Also where only the object shows it."""
     text = f"[daemon]\nindex = a\n[index:a]\nuse = policed\nindex = pypi\npolicies = p\n[policy:p]\nuse = {use}\n" + SILENT
@@ -355,9 +359,9 @@ def test_a_component_that_cannot_be_made_is_one_line(tmp_path: Path, use: str, w
 
 def test_build_orders_what_lives(tmp_path: Path) -> None:
     """Folder first and sockets last; stopping goes the other way round."""
-    whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = parts:Diary\nindex = pypi\n" + SILENT), Reactor())
+    whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "Threads", "Threads", "SqliteRecords", "DirectoryBlobs", "DirectoryBlobs", "Spool", "Diary", "Door", "PublicSocket", "PrivateSocket",
+        "DataFolder", "Threads", "Threads", "SqliteRecords", "DirectoryBlobs", "DirectoryBlobs", "Spool", "Proxy", "Diary", "Door", "PublicSocket", "PrivateSocket",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 def config(tmp_path: Path) -> str:
     """A configuration in a folder of its own."""
     file = tmp_path / "c.ini"
-    file.write_text("[daemon]\ndata = var\n[upstream:pypi]\nuse = parts:Silent\n")
+    file.write_text("[daemon]\ndata = var\n[upstream:pypi]\nuse = tests.parts:Silent\n")
     return str(file)
 
 
@@ -104,7 +104,7 @@ def test_check_prints_what_the_file_comes_to(config: str, capsys: pytest.Capture
     assert "[index:pypi]\nuse = proxy\n" in text
     assert main(["check", "-c", config, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["sections"]["upstream:pypi"]["use"] == "parts:Silent"
+    assert data["sections"]["upstream:pypi"]["use"] == "tests.parts:Silent"
 
 
 def test_F72_a_fault_is_one_line_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
-import parts
 import pytest
 from zope.interface.verify import verifyClass
 
@@ -15,6 +14,7 @@ from pypidaemon import components
 from pypidaemon.components import BUILT_IN, INTERFACES, Unloadable, load, offered, vouch
 from pypidaemon.configuration import KINDS
 from pypidaemon.interfaces import IPolicy
+from tests import parts
 
 EVERY = [(kind, use) for kind, table in BUILT_IN.items() for use in table]
 
@@ -25,7 +25,7 @@ def installed(tmp_path: Path) -> Iterator[Path]:
     info = tmp_path / "example-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[pypidaemon.index]\nfixed = parts:Fixed\nproxy = parts:Fixed\n")
+    (info / "entry_points.txt").write_text("[pypidaemon.index]\nfixed = tests.parts:Fixed\nproxy = tests.parts:Fixed\n")
     sys.path.insert(0, str(tmp_path))
     yield tmp_path
     sys.path.remove(str(tmp_path))
@@ -46,7 +46,7 @@ def test_every_built_in_loads_and_promises_what_its_kind_must(kind: str, use: st
 
 def test_a_one_off_is_named_by_module_and_class() -> None:
     """`use = package.module:Class`, for a class of one's own."""
-    assert load("index", "parts:Fixed") is parts.Fixed
+    assert load("index", "tests.parts:Fixed") is parts.Fixed
 
 
 def test_an_entry_point_offers_a_component(installed: Path) -> None:
@@ -66,7 +66,7 @@ def test_two_packages_that_offer_one_name_are_refused(installed: Path) -> None:
     other = installed / "other-1.dist-info"
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
-    (other / "entry_points.txt").write_text("[pypidaemon.index]\nfixed = parts:Silent\n")
+    (other / "entry_points.txt").write_text("[pypidaemon.index]\nfixed = tests.parts:Silent\n")
     with pytest.raises(Unloadable, match="two installed packages offer index 'fixed'"):
         load("index", "fixed")
 
@@ -77,14 +77,14 @@ def test_two_packages_that_offer_one_name_are_refused(installed: Path) -> None:
         ("index", "prxy", "there is no index 'prxy'"),
         ("policy", "nowhere.at.all:Thing", "cannot import nowhere.at.all: ModuleNotFoundError"),
         ("policy", "broken_module:Thing", "cannot import broken_module: RuntimeError: no luck today"),
-        ("policy", "parts:Missing", "module parts has no Missing"),
+        ("policy", "tests.parts:Missing", "module tests.parts has no Missing"),
         ("policy", "parts:", "is not package.module:Class"),
         ("policy", ":Thing", "is not package.module:Class"),
-        ("policy", ".parts:Thing", "is not package.module:Class"),
-        ("policy", "parts:A_FUNCTION", "is not a class"),
-        ("policy", "parts:Fixed", "is no IPolicy"),
-        ("policy", "parts:Short", "is no IPolicy"),
-        ("index", "parts:Short", "is no IIndex"),
+        ("policy", ".tests.parts:Thing", "is not package.module:Class"),
+        ("policy", "tests.parts:A_FUNCTION", "is not a class"),
+        ("policy", "tests.parts:Fixed", "is no IPolicy"),
+        ("policy", "tests.parts:Short", "is no IPolicy"),
+        ("index", "tests.parts:Short", "is no IIndex"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_line(kind: str, use: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_an_unknown_name_comes_with_the_known_ones() -> None:
 
 def test_an_object_is_looked_at_for_its_attributes_too() -> None:
     """Which a class cannot show."""
-    load("policy", "parts:Nameless")
+    load("policy", "tests.parts:Nameless")
     with pytest.raises(Unloadable, match="label"):
         vouch(IPolicy, parts.Nameless())
 

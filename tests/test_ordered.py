@@ -6,7 +6,6 @@ from typing import Any
 
 import attrs
 import pytest
-from gear import now, waiting
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -14,6 +13,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.ordered import CannotStart, OrderedService
+from tests.gear import now, waiting
 
 
 @implementer(IService)

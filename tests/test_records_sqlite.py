@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

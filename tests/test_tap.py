@@ -82,7 +82,7 @@ def test_F72_twistd_ends_with_the_line_and_status_1(tmp_path: Path) -> None:
 def test_a_component_that_cannot_be_made_ends_twistd_with_one_line(tmp_path: Path) -> None:
     """Also when it shows only after the options were read."""
     (tmp_path / "c.ini").write_text(
-        "[daemon]\nindex = a\n[index:a]\nuse = policed\nindex = pypi\npolicies = p\n[policy:p]\nuse = parts:Fussy\n"
+        "[daemon]\nindex = a\n[index:a]\nuse = policed\nindex = pypi\npolicies = p\n[policy:p]\nuse = tests.parts:Fussy\n"
     )
     done = twistd("-n", "--pidfile=", "pypidaemon", "-c", "c.ini", cwd=tmp_path)
     assert done.returncode == 1

@@ -158,6 +158,8 @@ class Sieved:
         wrapping = WrappingFactory(protocolFactory)
         wrapping.protocol = Sieve
         wrapping.protocols = self.live
+        # Neither factory's coming and going is worth a line in the log.
         wrapping.noisy = False
+        setattr(protocolFactory, "noisy", False)  # noqa: B010  # an attribute of factories that their interface does not name
         connecting: Deferred[Any] = self.endpoint.connect(wrapping)
         return connecting.addCallback(lambda sieve: sieve.wrappedProtocol)

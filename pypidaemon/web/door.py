@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.announcements import Announcements
+from pypidaemon.flights import landing
 from pypidaemon.interfaces import IBlobStore, IIndex, IMeasured, IRecords, IUpstream
 from pypidaemon.model import InThread
 from pypidaemon.web.answers import Answers
@@ -34,6 +36,11 @@ class Door(Service):
     site: DoorSite
     control: DoorSite
     routes: Routes
+
+    def stopService(self) -> Deferred[None]:
+        """Give up what is being made for clients that are gone by now; fires when that has ended."""
+        Service.stopService(self)
+        return landing(self.routes.lists.flights)
 
 
 def build(

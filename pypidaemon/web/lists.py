@@ -44,7 +44,7 @@ class Lists:
     clock: IReactorTime
     cpu: InThread
     _made: dict[tuple[str, str, str], _Made] = attrs.field(factory=dict, init=False)
-    _flights: Flights[tuple[str, str, str], _Made] = attrs.field(factory=Flights, init=False)
+    flights: Flights[tuple[str, str, str], _Made] = attrs.field(factory=Flights, init=False)
 
     async def listing(self, ask: Ask, index: str) -> Reply:
         """`/simple/` with its slash."""
@@ -55,7 +55,7 @@ class Lists:
         key = (index, "html" if html else "json", coding)
         made = self._made.get(key)
         if made is None or made.revision != names.revision:
-            made = await self._flights.join(key, lambda: self._make(key, names))
+            made = await self.flights.join(key, lambda: self._make(key, names))
         etag = f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
         state = State(names.revision, names.serial, names.source, names.fresh_until, names.stale)
         headers = [("ETag", etag), *index_headers(state, self.clock.seconds())]
@@ -69,7 +69,7 @@ class Lists:
             content = await self.store.open(made.digest)
         except NoSuchBlob:
             self._made.pop(key, None)
-            made = await self._flights.join(key, lambda: self._make(key, names))
+            made = await self.flights.join(key, lambda: self._make(key, names))
             content = await self.store.open(made.digest)
         return Reply(200, tuple(headers), stream=Stream(content, 0, made.size))
 

@@ -101,7 +101,7 @@ class Routes:
                 return moved(ask, "simple/")
             case ("simple", ""):
                 return await self.lists.listing(ask, index)
-            case ("simple", project) if project:
+            case ("simple", project) if project != "namespaces":  # PEP 752's own address, which must not lead to a project (R122)
                 return await self.pages.page(ask, index, project, slash=False)
             case ("simple", project, ""):
                 return await self.pages.page(ask, index, project, slash=True)

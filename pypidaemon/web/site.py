@@ -106,6 +106,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
     """
 
     displayTracebacks = False
+    noisy = False
     protocol: Any = DoorChannel
 
     def __init__(

@@ -66,10 +66,23 @@ def test_a_reader_waits_for_what_comes() -> None:
     reading = later(it.body.read())
     assert waiting(reading)
     it.body.dataReceived(b"x")
+    it.clock.advance(0)
     assert now(reading) == b"x"
     ending = later(it.body.read())
     it.body.connectionLost(DONE)
     assert now(ending) == b""
+
+
+def test_what_comes_in_one_go_wakes_the_reader_once() -> None:
+    """Each awakening costs a trip to a thread and back; the connection hands on in slices what it read at once."""
+    it = Receiving()
+    reading = later(it.body.read())
+    for piece in (b"one ", b"two ", b"three"):
+        it.body.dataReceived(piece)
+        assert waiting(reading)
+    it.clock.advance(0)
+    assert now(reading) == b"one two three"
+    assert it.clock.getDelayedCalls() == []
 
 
 def test_the_connection_is_paused_while_nobody_reads() -> None:
@@ -101,6 +114,7 @@ def test_F30_a_drip_breaks_it_off() -> None:
         reading = later(it.body.read())
         it.clock.advance(1)
         it.body.dataReceived(bytes(100))
+        it.clock.advance(0)
         assert len(now(reading)) == 100
     reading = later(it.body.read())
     it.clock.advance(1)
@@ -113,6 +127,7 @@ def test_F30_a_slow_line_that_is_fast_enough_is_not_cut() -> None:
         reading = later(it.body.read())
         it.clock.advance(1)
         it.body.dataReceived(bytes(1100))
+        it.clock.advance(0)
         assert len(now(reading)) == 1100
     assert it.told == []
 

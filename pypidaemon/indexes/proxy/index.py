@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
 from pypidaemon.filenames import package_type
-from pypidaemon.flights import Flights
+from pypidaemon.flights import Flights, landing
 from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.sidecars import Sidecars
@@ -23,13 +25,14 @@ from pypidaemon.spool import Spool, Want
 
 
 @implementer(IIndex)
-@attrs.define
-class Proxy:
+@attrs.define(eq=False, slots=False)
+class Proxy(Service):
     """
     An index whose truth is upstream, fetched on demand and kept.
 
     Pages are kept for as long as upstream says; a file once verified is kept for ever. Losing either costs time, not truth (law 8);
-    the pins of files whose hash upstream does not tell are facts in the records and survive the cache.
+    the pins of files whose hash upstream does not tell are facts in the records and survive the cache. As a service it ends what goes on
+    behind the clients' backs before the records close.
     """
 
     label: str = given("label")
@@ -51,6 +54,11 @@ class Proxy:
         self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements)
         self.names = Names(self.label, self.upstream, self.records, self.blobs, self.clock, self.cpu, _hidden(self.reserved))
         self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk)
+
+    def stopService(self) -> Deferred[None]:
+        """Cancel what is under way; fires when it has ended."""
+        Service.stopService(self)
+        return landing(self.background, self.sidecars.flights, self.pages.flights, self.names.flights)
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`."""
@@ -108,24 +116,33 @@ class Proxy:
     async def _sidecar(self, name: NormalizedName, file: File) -> IContent:
         try:
             return await self.sidecars.open(name, file)
-        except NoSuchBlob:
-            # it was made from the wheel and both are gone: fetch the wheel and make it again (law 8)
-            wheel = await self.spool.open(self._want(name, file))
-            try:
-                offset = 0
-                while piece := await wheel.read(offset, 1 << 18):
-                    offset += len(piece)
-            finally:
-                wheel.close()
+        except (NoSuchFile, NoSuchBlob):
+            # A client that was promised one fails without it (R99), so what is promised is made, also where that takes the whole wheel.
+            made = await self._from_wheel(name, file)
+            if made is not None and file.core_metadata in ("", made):
+                return await self.blobs.open(made)
+            if file.core_metadata is not None:
+                await self.sidecars.withdraw(name, file)
+                await self.pages.look_again(name)
+            raise NoSuchFile(f"{file.filename}.metadata") from None
+
+    async def _from_wheel(self, name: NormalizedName, file: File) -> Digest | None:
+        """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
+        if file.core_metadata is None or package_type(file.filename) != "bdist_wheel":
+            return None
+        wheel = await self.spool.open(self._want(name, file))
+        try:
+            offset = 0
+            while piece := await wheel.read(offset, 1 << 18):
+                offset += len(piece)
             digest = file.digest or wheel.digest
-            assert digest is not None
-            return await self.blobs.open(await self.sidecars.take_from_wheel(name, file.filename, digest))
+        finally:
+            wheel.close()
+        assert digest is not None  # whoever has read to the end has had the verdict
+        try:
+            return await self.sidecars.take_from_wheel(name, file.filename, digest)
         except NoSuchFile:
-            await self.pages.look_again(name)
-            if file.digest is not None and package_type(file.filename) == "bdist_wheel":
-                digest = file.digest
-                self.background.start(file.filename, lambda: self._give_sidecar(name, file, digest))
-            raise
+            return None
 
     async def _give_sidecar(self, name: NormalizedName, file: File, digest: Digest) -> None:
         """Make the sidecar that upstream does not have, and let the page promise it from now on (R102)."""

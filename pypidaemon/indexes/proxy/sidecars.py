@@ -37,35 +37,29 @@ class Sidecars:
 
     async def open(self, name: NormalizedName, file: File) -> IContent:
         """
-        The sidecar of a file whose page promises one.
+        The sidecar of a file whose page promises one: what was taken from the wheel, else upstream's.
 
-        :raises NoSuchFile: it cannot be had; the promise is withdrawn before this is raised.
+        :raises NoSuchFile: the page promises none, or upstream does not have the one it promises.
         :raises NoSuchBlob: it was made from the wheel, and is to be made again.
         """
         if file.core_metadata is None:
             raise NoSuchFile(f"{file.filename}.metadata")
-        fact = (await self.records.facts.known(self.label, name)).get(file.filename)
-        if fact is not None and fact.metadata is not None and fact.metadata == file.core_metadata:
-            return await self._known(name, file, fact.metadata)
-        if fact is None or not fact.metadata_broken:
+        fact = (await self.records.facts.known(self.label, name)).get(file.filename, Fact())
+        made = fact.metadata if fact.metadata == file.core_metadata else None
+        if made is not None:
             try:
-                return await self._from_upstream(name, file)
-            except (NoSuchFile, CorruptContent) as error:
-                await self.withdraw(name, file, error)
-        raise NoSuchFile(f"{file.filename}.metadata")
-
-    async def _known(self, name: NormalizedName, file: File, digest: Digest) -> IContent:
+                return await self.blobs.open(made)
+            except NoSuchBlob:
+                if fact.metadata_broken:
+                    raise
         try:
-            return await self.blobs.open(digest)
-        except NoSuchBlob as gone:
-            try:
-                return await self._from_upstream(name, file)
-            except (NoSuchFile, CorruptContent):
-                raise gone from None
+            return await self._from_upstream(name, file)
+        except (NoSuchFile, CorruptContent) as error:
+            log.warn("{label}: upstream's metadata of {file}: {error}", label=self.label, file=file.filename, error=str(error))
+            raise NoSuchFile(f"{file.filename}.metadata") from error
 
-    async def withdraw(self, name: NormalizedName, file: File, error: PypidaemonError) -> None:
-        """Note that upstream does not keep its promise of a sidecar for this file (S30)."""
-        log.warn("{label}: the metadata of {file} cannot be had: {error}", label=self.label, file=file.filename, error=str(error))
+    async def withdraw(self, name: NormalizedName, file: File) -> None:
+        """Note that upstream's promise of a sidecar for this file cannot be kept (S30)."""
         await self.records.facts.learn(self.label, name, file.filename, Fact(metadata_broken=True))
 
     async def take_from_wheel(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:

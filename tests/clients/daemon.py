@@ -1,0 +1,249 @@
+"""The processes of these tests: an upstream that does as it is told, and a daemon between it and the installers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from tests.clients.tools import ROOT
+
+TRIES = 400
+PAUSE = 0.05
+"""A daemon has `TRIES` times `PAUSE` seconds to become ready."""
+STOPPING = 20.0
+"""Seconds that a daemon has to end by itself once it is told to."""
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """
+    What every process here gets instead of this one's environment: no settings of the user's, no proxies, no other index.
+
+    Whoever breaks out of it is noticed all the same, since only the scripted index has projects of these names.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+        "LANG": "C.UTF-8",
+        "NO_PROXY": "*",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_NO_INPUT": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+@attrs.frozen
+class Seen:
+    """A request that reached the upstream."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    status: int | None
+
+
+@attrs.define(eq=False)
+class Upstream:
+    """A `TestIndex` in another process; methods that are not here are said with `tell`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    @classmethod
+    def begin(cls, home: Path) -> Upstream:
+        """Start it; it has no projects yet."""
+        environment = {**bare_environment(home), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+        script = str(Path(__file__).with_name("scripted_index.py"))
+        process = subprocess.Popen([sys.executable, script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home)
+        assert process.stdout is not None
+        return cls(process, json.loads(process.stdout.readline())["result"])
+
+    @property
+    def simple(self) -> str:
+        """The URL of its simple index."""
+        return f"{self.url}/simple/"
+
+    def tell(self, name: str, *arguments: Any, **keywords: Any) -> Any:
+        """Have one of `TestIndex`'s methods called, or one of the script's own words obeyed."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([name, arguments, keywords]).encode() + b"\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
+
+    def requests(self, path_glob: str = "*") -> list[Seen]:
+        """The requests for matching paths since the last `clear`."""
+        return [seen for seen in (Seen(*entry) for entry in self.tell("requests")) if fnmatchcase(seen.path, path_glob)]
+
+    def paths(self, path_glob: str = "*") -> list[str]:
+        """The paths of those requests, sorted."""
+        return sorted(seen.path for seen in self.requests(path_glob))
+
+    def clear(self) -> None:
+        """Forget the requests so far."""
+        self.tell("clear")
+
+    def end(self) -> None:
+        """Stop the process, which does so by itself once nobody speaks to it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(STOPPING)
+        self.process.stdout.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now. It is chosen here, not by the daemon, so that it stays the same over a restart."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@attrs.frozen
+class Answer:
+    """A response that was read to its end; header names are in lower case."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as a JSON document."""
+        return json.loads(self.body)
+
+
+def ask(url: str, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+    """Send one request as it stands, on a connection of its own: nothing is added to the header fields but `Host`."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+    try:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in (headers or {}).items():
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        return Answer(response.status, response.reason, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+@attrs.define(eq=False)
+class Daemon:
+    """A real daemon in a folder of its own."""
+
+    folder: Path
+    upstream: str
+    sections: str = ""
+    """More of the configuration file, after the section of the upstream."""
+    index: str = ""
+    """The default index, where it is not the daemon's own choice."""
+    port: int = attrs.field(factory=free_port)
+    process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def simple(self) -> str:
+        """The URL of its simple index."""
+        return f"{self.url}/simple/"
+
+    @property
+    def log(self) -> str:
+        """All that it has said so far, over all its runs."""
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def start(self) -> None:
+        """Start it, and come back when it is ready."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = f"[daemon]\nlisten = tcp:{self.port}:interface=127.0.0.1\ndata = %(here)s/var\n"
+        if self.index:
+            settings += f"index = {self.index}\n"
+        settings += f"[upstream:pypi]\nuse = http\nurl = {self.upstream}\n{self.sections}"
+        (self.folder / "config.ini").write_text(settings)
+        command = [*_twistd(), "--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
+        environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+        for _ in range(TRIES):
+            if self.process.poll() is not None:
+                break
+            try:
+                if self.ask("GET", "/+ready").status == 200:
+                    return
+            except OSError:
+                # Nobody listens yet.
+                pass
+            time.sleep(PAUSE)
+        raise AssertionError(f"the daemon is not ready:\n{self.log}")
+
+    def stop(self) -> None:
+        """Have it end as a service manager would."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(STOPPING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the daemon did not stop within {STOPPING:.0f} s:\n{self.log}") from None
+        # twistd ends by the signal that it was sent, once everything is put away.
+        assert code in (0, -signal.SIGTERM), f"the daemon ended with {code}:\n{self.log[-4000:]}"
+
+    def restart(self) -> None:
+        """End it and start it again on the same data and port."""
+        self.stop()
+        self.start()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        process, self.process = self.process, None
+        assert process is not None
+        process.kill()
+        process.wait()
+
+    def check_log(self) -> None:
+        """Fail where it said something that an operator would have to worry about."""
+        log = self.log
+        for sign in ("Traceback", "Unhandled", "#critical", "#error"):
+            assert sign not in log, log
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+        """One request, on a connection of its own."""
+        return ask(self.url, method, target, headers, body)
+
+    def page(self, project: str) -> dict[str, Any]:
+        """A project's page as JSON."""
+        answer = self.ask("GET", f"/simple/{project}/", {"Accept": "application/vnd.pypi.simple.v1+json"})
+        assert answer.status == 200, answer
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def _twistd() -> list[str]:
+    """How to run twistd with this interpreter, whether or not its script is on the path."""
+    return [sys.executable, "-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"]

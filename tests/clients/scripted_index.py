@@ -1,0 +1,101 @@
+"""
+A scriptable index in a process of its own, told what to do by lines of JSON on standard input.
+
+Each line is `[name, arguments, keywords]`; each answer is `{"result": ...}` or `{"error": ...}` on a line of standard output. A
+name is a method of `pypidaemon.testing.TestIndex`, or one of the few below.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.stdio import StandardIO
+from twisted.protocols.basic import LineReceiver
+
+from pypidaemon.testing import Fault, Served, TestIndex, listen
+
+
+@attrs.define
+class Script:
+    """What a line may ask for beyond the index's own methods."""
+
+    index: TestIndex
+    served: Served
+
+    async def obey(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Do one thing; answer what JSON can say of its outcome."""
+        match name:
+            case "requests":
+                return [attrs.astuple(seen) for seen in self.index.requests]
+            case "set":
+                setattr(self.index, *arguments)
+            case "hide_metadata":
+                project, filename = arguments
+                self.index.projects[project].files[filename].metadata = None
+            case "serve_page":
+                project, text, content_type = arguments
+                fault = Fault(body=text.encode(), content_type=content_type, headers=(("ETag", ""),))
+                self.index.break_(f"/simple/{project}/", fault)
+            case "add_text":
+                project, filename, text = arguments
+                self.index.add_file(project, filename, text.encode())
+            case "break_":
+                headers = tuple((field, value) for field, value in keywords.pop("headers", ()))
+                times = keywords.pop("times", None)
+                [path_glob] = arguments
+                self.index.break_(path_glob, Fault(headers=headers, **keywords), times)
+            case "stop":
+                await self.served.stop()
+            case "start":
+                await self.served.start()
+            case _:
+                result = getattr(self.index, name)(*arguments, **keywords)
+                return result if isinstance(result, str | int) else None
+        return None
+
+
+class Ears(LineReceiver):
+    """Hears the lines and answers them."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = 1 << 20
+
+    def __init__(self, script: Script, reactor: Any) -> None:
+        self.script = script
+        self.reactor = reactor
+
+    def lineReceived(self, line: bytes) -> None:
+        """As `LineReceiver`."""
+        name, arguments, keywords = json.loads(line)
+        outcome = Deferred.fromCoroutine(self.script.obey(name, arguments, keywords))
+        outcome.addCallbacks(lambda result: self.say({"result": result}), lambda failure: self.say({"error": failure.getTraceback()}))
+
+    def say(self, answer: dict[str, Any]) -> None:
+        """One line of answer."""
+        self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]  # Twisted's method has no types
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """Whoever started this process is gone, so nobody needs it."""
+        if self.reactor.running:
+            self.reactor.stop()
+
+
+def main() -> int:
+    """Serve an empty index on a free port; the first line of output is its URL."""
+    from twisted.internet import reactor
+
+    index = TestIndex()
+    served = listen(reactor, index)
+    ears = Ears(Script(index, served), reactor)
+    StandardIO(ears)
+    ears.say({"result": served.url})
+    reactor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
