@@ -134,13 +134,14 @@ def url(raw: str) -> str:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{value!r} is not a URL: {error}") from None
+        raise ValueError(f"is not a URL: {error}") from None
+    # The value itself is in no message: it may hold a credential in any of its parts (S71).
     if parts.scheme not in ("http", "https") or not host or not value.isascii() or re.search(r"[\x00-\x20\x7f]", value):
         raise ValueError("is not an http or https URL")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold credentials; use the keys username and password")
     if parts.query or parts.fragment:
-        raise ValueError(f"{value!r} must have neither query nor fragment")
+        raise ValueError("must have neither query nor fragment")
     return value
 
 

@@ -1,0 +1,78 @@
+"""The bounded shelf."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from pypidaemon.announcements import Announcements
+from pypidaemon.model import NormalizedName
+from pypidaemon.shelf import Shelf
+
+
+def test_what_was_not_asked_for_longest_goes_first() -> None:
+    """Looking at a value counts as asking."""
+    shelf: Shelf[str, int] = Shelf(3)
+    for key in "abc":
+        shelf.put(key, 1, 1)
+    assert shelf.get("a") == 1
+    shelf.put("d", 2, 1)
+    assert [shelf.get(key) for key in "abcd"] == [1, None, 1, 2]
+
+
+def test_what_is_heavier_than_the_shelf_is_not_kept_and_takes_nothing_away() -> None:
+    """But what had its key goes."""
+    shelf: Shelf[str, int] = Shelf(3)
+    shelf.put("a", 1, 1)
+    shelf.put("b", 1, 1)
+    shelf.put("b", 2, 4)
+    assert (shelf.get("a"), shelf.get("b"), shelf.weight) == (1, None, 1)
+
+
+class Shelves(RuleBasedStateMachine):
+    """Against a dictionary: what the shelf has is right, and it never holds more than it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shelf: Shelf[int, int] = Shelf(20)
+        self.kept: dict[int, tuple[int, int]] = {}
+
+    @rule(key=st.integers(0, 9), value=st.integers(), weight=st.integers(0, 25))
+    def put(self, key: int, value: int, weight: int) -> None:
+        self.shelf.put(key, value, weight)
+        self.kept[key] = (value, weight)
+
+    @rule(key=st.integers(0, 9))
+    def get(self, key: int) -> None:
+        found = self.shelf.get(key)
+        assert found is None or found == self.kept[key][0]
+
+    @rule(key=st.integers(0, 9))
+    def drop(self, key: int) -> None:
+        self.shelf.drop(key)
+        assert self.shelf.get(key) is None
+
+    @rule(rest=st.integers(0, 2))
+    def drop_where(self, rest: int) -> None:
+        self.shelf.drop_where(lambda key: key % 3 == rest)
+        assert all(self.shelf.get(key) is None for key in range(10) if key % 3 == rest)
+
+    @invariant()
+    def within_its_limit(self) -> None:
+        held = [key for key in range(10) if self.shelf.get(key) is not None]
+        assert len(held) == len(self.shelf)
+        assert self.shelf.weight == sum(self.kept[key][1] for key in held) <= 20
+
+
+TestShelves = Shelves.TestCase
+
+
+def test_announcements_reach_every_listener() -> None:
+    """With the name, or with None for everything."""
+    heard: list[object] = []
+    announcements = Announcements()
+    announcements.listen(heard.append)
+    announcements.listen(heard.append)
+    announcements.announce(NormalizedName("a"))
+    announcements.announce(None)
+    assert heard == ["a", "a", None, None]
