@@ -205,8 +205,7 @@ class Spool(Service):
             if fresh := data[known:]:
                 await transfer.draft.write(fresh)
                 checks.update(fresh)
-                transfer.received += len(fresh)
-                transfer.bell.ring()
+                transfer.took(fresh)
         if position < transfer.received or transfer.size not in (None, position):
             raise CorruptContent(f"upstream sent {position} bytes, promised were {transfer.size or transfer.received}")
 

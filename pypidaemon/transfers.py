@@ -8,6 +8,7 @@ of unknown size.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,9 @@ TAIL = 64 * 2**10
 
 READ = 256 * 2**10
 """The most bytes that one read of a file under way gives."""
+
+RECENT = 256 * 2**10
+"""How many of the bytes that came last stay in memory, for readers who keep pace; at least one piece, however long."""
 
 
 @attrs.frozen
@@ -103,6 +107,7 @@ class Transfer:
     failure: Exception | None = None
     readers: int = 0
     bell: Bell = attrs.field(factory=Bell)
+    _recent: deque[tuple[int, bytes]] = attrs.field(factory=deque, init=False, repr=False)
 
     @property
     def small(self) -> bool:
@@ -115,6 +120,25 @@ class Transfer:
         if self.digest is not None:
             return self.received
         return 0 if self.size is None or self.small else min(self.received, self.size - TAIL)
+
+    def took(self, data: bytes) -> None:
+        """The draft has these bytes too, the next ones: count them and tell the readers."""
+        self._recent.append((self.received, data))
+        self.received += len(data)
+        while len(self._recent) > 1 and self.received - self._recent[0][0] > RECENT:
+            self._recent.popleft()
+        self.bell.ring()
+
+    def recent(self, offset: int, limit: int) -> bytes:
+        """
+        Bytes at `offset`, at most `limit`, if they came lately; b"" otherwise.
+
+        Twenty readers of one download would else send as many threads to the disk for each piece of it, and wait for them.
+        """
+        for begins, piece in reversed(self._recent):
+            if begins <= offset:
+                return piece[offset - begins : offset - begins + limit]
+        return b""
 
     async def until(self, condition: Callable[[], bool]) -> IDraft:
         """Wait for that, and give the draft; raise what the transfer failed with."""
@@ -132,6 +156,7 @@ class Transfer:
             self.failure = outcome
         else:
             self.digest = outcome
+        self._recent.clear()
         self.bell.ring()
         self.release()
 
@@ -171,7 +196,9 @@ class Reader:
         transfer = self.transfer
         draft = await transfer.until(lambda: transfer.digest is not None or transfer.readable > offset)
         count = min(limit, READ, transfer.readable - offset)
-        return await draft.read(offset, count) if count > 0 else b""
+        if count <= 0:
+            return b""
+        return transfer.recent(offset, count) or await draft.read(offset, count)
 
     def close(self) -> None:
         """Leave; the download goes on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from pypidaemon.assembly import describe, describe_json, plan
 from pypidaemon.commands import control
@@ -31,10 +32,26 @@ def run(arguments: argparse.Namespace) -> int:
     """
     file = named_file(arguments)
     plan(file)
-    from twisted.scripts.twistd import run as twistd
+    from twisted.application import app
+    from twisted.application.service import ServiceMaker
+    from twisted.scripts.twistd import (  # type: ignore[attr-defined]  # Twisted lists only one of the two in `__all__`
+        ServerOptions,
+        runApp,
+    )
+
+    from pypidaemon.tap import Options
+
+    class OurOptions(ServerOptions):
+        """twistd's options with one subcommand: a look through the plugins of the whole machine would load what nobody uses here."""
+
+        @property
+        def subCommands(self) -> list[tuple[str, None, Callable[[], Options], str]]:
+            maker = ServiceMaker("pypidaemon", "pypidaemon.tap", "", "pypidaemon")
+            self.loadedPlugins = {maker.tapname: maker}
+            return [(maker.tapname, None, Options, maker.description)]
 
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "--umask=077", "pypidaemon", "--config", file]
-    twistd()
+    app.run(runApp, OurOptions)
     return 0
 
 

@@ -13,7 +13,6 @@ from email.errors import MessageError
 from typing import Any
 
 import orjson
-from packaging.metadata import parse_email
 from packaging.version import InvalidVersion, Version
 
 from pypidaemon.filenames import package_type, python_tag, version_of
@@ -91,6 +90,9 @@ def _is_yanked(files: Iterable[File]) -> bool:
 
 def _parsed(metadata: bytes | None) -> dict[str, Any]:
     """The METADATA document as `packaging` reads it leniently; nothing at all where even that fails."""
+    # Its grammars of licences and requirements are a large import, and few clients ever ask for this document.
+    from packaging.metadata import parse_email
+
     try:
         raw, _ = parse_email(metadata or b"")
     except (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, MessageError):

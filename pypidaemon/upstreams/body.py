@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -50,6 +50,7 @@ class Body(Protocol):
     _done: bool = attrs.field(default=False, init=False)
     _trouble: str | None = attrs.field(default=None, init=False)
     _waiter: Deferred[None] | None = attrs.field(default=None, init=False)
+    _timer: IDelayedCall | None = attrs.field(default=None, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _arrived: int = attrs.field(default=0, init=False)
 
@@ -91,7 +92,9 @@ class Body(Protocol):
         if not self._paused and self._unread >= self.limits.waiting:
             self._paused = True
             self._producer.pauseProducing()
-        self._wake()
+        # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(0)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -114,13 +117,13 @@ class Body(Protocol):
         began, had = self.clock.seconds(), self.received
         waiter: Deferred[None] = Deferred()
         self._waiter = waiter
-        timer = self.clock.callLater(max(seconds, 0.0), self._wake)
+        self._timer = self.clock.callLater(max(seconds, 0.0), self._wake)
         try:
             await waiter
         finally:
             self._waiter = None
-            if timer.active():
-                timer.cancel()
+            if self._timer.active():
+                self._timer.cancel()
         waited = self.clock.seconds() - began
         self._waited += waited
         if self._done:

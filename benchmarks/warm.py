@@ -1,0 +1,191 @@
+"""
+What a request costs when everything is ready: pages, a page not modified, a small file; beside nginx serving the same bytes.
+
+The figure to look at is the server's processor time for each request. A first look, without bars.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import attrs
+import processes
+from measuring import circumstances, cpu_seconds, family, first_link, get, table
+from store import with_pages
+
+PIP = {
+    "User-Agent": 'pip/26.3 {"ci":null,"cpu":"x86_64","implementation":{"name":"CPython","version":"3.11.7"}}',
+    "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+    "Accept-Encoding": "gzip, deflate",
+    "Cache-Control": "max-age=0",
+    "Connection": "keep-alive",
+}
+"""What pip asks a page with."""
+
+FILE = {**PIP, "Accept": "*/*", "Accept-Encoding": "identity"}
+"""What pip asks a file with."""
+
+PAGES = {"fifty": 50, "three-thousand": 3000}
+"""The projects whose pages are asked for, and how many files they have."""
+
+
+@attrs.frozen
+class Case:
+    """One request, as either server is asked it; `ours` and `theirs` are what goes after the server's address."""
+
+    what: str
+    fields: Mapping[str, str]
+    ours: str
+    theirs: str
+    status: int = 200
+
+
+@attrs.frozen
+class Load:
+    """What came of some seconds of one request over and over: CPU in microseconds for each, and answers in a second."""
+
+    cost: float
+    speed: float
+
+
+def press(case: Case, running: processes.Running, path: str, seconds: int, connections: int) -> Load:
+    """
+    Ask a server for one thing as fast as it answers.
+
+    :raises RuntimeError: it answered with something else than it should, or not at all.
+    """
+    fields = dict(case.fields)
+    if case.status == 304:
+        fields["If-None-Match"] = get(running.url + path, fields).headers["etag"]
+    answer = get(running.url + path, {**fields, "Connection": "close"})
+    if answer.status != case.status:
+        raise RuntimeError(f"{case.what}: status {answer.status} instead of {case.status} from {running.url}{path}")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s"]
+    for name, value in fields.items():
+        command += ["-H", f"{name}: {value}"]
+    before = cpu_seconds(running.pid)
+    done = subprocess.run(
+        [*command, running.url + path], capture_output=True, text=True, check=False, timeout=seconds + 60, preexec_fn=_apart
+    )
+    spent = cpu_seconds(running.pid) - before
+    match = re.search(r"(\d+) requests in ([\d.]+)(m?s|m)", done.stdout)
+    if match is None or "Non-2xx" in done.stdout or not int(match[1]):
+        raise RuntimeError(f"{case.what}: {done.stdout}{done.stderr}")
+    return Load(spent / int(match[1]) * 1e6, int(match[1]) / seconds)
+
+
+def _apart() -> None:
+    # The load comes from the last processor, the servers have the first, so neither takes the other's time.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def pinned(running: processes.Running) -> None:
+    """Keep a server and all its threads on the first processor."""
+    first = {min(os.sched_getaffinity(0))}
+    for member in family(running.pid):
+        for thread in os.listdir(f"/proc/{member}/task"):
+            os.sched_setaffinity(int(thread), first)
+
+
+def nginx(folder: Path, served: Mapping[str, tuple[str, bytes, bytes | None]]) -> processes.Running:
+    """
+    An nginx with these things to serve: by path, the content type, the bytes, and the same compressed.
+
+    One process, no log, open files kept: as little as it can do for each request.
+    """
+    root = folder / "root"
+    root.mkdir()
+    locations = ""
+    for path, (content_type, plain, zipped) in served.items():
+        (root / path).write_bytes(plain)
+        if zipped is not None:
+            (root / f"{path}.gz").write_bytes(zipped)
+        locations += f"location = /{path} {{ types {{ }} default_type {content_type}; gzip_static on; gzip_vary on; }}\n"
+    port = processes.free_port()
+    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    configuration = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration.write_text(
+        f"{user} daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
+        f"events {{ worker_connections 1024; }}\nhttp {{ access_log off; sendfile on; tcp_nopush on; etag on; keepalive_requests 1000000000;\n"
+        f"open_file_cache max=1000 inactive=60s; {temporary}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {root};\n{locations} }} }}\n"
+    )
+    running = processes.start(["nginx", "-p", str(folder), "-c", str(configuration)], folder, "nginx.log")
+    running.url = f"http://127.0.0.1:{port}"
+    return processes.await_answer(running, "/", lambda answer: answer.status < 500, 10, folder / "nginx.log")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="benchmarks/warm.py", description="The cost of a request when everything is ready.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=2, help="for each case, server and round")
+    parser.add_argument("--connections", type=int, default=16)
+    options = parser.parse_args(arguments)
+    if shutil.which("wrk") is None:
+        print("skipped: wrk is not installed")
+        return 0
+    print(circumstances())
+    upstream, _ = processes.upstream("--files", "1", "--size", "50kB", "--name", "small")
+    with tempfile.TemporaryDirectory(prefix="warm-", dir=processes.scratch()) as name, upstream:
+        folder = Path(name)
+        data = folder / "data"
+        with_pages(data, PAGES)
+        with processes.daemon(folder, f"{upstream.url}/simple/", data) as daemon:
+            print(_compared(options, folder, daemon))
+    return 0
+
+
+def _compared(options: argparse.Namespace, folder: Path, daemon: processes.Running) -> str:
+    served: dict[str, tuple[str, bytes, bytes | None]] = {}
+    for project in PAGES:
+        zipped = get(f"{daemon.url}/simple/{project}/", {**PIP, "Connection": "close"}, keep=True)
+        plain = get(f"{daemon.url}/simple/{project}/", {"Accept": PIP["Accept"]}, keep=True)
+        served[project] = (plain.headers["content-type"], plain.body, zipped.body)
+    link = first_link(f"{daemon.url}/simple/small0/")
+    served["small"] = ("application/octet-stream", get(link, keep=True).body, None)
+    cases = [
+        *(Case(f"page of {files} files, {len(served[name][2] or b'') / 1e3:.0f} kB", PIP, f"/simple/{name}/", f"/{name}") for name, files in PAGES.items()),
+        Case("page not modified", PIP, "/simple/fifty/", "/fifty", 304),
+        Case("file, 50 kB", FILE, link.removeprefix(daemon.url), "/small"),
+    ]  # fmt: skip
+    if shutil.which("nginx") is None:
+        print("nginx is not installed, so there is nothing to compare with")
+        return _measured(options, cases, {"pypidaemon": daemon})
+    with nginx(folder, served) as anchor:
+        return _measured(options, cases, {"nginx": anchor, "pypidaemon": daemon})
+
+
+def _measured(options: argparse.Namespace, cases: Sequence[Case], servers: Mapping[str, processes.Running]) -> str:
+    loads: dict[tuple[str, str], list[Load]] = {}
+    for running in servers.values():
+        pinned(running)
+    for _ in range(options.rounds):
+        for case in cases:
+            for name, running in servers.items():
+                path = case.theirs if name == "nginx" else case.ours
+                loads.setdefault((case.what, name), []).append(press(case, running, path, options.seconds, options.connections))
+    rows: list[list[object]] = []
+    for case in cases:
+        ours = median([load.cost for load in loads[case.what, "pypidaemon"]])
+        row: list[object] = [case.what, ours, median([load.speed for load in loads[case.what, "pypidaemon"]])]
+        if "nginx" in servers:
+            theirs = median([load.cost for load in loads[case.what, "nginx"]])
+            row += [theirs, median([load.speed for load in loads[case.what, "nginx"]]), ours / theirs]
+        rows.append(row)
+    heading = ("request", "CPU us", "requests/s", "nginx CPU us", "requests/s", "CPU ratio")
+    return table(heading[: len(rows[0])], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
