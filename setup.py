@@ -52,7 +52,16 @@ setup(
         "prometheus-client>=0.21",
     ],
     extras_require={
-        "test": ["pytest>=9", "pytest-cov>=6", "pytest-xdist>=3.6", "hypothesis>=6.150", "trustme>=1.2", "uv>=0.9", "setuptools>=77"],
+        "test": [
+            "pytest>=9",
+            "pytest-cov>=6",
+            "pytest-xdist>=3.6",
+            "sphinx>=8",
+            "hypothesis>=6.150",
+            "trustme>=1.2",
+            "uv>=0.9",
+            "setuptools>=77",
+        ],
         "check": ["ruff>=0.17,<0.18", "mypy>=2.4", "mypy-zope>=1.0.17", "types-setuptools"],
         "docs": ["sphinx>=8", "towncrier>=24"],
     },

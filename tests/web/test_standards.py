@@ -7,15 +7,19 @@ import json
 
 import attrs
 import pytest
+from twisted.trial.unittest import TestCase
 
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject
-from pypidaemon.model import NormalizedName, ProjectStatus
+from pypidaemon.model import NormalizedName, ProjectStatus, Validators
+from pypidaemon.testing import TestIndex
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web.reply import Reply
 from tests.fakes import file, page
 from tests.gear import now
 from tests.house import House, header
 from tests.parts import Fixed
+from tests.upstreams.parts import page as page_of
+from tests.upstreams.parts import serve, started, whole
 
 JSON = "application/vnd.pypi.simple.v1+json"
 LIST = b'{"meta":{"api-version":"1.4","_last-serial":50},"projects":[{"name":"alpha","_last-serial":10},{"name":"zeta","_last-serial":50}]}'
@@ -91,7 +95,7 @@ def test_R75_what_is_ours_is_asked_for_again_each_time(house: House) -> None:
     assert header(house.get("/simple/alpha/"), "Cache-Control") == "no-cache"
 
 
-def test_R78_R79_R80_index_answers_are_validated_and_never_forbidden_to_keep(house: House) -> None:
+def test_R78_R79_index_answers_are_validated_and_never_forbidden_to_keep(house: House) -> None:
     """Fresh, confirmed and stale: `no-store` would end all 304, and Last-Modified alone starts none."""
     replies = index_answers(house)
     house.upstream.fails(["alpha"])
@@ -260,3 +264,17 @@ def test_R122_the_address_of_namespaces_leads_to_no_project(house: House) -> Non
     """PEP 752 has plans for it, and pip would remember a redirect for ever."""
     with pytest.raises(NoSuchFile):
         house.get("/simple/namespaces")
+
+
+class Asking(TestCase):
+    """The one row about what we ask that nothing else proves, against a real index on loopback."""
+
+    async def test_R109_files_are_asked_for_without_conditions(self) -> None:
+        """File hosts leave them out of account, so a 304 would be no answer to rely on."""
+        index = TestIndex()
+        index.add("alpha", "1.0")
+        upstream = started(self, serve(self, index).simple)
+        said = page_of(await upstream.fetch_page(NormalizedName("alpha"), Validators()))
+        for offset in (0, 5):
+            await whole(await upstream.fetch_body(said.files[0].url, offset))
+            assert not [name for name in index.requests[-1].headers if name.startswith("if-")]
