@@ -13,17 +13,29 @@ from collections.abc import Iterable
 class PypidaemonError(Exception):
     """Anything this daemon refuses, lacks or could not do; `str()` of it is one line fit for a client."""
 
+    def __str__(self) -> str:
+        # Names in it may come from outside, and a log or a terminal must not take their control characters for its own (S59).
+        line = super().__str__()
+        if not line.isprintable():
+            line = " ".join("".join(letter if letter.isprintable() or letter.isspace() else "?" for letter in line).split())
+        return line
+
 
 class InvalidName(PypidaemonError):
     """A project or file name that the gate (`pypidaemon.filenames`) does not let through."""
 
 
 class NoSuchProject(PypidaemonError):
-    """The index knows that it has no such project. Only this lets a combiner ask its next index (law 1)."""
+    """
+    The index knows that it has no such project. Only this lets a combiner ask its next index (law 1).
 
-    def __init__(self, name: str) -> None:
+    :param until: how long that is known, seconds since the epoch; None where it holds until a change is announced.
+    """
+
+    def __init__(self, name: str, until: float | None = None) -> None:
         super().__init__(f"no such project: {name}")
         self.name = name
+        self.until = until
 
 
 class NoSuchFile(PypidaemonError):
@@ -74,6 +86,38 @@ class UpstreamUnavailable(PypidaemonError):
 
 class CorruptContent(PypidaemonError):
     """Bytes that are not the ones promised: wrong digest or wrong length. They are never stored (law 6)."""
+
+
+class NotAllowed(PypidaemonError):
+    """
+    The account may not do this.
+
+    :param would_help: whether other, or any, credentials could: then the door asks for them (401, R188), else it refuses (403).
+    """
+
+    def __init__(self, what: str, *, would_help: bool) -> None:
+        super().__init__(what)
+        self.would_help = would_help
+
+
+class TooManyAttempts(PypidaemonError):
+    """
+    Too many wrong credentials came from there, or for that account (S69).
+
+    :param retry_after: whole seconds after which trying again may help, 1 to 60 (R217).
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many failed attempts to log in")
+        self.retry_after = min(max(retry_after, 1), 60)
+
+
+class Conflict(PypidaemonError):
+    """What is there already is something else: another file of that name, another owner of that project (R166)."""
+
+
+class InvalidUpload(PypidaemonError):
+    """An upload whose form, archive or metadata cannot be accepted; the line says what and where (S9-S19)."""
 
 
 class StorageFull(PypidaemonError):

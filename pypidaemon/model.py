@@ -128,7 +128,8 @@ class ProjectList:
     """
     The names of an index, each with its serial, in the order of the names.
 
-    There may be hundreds of thousands, so this value holds a way to read them rather than them.
+    There may be hundreds of thousands, so this value holds a way to read them rather than them. The names of a leaf are all of `source`; a
+    combiner gives its `parts`, first match first, and how it changes an entry of theirs.
     """
 
     entries: Callable[[], Iterator[tuple[NormalizedName, int]]]
@@ -139,6 +140,9 @@ class ProjectList:
     fresh_until: float | None = None
     source: str = ""
     stale: bool = False
+    parts: tuple[ProjectList, ...] = ()
+    adjust: Callable[[NormalizedName, int], int | None] = lambda _, serial: serial
+    """The serial that a combiner shows for a name of a part; None where it does not show the name."""
 
 
 @attrs.frozen
@@ -243,10 +247,125 @@ class Fact:
     metadata_broken: bool = False
 
 
+class Standing(enum.Enum):
+    """Whether a file of a local index is offered."""
+
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+    """Kept and not offered, until it is shown again."""
+    DELETED = "deleted"
+    """A tombstone: not offered, its name stays used, and it can be brought back while its bytes are kept."""
+
+
 @attrs.frozen
 class FileRecord:
-    """A file of a local index: the entry it has on the page, and what a page does not show."""
+    """
+    A file of a local index: the entry it has on the page, and what a page does not show.
+
+    `version` is as the file's own metadata spells it. `uploader` is the account that published it. `uploaded` is in seconds since the epoch.
+    """
 
     file: File
     version: str
     uploader: str = ""
+    standing: Standing = Standing.SHOWN
+    uploaded: float = 0.0
+
+
+@attrs.frozen
+class Upload:
+    """
+    What an uploader says of a file, read from a form and checked for its shape; the archive itself has the last word (R132).
+
+    `digests` are those that were sent, as (algorithm, lower-case hexadecimal value): sha256, md5, blake2b_256, blake2b. `metadata` are the form's other
+    fields in the order they came, names as sent.
+    """
+
+    name: NormalizedName
+    version: str
+    filename: Filename
+    filetype: str
+    """`bdist_wheel`, `sdist` or another of the old package types."""
+    digests: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class Inspected:
+    """What was found in an uploaded archive: the exact bytes of its METADATA or PKG-INFO, and what they say."""
+
+    metadata: bytes
+    name: NormalizedName
+    version: str
+    requires_python: str | None = None
+
+
+@attrs.frozen
+class Published:
+    """What became of an upload: the entry as the page has it from now on, and whether it was there already with the same bytes."""
+
+    file: File
+    version: str
+    serial: int
+    repeated: bool = False
+
+
+ACTIONS = ("list", "read", "upload", "create", "overwrite", "delete", "admin")
+"""Every right there is (design §10). `admin` includes all others."""
+
+
+@attrs.frozen
+class Grant:
+    """
+    One right given.
+
+    `subject` is an account's name, `group:NAME`, `anonymous` (everybody) or `authenticated` (everybody who logged in). `index` is an index's
+    label or `*`; `projects` a glob on normalised names, `*` for all.
+    """
+
+    subject: str
+    right: str
+    index: str
+    projects: str = "*"
+
+
+@attrs.frozen
+class User:
+    """An account as it is stored: the hash of its password, never the password; "" where it has none and uses tokens alone."""
+
+    name: str
+    password_hash: str = ""
+    disabled: bool = False
+
+
+@attrs.frozen
+class Token:
+    """
+    A token as it is stored: the sha256 of its secret part, never the secret.
+
+    `scope` is "read", "upload" or "" (whatever the account may). `expires` and `last_used` are seconds since the epoch; None is never.
+    """
+
+    id: str
+    account: str
+    secret_hash: str
+    scope: str = ""
+    projects: str = "*"
+    created: float = 0.0
+    expires: float | None = None
+    last_used: float | None = None
+
+
+@attrs.frozen
+class Deed:
+    """One row of the audit log: who did what to what, when, from where, and how it ended (S78). Never a secret."""
+
+    time: float
+    account: str
+    address: str
+    action: str
+    subject: str
+    """What it was done to: `INDEX/PROJECT==VERSION`, a file name, a user, a grant."""
+    detail: str = ""
+    """A digest, a reason, or what was refused."""
+    done: bool = True

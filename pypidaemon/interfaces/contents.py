@@ -1,0 +1,101 @@
+"""Bytes: where they are kept and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from zope.interface import Attribute, Interface
+
+from pypidaemon.model import Digest
+
+
+class IContent(Interface):
+    """
+    Bytes to be pulled. Whoever was handed one closes it.
+
+    Bytes that are still under way are waited for, so one reading costs no more memory than one `limit`.
+    """
+
+    size: int | None = Attribute("How many bytes there are in all; None while that is not known.")
+    digest: Digest | None = Attribute("Their sha256; None while that is not known.")
+
+    async def read(offset: int, limit: int) -> bytes:
+        """
+        Give at least one and at most `limit` bytes from `offset` on; b"" means that there are none at or after `offset`.
+
+        :raises CorruptContent: the bytes under way turned out not to be the ones promised.
+        :raises UpstreamUnavailable: they stopped coming.
+        """
+
+    def close() -> None:
+        """Let go of what reading needs. Closing twice is harmless."""
+
+
+class IInFile(Interface):
+    """A capability of some contents: the bytes there are so far lie in a file of their own."""
+
+    path: str = Attribute("The absolute path of the file.")
+
+
+class IOnDisk(IInFile):
+    """A capability of some contents: whole and verified in a file, so the door may send it from there."""
+
+
+class ILocated(Interface):
+    """A capability of some contents: also to be had from elsewhere without credentials, so the door may redirect."""
+
+    url: str = Attribute("The absolute URL.")
+
+
+class IDraft(IContent):
+    """
+    A blob being written, readable meanwhile: `read` waits for bytes not yet written and ends after commit or abort.
+
+    `size` and `digest` are None until commit. Exactly one writer; any number of readers.
+    """
+
+    written: int = Attribute("How many bytes there are so far, which can be read without waiting.")
+
+    async def write(data: bytes) -> None:
+        """
+        Append `data`.
+
+        :raises StorageFull: there is no room; the draft stays as it was before and can still be read.
+        """
+
+    async def commit(expected: Digest | None) -> Digest:
+        """
+        Make what was written a blob: checked, durable (file and folder synced), visible at once, and answer its digest.
+
+        Committing content that the store already holds succeeds. A reader of the draft goes on reading.
+
+        :raises CorruptContent: the sha256 is not `expected`; the draft is then aborted.
+        :raises StorageFull: there is no room; the draft is then aborted.
+        """
+
+    async def abort() -> None:
+        """Make it never to have been. Readers get CorruptContent. Aborting after commit or abort does nothing."""
+
+
+class IBlobStore(Interface):
+    """Immutable bytes named by their sha256. Knows nothing of projects."""
+
+    async def open(digest: Digest) -> IContent:
+        """
+        Answer the content of that digest.
+
+        :raises NoSuchBlob: it is not here.
+        """
+
+    async def draft() -> IDraft:
+        """
+        Begin a new blob.
+
+        :raises StorageFull: there is no room.
+        """
+
+    async def remove(digest: Digest) -> None:
+        """Forget that content, if it is here. Whoever has it open reads on."""
+
+    def digests() -> AsyncIterator[Digest]:
+        """Every digest held, in no order."""

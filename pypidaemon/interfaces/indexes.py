@@ -1,0 +1,183 @@
+"""Indexes: what answers, and what may be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zope.interface import Attribute, Interface
+
+from pypidaemon.interfaces.contents import IContent, IDraft
+from pypidaemon.model import (
+    Change,
+    Companion,
+    Filename,
+    FileRecord,
+    Inspected,
+    Listed,
+    NormalizedName,
+    ProjectList,
+    ProjectPage,
+    Published,
+    Standing,
+    Upload,
+)
+
+
+class IMeasured(Interface):
+    """A capability of parts that count what they do."""
+
+    def measures() -> Mapping[str, float]:
+        """What was counted since the start, by a short word for each; numbers that only rise."""
+
+
+class IKnowing(Interface):
+    """A capability of indexes whose truth is elsewhere: to say what is known of it here, without asking."""
+
+    async def knows(name: NormalizedName) -> bool:
+        """Whether upstream is known here to have a project of that name; no request is made for it."""
+
+
+class IIndex(Interface):
+    """
+    Something that answers: which projects, which files, give me one. Everything composes by it.
+
+    Leaves (proxy), combiners (first-match) and decorators (policed) are all indexes. `label` is the section's label.
+    """
+
+    label: str = Attribute("The label of its section.")
+
+    async def project_names() -> ProjectList:
+        """
+        All projects that this index offers.
+
+        :raises UpstreamUnavailable: the list is not known.
+        """
+
+    async def project_page(name: NormalizedName) -> ProjectPage:
+        """
+        What this index offers of a project. A project without files is a page without files (law 3).
+
+        :raises NoSuchProject: this index knows that it has none; only this falls through (law 1).
+        :raises Refused: a policy hides the whole project.
+        :raises UpstreamUnavailable: it cannot know.
+        """
+
+    async def find(name: NormalizedName, filename: Filename) -> Listed:
+        """
+        The entry of that file name on this index's page: what `project_page(name).file(filename)` gives, without making the page.
+
+        :raises NoSuchProject: as `project_page`.
+        :raises NoSuchFile: the page does not list it.
+        :raises Refused: a policy hides it, or the whole project.
+        :raises UpstreamUnavailable: as `project_page`.
+        """
+
+    async def open_file(name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """
+        The bytes of a file that this index's page lists (law 2), or of its companion.
+
+        :raises NoSuchProject: as `project_page`.
+        :raises NoSuchFile: the page does not list it, or it has no such companion.
+        :raises Refused: a policy hides it.
+        :raises UpstreamUnavailable: the bytes are not here and cannot be had.
+        :raises CorruptContent: what upstream gave is not what the page promises.
+        """
+
+    async def changes(since: int) -> list[Change]:
+        """What changed here after that serial, rising."""
+
+    async def refresh(name: NormalizedName | None) -> int:
+        """Let what was remembered of a project, or of all, be fresh no longer; answer how many that were."""
+
+
+class ILocal(Interface):
+    """A capability of indexes whose truth is here, so that no name and no file of theirs is known from anybody else. It has no members."""
+
+
+class IHostedIndex(IIndex, ILocal):
+    """
+    An index whose truth is here, and which can be written to.
+
+    The caller has checked that the account may; `account` is its name, for the records. Every method is all or nothing, and what it did is
+    on the very next page.
+    """
+
+    strict: bool = Attribute("Whether it keeps PyPI's own rules, and begins no project whose name an upstream is known to have.")
+
+    async def draft() -> IDraft:
+        """
+        Begin a file in this index's own store.
+
+        :raises StorageFull: there is no room.
+        """
+
+    async def publish(upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool = False) -> Published:
+        """
+        Check the written draft against the form and its own contents, and offer it.
+
+        The draft is committed or aborted when this comes back. `founding` says that the account may only start a project, so that it
+        must not exist or be its own. `replacing` says that the account may put other bytes under a name that is used, which counts only
+        where the index is configured to allow it.
+        `replacing` says that the account may put other bytes under a file name that is used; the index must allow it too.
+
+        :raises InvalidUpload: form, archive and metadata do not agree, or are not acceptable.
+        :raises Conflict: that file name has other bytes, or had and was deleted, or the project to be founded exists.
+        :raises StorageFull: there is no room.
+        """
+
+    async def has(name: NormalizedName) -> bool:
+        """Whether the project exists here, with files or without."""
+
+    async def owner(name: NormalizedName) -> str | None:
+        """The account that owns the project, if any."""
+
+    async def yank(name: NormalizedName, version: str, reason: str | None) -> int:
+        """
+        Yank a release with that reason ("" is none given), or with None take the yank back (PEP 592); answer how many files changed.
+
+        :raises NoSuchProject: there is no such project.
+        :raises NoSuchFile: it has no such release.
+        """
+
+    async def release(name: NormalizedName, version: str | None) -> list[FileRecord]:
+        """
+        The records of a release, or with None of every release, of every standing.
+
+        :raises NoSuchProject: there is no such project.
+        :raises NoSuchFile: it has no such release.
+        """
+
+    async def take(name: NormalizedName, version: str, source: IHostedIndex, account: str, founding: bool) -> list[FileRecord]:
+        """
+        Offer the files of a release that `source` shows, as they are there: same bytes, same upload times, yanked where they are.
+
+        Bytes that are in this index's store already are not moved. What it has of them already stays, and is shown from now on. Answers the
+        records as they are here. `founding` as in `publish`.
+
+        :raises NoSuchProject: the source has no such project.
+        :raises NoSuchFile: the source shows no such release.
+        :raises InvalidUpload: this index's own rules refuse a file; then none was taken.
+        :raises Conflict: as `publish`, of any of the files; then none was taken.
+        :raises StorageFull: there is no room.
+        """
+
+    async def place(name: NormalizedName, version: str | None, standing: Standing, before: Standing | None = None) -> int:
+        """
+        Show, hide or delete a release, or with None every release; answer how many files changed. Deleting keeps the name claimed.
+
+        With `before` only the files of that standing are changed.
+
+        :raises NoSuchProject: there is no such project.
+        :raises NoSuchFile: it has no such release.
+        """
+
+
+class IInspector(Interface):
+    """Looks into uploaded archives, where hostile bytes can do no harm."""
+
+    async def inspect(content: IContent, upload: Upload) -> Inspected:
+        """
+        Check the archive by the rules for its kind and answer what its metadata says.
+
+        :raises InvalidUpload: a rule is broken; the line names it.
+        """

@@ -1,0 +1,33 @@
+"""Rules on what is shown, and who is asking."""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+from pypidaemon.model import File, NormalizedName
+
+
+class IPolicy(Interface):
+    """A rule on what an index shows. Pure and quick: it sees facts and never bytes."""
+
+    label: str = Attribute("The label of its section.")
+
+    def refusal(name: NormalizedName, file: File | None, now: float) -> str | None:
+        """
+        Why this file must not be shown, for a person; None lets it pass.
+
+        With `file` None the question is whether the project as a whole is refused, whatever its files.
+
+        :param now: seconds since the epoch.
+        """
+
+
+class IAccount(Interface):
+    """Who is acting, as the realm hands it out; anonymous is an account too."""
+
+    name: str = Attribute('The account\'s name; "anonymous" for nobody in particular.')
+    authenticated: bool = Attribute("Whether credentials were shown and hold.")
+    scope: str = Attribute("What tells the answers this account may see from those of others: equal scopes see the same.")
+
+    def may(action: str, index_label: str, project: NormalizedName | None) -> bool:
+        """Whether this account may do that there; a project None asks about the index as a whole."""
