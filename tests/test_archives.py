@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pypidaemon import archives
 from pypidaemon.archives import BadArchive, wheel_metadata
+from pypidaemon.archives import sidecars as archives
 from pypidaemon.filenames import filename
 
 WHEEL = filename("Foo_Bar-1.0-py3-none-any.whl")

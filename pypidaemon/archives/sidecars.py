@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import attrs
-from packaging.utils import canonicalize_name, canonicalize_version
+from packaging.utils import canonicalize_name
 
 from pypidaemon import filenames
+from pypidaemon.archives.rules import canonical
 from pypidaemon.model import Filename
 
 LARGEST_METADATA = 4 * 2**20
@@ -72,9 +73,9 @@ def wheel_metadata(source: BinaryIO, filename: Filename) -> bytes:
 
 def _metadata(archive: zipfile.ZipFile, filename: Filename) -> zipfile.ZipInfo:
     """The one entry that is the wheel's METADATA."""
-    promised = set(_releases(filename))
+    promised = set(releases(filename))
     directories = {entry.filename.partition("/")[0] for entry in archive.infolist() if "/" in entry.filename}
-    fitting = [directory for directory in directories if _release(directory) in promised]
+    fitting = [directory for directory in directories if release(directory) in promised]
     if not fitting:
         raise BadArchive("no dist-info directory for the name and version in the file name")
     if len(fitting) > 1:
@@ -103,24 +104,19 @@ def _decoded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _releases(filename: Filename) -> Iterator[tuple[str, str]]:
+def releases(filename: Filename) -> Iterator[tuple[str, str]]:
     """Name and version, normalised, of what the file name may promise."""
     for name in filenames.candidates(filename):
-        yield name, _version(filenames.version_of(filename, name) or "")
+        yield name, canonical(filenames.version_of(filename, name) or "")
 
 
-def _release(directory: str) -> tuple[str, str] | None:
+def release(directory: str) -> tuple[str, str] | None:
     """Name and version, normalised, of a dist-info directory."""
     stem = directory.removesuffix(".dist-info")
     if stem == directory:
         return None
     name, _, version = stem.rpartition("-")
-    return canonicalize_name(name), _version(version)
-
-
-def _version(spelled: str) -> str:
-    """One spelling for equal versions (R136). Old tools wrote `_` for the `-` that a version must not have in a file name."""
-    return canonicalize_version(spelled.replace("_", "-")).lower()
+    return canonicalize_name(name), canonical(version)
 
 
 @attrs.define

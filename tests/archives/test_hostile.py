@@ -1,0 +1,50 @@
+"""The hostile set: each archive is refused by its own rule, in one line; and what is sound passes (S13-S19)."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pypidaemon.archives import BadArchive
+from pypidaemon.archives.inspecting import inspect
+from pypidaemon.archives.rules import Rules
+from pypidaemon.errors import InvalidUpload
+from pypidaemon.model import Upload
+from pypidaemon.uploads import agree, read_upload
+from tests import hostile
+
+ARCHIVES = hostile.archives()
+GOOD = list(hostile.good())
+
+
+def upload(filename: str, *more: tuple[str, str]) -> Upload:
+    """What the form of foo-bar 1.0 says of that file."""
+    return read_upload([(":action", "file_upload"), ("name", "foo-bar"), ("version", "1.0"), *more], filename)
+
+
+def verdict(filename: str, data: bytes, rules: Rules) -> str:
+    """The line that refuses an archive, or "" where it passes."""
+    asked = upload(filename)
+    try:
+        agree(asked, inspect(io.BytesIO(data), asked, rules), rules)
+    except (BadArchive, InvalidUpload) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("bad", ARCHIVES, ids=[bad.rule for bad in ARCHIVES])
+def test_S13_to_S19_each_bad_archive_is_refused_by_the_rule_it_breaks(bad: hostile.Bad) -> None:
+    line = verdict(bad.filename, bad.data, Rules(kinds=bad.kinds))
+    assert bad.words in line
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize(("filename", "data"), GOOD, ids=[f"{position}-{name}" for position, (name, _) in enumerate(GOOD)])
+def test_no_sound_archive_is_refused(filename: str, data: bytes) -> None:
+    assert verdict(filename, data, Rules()) == ""
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len({bad.rule for bad in ARCHIVES}) == len(ARCHIVES) >= 40
