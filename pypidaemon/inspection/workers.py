@@ -1,0 +1,138 @@
+"""A worker as the daemon sees it: something to talk to, that may hang, die or lie at any moment."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any, cast
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from pypidaemon.inspection import speech
+
+_LOUDEST = 4000
+"""Bytes of what a worker says on standard error that are kept."""
+
+
+class Ended(Exception):
+    """The worker is gone."""
+
+
+@attrs.define(eq=False, slots=False)
+class Worker(ProcessProtocol):
+    """
+    One worker process. What it says is read a frame at a time by `hear`, by one listener.
+    """
+
+    jobs: int = attrs.field(init=False, default=0)
+    """How many archives it was given."""
+    complaint: str = attrs.field(init=False, default="")
+    """What it said on standard error."""
+    over: bool = attrs.field(init=False, default=False)
+    _buffer: bytearray = attrs.field(init=False, factory=bytearray)
+    _listener: Deferred[bytes] | None = attrs.field(init=False, default=None)
+    _mourners: list[Deferred[None]] = attrs.field(init=False, factory=list)
+
+    @classmethod
+    def start(cls, reactor: IReactorProcess, arguments: list[str]) -> Worker:
+        """Start a process with that command line."""
+        worker = cls()
+        # Nothing of the daemon's environment is the worker's business, but where the interpreter finds its own libraries.
+        environment = {key: value for key, value in os.environ.items() if key == "LD_LIBRARY_PATH"} | {"LC_ALL": "C.UTF-8"}
+        reactor.spawnProcess(worker, arguments[0], arguments, environment, childFDs={0: "w", 1: "r", 2: "r"})
+        return worker
+
+    def say(self, data: bytes) -> None:
+        """Send a frame; does nothing where the worker is gone."""
+        # Its standard input may be gone a moment before it is.
+        with suppress(KeyError):
+            self._process.writeToChild(0, speech.frame(data))
+
+    async def hear(self) -> tuple[str, dict[str, Any]]:
+        """
+        Wait for what the worker says next.
+
+        :raises Ended: it is gone.
+        :raises Nonsense: it says what cannot be.
+        """
+        data = self._frame()
+        if data is None:
+            if self.over:
+                raise Ended
+            self._listener = Deferred(self._left)
+            data = await self._listener
+        return speech.word(data)
+
+    def kill(self) -> None:
+        """End it at once."""
+        with suppress(ProcessExitedAlready):
+            self._process.signalProcess("KILL")
+
+    def gone(self) -> Deferred[None]:
+        """Fires when the process has ended."""
+        ended: Deferred[None] = Deferred()
+        if self.over:
+            ended.callback(None)
+        else:
+            self._mourners.append(ended)
+        return ended
+
+    def outReceived(self, data: bytes) -> None:
+        """Collect what the worker says."""
+        self._buffer += data
+        listener = self._listener
+        if listener is None:
+            # It speaks without being asked; whoever hears it next will find that out, unless it goes on for too long.
+            if len(self._buffer) > speech.LARGEST_FRAME:
+                self.kill()
+            return
+        try:
+            frame = self._frame()
+        except speech.Nonsense:
+            self._listener = None
+            listener.errback(Failure())
+            return
+        if frame is not None:
+            self._listener = None
+            listener.callback(frame)
+
+    def errReceived(self, data: bytes) -> None:
+        """Keep the end of its complaints."""
+        self.complaint = (self.complaint + data.decode("utf-8", "replace"))[-_LOUDEST:]
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell everybody who waits for it."""
+        self.over = True
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.errback(Ended())
+        mourners, self._mourners = self._mourners, []
+        for mourner in mourners:
+            mourner.callback(None)
+
+    @property
+    def _process(self) -> IProcessTransport:
+        return cast(IProcessTransport, self.transport)
+
+    def _frame(self) -> bytes | None:
+        """
+        The next whole frame that has come, if there is one.
+
+        :raises Nonsense: one that is too long begins.
+        """
+        if len(self._buffer) < speech.HEAD:
+            return None
+        end = speech.HEAD + speech.length(bytes(self._buffer[: speech.HEAD]))
+        if len(self._buffer) < end:
+            return None
+        data = bytes(self._buffer[speech.HEAD : end])
+        del self._buffer[:end]
+        return data
+
+    def _left(self, _: Deferred[bytes]) -> None:
+        self._listener = None
