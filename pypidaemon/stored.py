@@ -1,33 +1,31 @@
 """
 An upstream's page as bytes, for the page cache.
 
-The form has a number; after a change of form what is stored is not understood, which costs one request upstream and nothing else (law 8).
+It is one line of JSON for the page and one for each file, so that a page of many files is written and read without holding up other
+threads, and one file is read without the others. The form has a number; after a change of form what is stored is not understood,
+which costs one request upstream and nothing else (law 8).
 """
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any, cast
 
 import orjson
 
 from pypidaemon.model import File, Filename, NormalizedName, ProjectStatus, UpstreamPage, Validators
 
-FORM = 1
+FORM = 2
 """The number of the form that is written, and the only one that is read."""
 
-_DECODER = json.JSONDecoder()
-_LONGEST_ROW = 256 * 1024
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, type(None))
 _WHOLE_OR_NONE = (int, type(None))
 _FILE = (_TEXT, _TEXT, _TEXT, (list,), _WHOLE_OR_NONE, *[_TEXT_OR_NONE] * 5, (bool, type(None)))
-_PAGE = (
+_HEAD = (
     (int,),
     _TEXT,
-    (list,),
-    (list,),
+    (int,),
     _TEXT,
     _TEXT_OR_NONE,
     _WHOLE_OR_NONE,
@@ -35,58 +33,45 @@ _PAGE = (
     _TEXT_OR_NONE,
     (float, int, type(None)),
     (int,),
+    (list,),
 )
 
 
 def encode(page: UpstreamPage) -> bytes:
-    """The page as bytes that `decode` turns into an equal page."""
-    files = [
-        [
-            file.filename,
-            file.url,
-            file.path,
-            file.hashes,
-            file.size,
-            file.upload_time,
-            file.requires_python,
-            file.yanked,
-            file.core_metadata,
-            file.provenance,
-            file.gpg_sig,
-        ]
-        for file in page.files
+    """The page as bytes that `decode` turns into an equal page. Pure but slow on large pages: run it off the reactor's thread."""
+    head = [
+        FORM,
+        page.name,
+        len(page.files),
+        page.status.marker,
+        page.status.reason,
+        page.serial,
+        page.validators.etag,
+        page.validators.last_modified,
+        page.max_age,
+        page.refused,
+        page.versions,
     ]
-    return orjson.dumps(
-        [
-            FORM,
-            page.name,
-            files,
-            page.versions,
-            page.status.marker,
-            page.status.reason,
-            page.serial,
-            page.validators.etag,
-            page.validators.last_modified,
-            page.max_age,
-            page.refused,
-        ]
-    )
+    return b"\n".join([orjson.dumps(head), *(_row(file) for file in page.files), b""])
 
 
 def decode(data: bytes) -> UpstreamPage:
     """
     The page that was encoded. Its names passed the gate before they were stored and are not judged again.
 
+    Pure but slow on large pages: run it off the reactor's thread.
+
     :raises ValueError: these are not the bytes of a page in this form.
     """
-    document = orjson.loads(data)
-    # The number comes first, so that another form is not taken for a broken one of this form.
-    if not isinstance(document, list) or document[:1] != [FORM]:
-        raise ValueError("not a stored page of this form")
-    _, name, files, versions, marker, reason, serial, etag, last_modified, max_age, refused = _shaped(document, _PAGE)
+    lines = _lines(data)
+    head = _shaped(orjson.loads(_of_this_form(next(lines, b""))), _HEAD)
+    _, name, count, marker, reason, serial, etag, last_modified, max_age, refused, versions = head
+    files = tuple(_file(orjson.loads(line)) for line in lines)
+    if len(files) != count:
+        raise ValueError("not the whole of a stored page")
     return UpstreamPage(
         name=cast("NormalizedName", name),
-        files=tuple(_file(raw) for raw in files),
+        files=files,
         versions=tuple(version for (version,) in (_shaped([version], (_TEXT,)) for version in versions)),
         status=ProjectStatus(marker, reason),
         serial=serial,
@@ -104,19 +89,49 @@ def cut(data: bytes, name: NormalizedName, filename: Filename) -> UpstreamPage:
 
     :raises ValueError: these are not the bytes of a page in this form.
     """
-    if not data.startswith(b"[%d," % FORM):
+    head = _of_this_form(next(_lines(data), b""))
+    status = ProjectStatus()
+    if b'"quarantined"' in head:
+        _, _, _, marker, reason, *_ = _shaped(orjson.loads(head), _HEAD)
+        if marker == "quarantined":
+            status = ProjectStatus(marker, reason)
+    # A row begins with the file's name, and a clean name needs no escape; no line break stands within a row.
+    start = data.find(b'\n["%s",' % filename.encode()) + 1
+    if not start:
+        return UpstreamPage(name, status=status)
+    return UpstreamPage(name, (_file(orjson.loads(next(_lines(data, start)))),), status=status)
+
+
+def _row(file: File) -> bytes:
+    return orjson.dumps(
+        [
+            file.filename,
+            file.url,
+            file.path,
+            file.hashes,
+            file.size,
+            file.upload_time,
+            file.requires_python,
+            file.yanked,
+            file.core_metadata,
+            file.provenance,
+            file.gpg_sig,
+        ]
+    )
+
+
+def _lines(data: bytes, start: int = 0) -> Iterator[bytes]:
+    """The lines from there on, without their breaks; one that has no break was cut short and is left out."""
+    while (end := data.find(b"\n", start)) >= 0:
+        yield data[start:end]
+        start = end + 1
+
+
+def _of_this_form(head: bytes) -> bytes:
+    # The number comes first, so that another form is not taken for a broken one of this form.
+    if not head.startswith(b"[%d," % FORM):
         raise ValueError("not a stored page of this form")
-    if b'"quarantined"' in data:
-        page = decode(data)
-        return UpstreamPage(name, tuple(file for file in page.files if file.filename == filename), status=page.status)
-    # A file's row begins with its name, and a clean name needs no escape, so this finds every row of that name.
-    start = 0
-    while (start := data.find(b'["%s",' % filename.encode(), start)) >= 0:
-        row, _ = _DECODER.raw_decode(data[start : start + _LONGEST_ROW].decode("utf-8", "replace"))
-        start += 1
-        with suppress(ValueError):
-            return UpstreamPage(name, (_file(row),))
-    return UpstreamPage(name)
+    return head
 
 
 def _file(raw: object) -> File:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+import attrs
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import belongs
@@ -20,6 +23,18 @@ from pypidaemon.model import File, Filename, NormalizedName
 
 BIGGEST = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact (RFC 8259 §6); larger sizes and serials are not believed."""
+
+LONGEST_TEXT = 4096
+"""Characters in a text that people write: a reason, a `requires-python`. A longer one counts as not stated (S84)."""
+
+LONGEST_URL = 4096
+"""Characters in a link; a longer one is not followed."""
+
+MOST_HASHES = 32
+"""How many hashes of a file are looked at; there are nine algorithms that anyone has stated so far."""
+
+MOST_ENTRIES = 50_000
+"""How many entries a page may have, refused ones included; the largest known page has some 10,000 (S84)."""
 
 _DIGITS = {
     "md5": 32,
@@ -40,9 +55,39 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::
 _MARKER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z", re.ASCII)
 _SIDECAR_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 
+OBJECTS = frozenset({"hashes", *_SIDECAR_KEYS})
+"""The keys of an entry whose value may be an object."""
+
+KEYS = OBJECTS | {"filename", "url", "size", "upload-time", "requires-python", "yanked", "provenance", "gpg-sig"}
+"""All keys of an entry that are looked at."""
+
 
 class Unreadable(ValueError):
     """What an upstream sent is not the page or list it should be; the text is one line that says why (F7, F19, S32, S36)."""
+
+
+@attrs.define
+class Entries:
+    """The entries of one page, taken one at a time."""
+
+    base: str
+    name: NormalizedName
+    files: list[File] = attrs.field(factory=list)
+    refused: int = 0
+
+    def take(self, raw: object) -> None:
+        """
+        Keep the file that the entry describes, or count a refusal.
+
+        :raises Unreadable: there are more than `MOST_ENTRIES`.
+        """
+        if len(self.files) + self.refused >= MOST_ENTRIES:
+            raise Unreadable("the page has too many entries")
+        file = entry(raw, self.base, self.name) if isinstance(raw, dict) else None
+        if file is None:
+            self.refused += 1
+        else:
+            self.files.append(file)
 
 
 def entry(raw: Mapping[str, Any], base: str, name: NormalizedName) -> File | None:
@@ -80,7 +125,7 @@ def resolve(raw: object, base: str) -> str | None:
 
     Only https is followed, and http where the page itself came by http (S47). Never raises.
     """
-    if not isinstance(raw, str) or not raw.strip() or _UNCLEAN.search(raw) or "\\" in raw:
+    if not isinstance(raw, str) or len(raw) > LONGEST_URL or not raw.strip() or _UNCLEAN.search(raw) or "\\" in raw:
         return None
     try:
         parts = urlsplit(urljoin(base, raw.strip(" ")))
@@ -115,13 +160,18 @@ def clean(text: str) -> str:
     return _UNCLEAN.sub("", text)
 
 
+def remark(raw: object) -> str | None:
+    """What someone wrote for people to read, cleaned; None where it is no text, is empty, or is longer than `LONGEST_TEXT`."""
+    return (clean(raw) or None) if isinstance(raw, str) and len(raw) <= LONGEST_TEXT else None
+
+
 def status_marker(raw: object) -> str | None:
     """A project status as PEP 792 spells them, known or not, or None where it is no such word."""
     return raw if isinstance(raw, str) and _MARKER.match(raw) else None
 
 
 def _is_clean(raw: object) -> bool:
-    return isinstance(raw, str) and bool(raw.strip()) and not _UNCLEAN.search(raw)
+    return isinstance(raw, str) and len(raw) <= LONGEST_TEXT and bool(raw.strip()) and not _UNCLEAN.search(raw)
 
 
 def _filename(raw: object, name: NormalizedName) -> Filename | None:
@@ -138,8 +188,8 @@ def _hashes(raw: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(raw, dict):
         return ()
     found: dict[str, str] = {}
-    for algorithm, digest in raw.items():
-        if not isinstance(algorithm, str) or not isinstance(digest, str):
+    for algorithm, digest in islice(raw.items(), MOST_HASHES):
+        if not isinstance(algorithm, str) or not isinstance(digest, str) or len(algorithm) + len(digest) > LONGEST_TEXT:
             continue
         known, value = algorithm.lower(), digest.lower()
         if _ALGORITHM.match(known) and _HEX.match(value) and len(value) == _DIGITS.get(known, len(value)):
@@ -165,7 +215,10 @@ def _yanked(raw: object) -> str | None:
     # JSON's "" means "not yanked" to the installer that most people use (R54), so it does here.
     if raw is True:
         return ""
-    return clean(raw) if isinstance(raw, str) and raw else None
+    if not isinstance(raw, str) or not raw:
+        return None
+    # A reason too long to keep is no reason to offer a file that upstream has yanked.
+    return remark(raw) or ""
 
 
 def _core_metadata(raw: Mapping[str, Any]) -> str | None:
@@ -178,7 +231,7 @@ def _core_metadata(raw: Mapping[str, Any]) -> str | None:
 
 
 def _provenance(raw: object) -> str | None:
-    if not isinstance(raw, str) or not raw.isascii() or " " in raw or "\\" in raw or _UNCLEAN.search(raw):
+    if not isinstance(raw, str) or len(raw) > LONGEST_URL or not raw.isascii() or " " in raw or "\\" in raw or _UNCLEAN.search(raw):
         return None
     try:
         parts = urlsplit(raw)

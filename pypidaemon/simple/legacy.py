@@ -7,9 +7,7 @@ those that software in the wild reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from email.errors import MessageError
 from typing import Any
 
 import orjson
@@ -17,10 +15,10 @@ from packaging.version import InvalidVersion, Version
 
 from pypidaemon.filenames import package_type, python_tag, version_of
 from pypidaemon.model import File, ProjectPage
+from pypidaemon.simple.core_metadata import read_metadata
 from pypidaemon.simple.links import BLAKE2B_256, blake2b_of, quote_path
 from pypidaemon.simple.reading import normal_version, same_version, version_order
 
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
 _DIGESTS = ("md5", "sha256", "sha384", "sha512")
 
 
@@ -28,7 +26,8 @@ def legacy_json(page: ProjectPage, version: str | None, metadata: bytes | None, 
     """
     The document of the project, with all `releases` and the newest one's `info`, or with `version` that of one release.
 
-    None where that version, or the project, has no files. Never raises on odd metadata: what cannot be read is left out.
+    None where that version, or the project, has no files. Never raises on odd metadata: what cannot be read is left out. Pure but slow on
+    large pages: run it off the reactor's thread.
 
     :param version: the release asked for, in any spelling (R136), or None for the project's document.
     :param metadata: the METADATA of a file of that release, or of the newest; None where there is none at hand.
@@ -46,20 +45,22 @@ def legacy_json(page: ProjectPage, version: str | None, metadata: bytes | None, 
         if found is None or not found[1]:
             return None
         spelled, files = found
-    document: dict[str, Any] = {"info": _info(page, spelled, files, _parsed(metadata), base), "last_serial": page.serial}
+    info = orjson.dumps(_info(page, spelled, files, read_metadata(metadata or b""), base))
+    # Piece by piece, so that a project of many files never holds up other threads.
+    pieces = [b'{"info":', info, b',"last_serial":%d' % page.serial]
     if version is None:
-        document["releases"] = {each: [_file(file, base) for file in its] for each, its in releases.items()}
-    document["urls"] = [_file(file, base) for file in files]
-    document["vulnerabilities"] = []
-    document["ownership"] = {"roles": [], "organization": None}
-    return orjson.dumps(document)
+        its_releases = b",".join(orjson.dumps(each) + b":" + _files(its, base) for each, its in releases.items())
+        pieces += [b',"releases":{', its_releases, b"}"]
+    pieces += [b',"urls":', _files(files, base), b',"vulnerabilities":[],"ownership":{"roles":[],"organization":null}}']
+    return b"".join(pieces)
 
 
 def newest(page: ProjectPage) -> tuple[str, list[File]] | None:
     """
     The version that stands for the project, with its files; None where no version has any.
 
-    One that is not yanked before one that is, a final before a pre-release, then the highest (R142).
+    One that is not yanked before one that is, a final before a pre-release, then the highest (R142). Pure but slow on large pages: run it
+    off the reactor's thread.
     """
     offered = [(version, files) for version, files in _releases(page).items() if files]
     return max(offered, key=lambda item: _standing(item[0], item[1]), default=None)
@@ -76,7 +77,7 @@ def _releases(page: ProjectPage) -> dict[str, list[File]]:
     return dict(sorted(found.items(), key=lambda item: version_order(item[0])))
 
 
-def _standing(version: str, files: Iterable[File]) -> tuple[bool, bool, tuple[bool, Version, str]]:
+def _standing(version: str, files: Iterable[File]) -> tuple[bool, bool, str]:
     try:
         final = not Version(version).is_prerelease
     except InvalidVersion:
@@ -86,28 +87,6 @@ def _standing(version: str, files: Iterable[File]) -> tuple[bool, bool, tuple[bo
 
 def _is_yanked(files: Iterable[File]) -> bool:
     return all(file.yanked is not None for file in files)
-
-
-def _parsed(metadata: bytes | None) -> dict[str, Any]:
-    """The METADATA document as `packaging` reads it leniently; nothing at all where even that fails."""
-    # Its grammars of licences and requirements are a large import, and few clients ever ask for this document.
-    from packaging.metadata import parse_email
-
-    try:
-        raw, _ = parse_email(metadata or b"")
-    except (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, MessageError):
-        # In all these ways the email package below answers bytes that nobody thought of; nested messages exhaust its stack, for one.
-        return {}
-    return {key: _clean(value) for key, value in raw.items()}
-
-
-def _clean(value: Any) -> Any:
-    # Surrogates stand for bytes that were no UTF-8, and JSON cannot carry them.
-    if isinstance(value, str):
-        return _UNFIT.sub("", value)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return {_clean(key): _clean(item) for key, item in value.items()}
 
 
 def _info(page: ProjectPage, version: str, files: list[File], said: dict[str, Any], base: str) -> dict[str, Any]:
@@ -145,6 +124,10 @@ def _info(page: ProjectPage, version: str, files: list[File], said: dict[str, An
         "yanked": yanked,
         "yanked_reason": next((file.yanked for file in files if file.yanked), None) if yanked else None,
     }
+
+
+def _files(files: Iterable[File], base: str) -> bytes:
+    return b"[" + b",".join(orjson.dumps(_file(file, base)) for file in files) + b"]"
 
 
 def _file(file: File, base: str) -> dict[str, Any]:

@@ -107,9 +107,13 @@ class Scanner:
 
     def _raw_text(self, page: str, position: int) -> tuple[Token | None, int] | None:
         end = _RAW_END[self._raw].search(page, position)
+        titled = self._raw == "title"
         if end is not None:
             self._raw = ""
-            return None, end.start()
+            shown = titled and end.start() > position
+            return (Token(Kind.TEXT, unescape(page[position : end.start()])) if shown else None), end.start()
+        if titled:
+            return None
         # Only as much is kept as could be the beginning of the end tag.
         kept = max(position, len(page) - len("</textarea>"))
         return (None, kept) if kept > position else None

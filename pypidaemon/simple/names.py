@@ -31,7 +31,7 @@ def write_lines(entries: Iterable[tuple[NormalizedName, int]]) -> Iterator[bytes
     # No character of a name sorts below the tab, so the order of the lines is that of the names.
     lines = [b"%b\t%d\n" % (name.encode(), serial) for name, serial in entries]
     lines.sort()
-    return _chunks(_without_duplicates(lines))
+    return chunks(_without_duplicates(lines))
 
 
 def read_lines(stream: BinaryIO) -> Iterator[tuple[NormalizedName, int]]:
@@ -61,7 +61,7 @@ def render_names_json(entries: Iterable[tuple[NormalizedName, int]], serial: int
     :param serial: the highest of all.
     """
     meta = orjson.dumps({"_last-serial": serial, "api-version": API_VERSION})
-    return _chunks(_json_pieces(entries, b'{"meta":' + meta + b',"projects":['))
+    return chunks(_json_pieces(entries, b'{"meta":' + meta + b',"projects":['))
 
 
 def render_names_html(entries: Iterable[tuple[NormalizedName, int]], serial: int) -> Iterator[bytes]:
@@ -70,7 +70,7 @@ def render_names_html(entries: Iterable[tuple[NormalizedName, int]], serial: int
 
     :param serial: the highest of all.
     """
-    return _chunks(_html_pieces(entries, serial))
+    return chunks(_html_pieces(entries, serial))
 
 
 def _without_duplicates(lines: list[bytes]) -> Iterator[bytes]:
@@ -106,7 +106,7 @@ def _html_pieces(entries: Iterable[tuple[NormalizedName, int]], serial: int) -> 
     yield foot(serial).encode()
 
 
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of about `CHUNK`."""
     waiting: list[bytes] = []
     size = 0

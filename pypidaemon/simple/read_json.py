@@ -10,8 +10,9 @@ import orjson
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
-from pypidaemon.model import File, NormalizedName, ProjectStatus, UpstreamPage
-from pypidaemon.simple.entries import Unreadable, clean, entry, serial, status_marker
+from pypidaemon.model import NormalizedName, ProjectStatus, UpstreamPage
+from pypidaemon.simple.entries import Entries, Unreadable, remark, serial, status_marker
+from pypidaemon.simple.large_json import LARGE, MOST_VERSIONS, take_apart
 
 _BOM = b"\xef\xbb\xbf"
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_*-]{0,127}\Z", re.ASCII)
@@ -25,35 +26,44 @@ def read_json(body: bytes, base: str, name: NormalizedName) -> UpstreamPage:
     says them (R61, R119, R120). Entries that are not clean are counted in `refused`.
 
     :param base: the absolute URL that answered, after redirects.
-    :raises Unreadable: it is no JSON object with a list of files, its major version is not 1, or it is another project's page.
+    Never holds up other threads for more than 50 ms at a time, however large or hostile the body is.
+
+    :raises Unreadable: it is no JSON object with a list of files, its major version is not 1, it is another project's page, or it has
+        more entries or versions than a page may have (S84).
     """
+    entries = Entries(base, name)
+    document = take_apart(body, len(_BOM) * body.startswith(_BOM), entries.take) if len(body) > LARGE else _taken_whole(body, entries)
+    meta = document.get("meta")
+    if not isinstance(meta, dict):
+        meta = {}
+    require_major(meta.get("api-version"))
+    _require_name(document.get("name"), name)
+    if document.get("files") != ():
+        raise Unreadable("the JSON has no list of files")
+    return UpstreamPage(
+        name=name,
+        files=tuple(entries.files),
+        versions=_versions(document.get("versions")),
+        status=_status(document, meta),
+        serial=serial(meta.get("_last-serial")),
+        refused=entries.refused,
+    )
+
+
+def _taken_whole(body: bytes, entries: Entries) -> dict[str, Any]:
+    """The document as `take_apart` has it."""
     try:
         document = orjson.loads(body.removeprefix(_BOM))
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {error.msg}") from error
     if not isinstance(document, dict):
         raise Unreadable("the JSON is not an object")
-    meta = document.get("meta")
-    if not isinstance(meta, dict):
-        meta = {}
-    require_major(meta.get("api-version"))
-    _require_name(document.get("name"), name)
-    entries = document.get("files")
-    if not isinstance(entries, list):
-        raise Unreadable("the JSON has no list of files")
-    files: list[File] = []
-    for raw in entries:
-        file = entry(raw, base, name) if isinstance(raw, dict) else None
-        if file is not None:
-            files.append(file)
-    return UpstreamPage(
-        name=name,
-        files=tuple(files),
-        versions=_versions(document.get("versions")),
-        status=_status(document, meta),
-        serial=serial(meta.get("_last-serial")),
-        refused=len(entries) - len(files),
-    )
+    files = document.get("files")
+    if isinstance(files, list):
+        for raw in files:
+            entries.take(raw)
+        document["files"] = ()
+    return document
 
 
 def require_major(version: object) -> None:
@@ -81,6 +91,8 @@ def _require_name(said: object, name: NormalizedName) -> None:
 def _versions(raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list):
         return ()
+    if len(raw) > MOST_VERSIONS:
+        raise Unreadable("the page has too many versions")
     return tuple(dict.fromkeys(version for version in raw if isinstance(version, str) and _VERSION.match(version)))
 
 
@@ -96,4 +108,4 @@ def _status(document: Mapping[str, Any], meta: Mapping[str, Any]) -> ProjectStat
     marker = status_marker(raw)
     if marker is None:
         return ProjectStatus()
-    return ProjectStatus(marker, (clean(reason) or None) if isinstance(reason, str) else None)
+    return ProjectStatus(marker, remark(reason))

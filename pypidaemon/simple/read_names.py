@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -16,17 +17,15 @@ import attrs
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
-from pypidaemon.simple.entries import Unreadable
+from pypidaemon.simple.entries import LONGEST_TEXT, Unreadable
 from pypidaemon.simple.entries import serial as read_serial
+from pypidaemon.simple.large_json import DEEPEST, parsed
 from pypidaemon.simple.markup import Kind, Scanner
 from pypidaemon.simple.read_json import require_major
 from pypidaemon.simple.reading import HTML_TYPES, JSON_TYPES, media_type
 
 CHUNK = 64 * 1024
 """How many bytes are read at a time."""
-
-DEEPEST = 32
-"""How deep a list in JSON may be nested; a list needs three levels (S84)."""
 
 _BEGINNINGS = frozenset({"start_map", "start_array"})
 _ENDS = frozenset({"end_map", "end_array"})
@@ -58,23 +57,9 @@ def read_names(stream: BinaryIO, content_type: str, base: str) -> Iterator[tuple
 
 
 def _names_in_json(stream: BinaryIO) -> Iterator[tuple[str, int]]:
-    # ijson loads its C part on import, which those who only want to see `--help` need not wait for.
-    import ijson
-
-    events: list[tuple[str, Any]] = ijson.sendable_list()
-    # Of ijson's layers only the lowest keeps no path of keys, whose size grows with the square of the depth.
-    parser = ijson.basic_parse_coro(events, use_float=True)
     reading = _JsonReading()
-    try:
-        while chunk := stream.read(CHUNK):
-            parser.send(chunk)
-            yield from reading.take(events)
-            events.clear()
-        parser.close()
-    except Unreadable:
-        raise
-    except (ijson.JSONError, OverflowError, ValueError) as error:
-        raise Unreadable("the project list is not JSON, or cut short") from error
+    for events in parsed(iter(partial(stream.read, CHUNK), b"")):
+        yield from reading.take(events)
     if not reading.listed:
         raise Unreadable("the JSON has no list of projects")
 
@@ -130,13 +115,17 @@ def _names_in_html(stream: BinaryIO) -> Iterator[tuple[str, int]]:
     href: str | None = None
     tags, anchors, interactive = 0, 0, False
     text: list[str] = []
+    room = 0
     more = True
     while more:
         chunk = stream.read(CHUNK)
         more = bool(chunk)
         for token in scanner.feed(decoder.decode(chunk, not more), not more):
             if token.kind is Kind.TEXT and href is not None:
-                text.append(token.text)
+                # Longer than this it is no name, whatever follows.
+                if room > 0:
+                    text.append(token.text[:room])
+                    room -= len(token.text)
             elif token.kind is Kind.END and token.text == "a" and href is not None:
                 anchors += 1
                 yield _named("".join(text).strip(), href), 0
@@ -147,6 +136,7 @@ def _names_in_html(stream: BinaryIO) -> Iterator[tuple[str, int]]:
                 if token.text == "a":
                     href = token.attributes.get("href")
                     text.clear()
+                    room = LONGEST_TEXT
                 elif token.text == "meta" and token.attributes.get("name", "").strip().lower() == "pypi:repository-version":
                     version = token.attributes.get("content", "")
     require_major(version)

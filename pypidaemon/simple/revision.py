@@ -7,7 +7,7 @@ from hashlib import blake2b
 import attrs
 import orjson
 
-from pypidaemon.model import ProjectPage
+from pypidaemon.model import File, ProjectPage
 
 
 def revise(page: ProjectPage) -> ProjectPage:
@@ -17,24 +17,26 @@ def revise(page: ProjectPage) -> ProjectPage:
     Serial, freshness, source, staleness and where bytes come from are no part of it. The same content has the same revision in
     every process and after every restart.
     """
-    seen = [
-        page.name,
-        page.versions,
-        [page.status.marker, page.status.reason],
+    seen = blake2b(orjson.dumps([page.name, page.versions, [page.status.marker, page.status.reason], []])[:-2], digest_size=16)
+    # File by file, so that a page of many never holds up other threads.
+    for number, file in enumerate(page.files):
+        seen.update((b"," if number else b"") + _seen(file))
+    seen.update(b"]]")
+    return attrs.evolve(page, revision=seen.hexdigest())
+
+
+def _seen(file: File) -> bytes:
+    return orjson.dumps(
         [
-            [
-                file.filename,
-                file.path,
-                file.hashes,
-                file.size,
-                file.upload_time,
-                file.requires_python,
-                file.yanked,
-                file.core_metadata,
-                file.provenance,
-                file.gpg_sig,
-            ]
-            for file in page.files
-        ],
-    ]
-    return attrs.evolve(page, revision=blake2b(orjson.dumps(seen), digest_size=16).hexdigest())
+            file.filename,
+            file.path,
+            file.hashes,
+            file.size,
+            file.upload_time,
+            file.requires_python,
+            file.yanked,
+            file.core_metadata,
+            file.provenance,
+            file.gpg_sig,
+        ]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from pypidaemon.model import File, ProjectPage, ProjectStatus
@@ -12,14 +13,18 @@ REPOSITORY_VERSION = "1.4"
 """HTML stays at this version for ever (R19, PEP 833)."""
 
 
-def render_html(page: ProjectPage) -> bytes:
-    """The page as `text/html` or `application/vnd.pypi.simple.v1+html`, in UTF-8: one anchor per file and line (R18-R34)."""
+def render_html(page: ProjectPage, link: Callable[[str], str] = from_page) -> bytes:
+    """
+    The page as `text/html` or `application/vnd.pypi.simple.v1+html`, in UTF-8: one anchor per file and line (R18-R34).
+
+    :param link: from a file's path to its URL.
+    """
     extra = []
     if page.status != ProjectStatus():
         extra.append(_meta("pypi:project-status", page.status.marker))
         if page.status.reason:
             extra.append(_meta("pypi:project-status-reason", page.status.reason))
-    return (head(f"Links for {page.name}", extra) + "".join(map(_anchor, page.files)) + foot(page.serial)).encode()
+    return (head(f"Links for {page.name}", extra) + "".join(_anchor(file, link) for file in page.files) + foot(page.serial)).encode()
 
 
 def head(title: str, extra: list[str]) -> str:
@@ -48,9 +53,9 @@ def _meta(name: str, content: str) -> str:
     return f'<meta name="{name}" content="{escape(content)}">'
 
 
-def _anchor(file: File) -> str:
+def _anchor(file: File, link: Callable[[str], str]) -> str:
     shown = shown_hash(file)
-    href = from_page(file.path) + (f"#{shown[0]}={shown[1]}" if shown else "")
+    href = link(file.path) + (f"#{shown[0]}={shown[1]}" if shown else "")
     attributes = [("href", href)]
     if file.requires_python:
         attributes.append(("data-requires-python", file.requires_python))

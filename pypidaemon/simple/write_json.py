@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,11 +19,13 @@ SIZELESS_API_VERSION = "1.0"
 _SHOWN_HASHES = ("sha256", "sha512", "sha384", "md5")
 
 
-def render_json(page: ProjectPage) -> bytes:
+def render_json(page: ProjectPage, link: Callable[[str], str] = from_page) -> bytes:
     """
     The page as `application/vnd.pypi.simple.v1+json`, in UTF-8, without a final line break (R47-R65).
 
     Nothing is null: some clients give the whole page up for one (R52). The URLs are relative (R12).
+
+    :param link: from a file's path to its URL.
     """
     sized = all(file.size is not None for file in page.files)
     meta: dict[str, Any] = {"api-version": API_VERSION if sized else SIZELESS_API_VERSION}
@@ -35,8 +38,9 @@ def render_json(page: ProjectPage) -> bytes:
             status["reason"] = page.status.reason
         document["project-status"] = status
     document["versions"] = page.versions
-    document["files"] = [_file(file) for file in page.files]
-    return orjson.dumps(document)
+    # File by file, so that a page of many never holds up other threads.
+    files = b",".join(orjson.dumps(_file(file, link)) for file in page.files)
+    return b'%b,"files":[%b]}' % (orjson.dumps(document)[:-1], files)
 
 
 def shown_hash(file: File) -> tuple[str, str] | None:
@@ -49,11 +53,11 @@ def shown_hash(file: File) -> tuple[str, str] | None:
     return next(((algorithm, known[algorithm]) for algorithm in _SHOWN_HASHES if algorithm in known), None)
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: File, link: Callable[[str], str]) -> dict[str, Any]:
     shown = shown_hash(file)
     entry: dict[str, Any] = {
         "filename": file.filename,
-        "url": from_page(file.path),
+        "url": link(file.path),
         "hashes": {shown[0]: shown[1]} if shown else {},
         "yanked": False if file.yanked is None else file.yanked or True,
     }

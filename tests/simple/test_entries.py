@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import project_name
 from pypidaemon.model import File
-from pypidaemon.simple.entries import BIGGEST, clean, entry, resolve, serial, status_marker, whole
+from pypidaemon.simple.entries import (
+    BIGGEST,
+    LONGEST_TEXT,
+    LONGEST_URL,
+    MOST_HASHES,
+    clean,
+    entry,
+    remark,
+    resolve,
+    serial,
+    status_marker,
+    whole,
+)
 from tests.strategies import hostile_filenames, json_values
 
 FOO = project_name("foo")
@@ -240,3 +252,28 @@ def test_clean_leaves_one_line() -> None:
 @pytest.mark.parametrize(("raw", "kept"), [("archived", "archived"), ("new-one", "new-one"), ("Two words", None), ("", None), (1, None)])
 def test_R112_status_markers_are_single_words(raw: object, kept: str | None) -> None:
     assert status_marker(raw) == kept
+
+
+def test_S84_texts_that_are_too_long_count_as_not_stated() -> None:
+    """But a file whose reason is too long stays yanked: nobody shall install what upstream withdrew."""
+    longest, longer = "x" * LONGEST_TEXT, "x" * (LONGEST_TEXT + 1)
+    raw = {"filename": "foo-1.zip", "url": "foo-1.zip"}
+    kept = entry({**raw, "requires-python": longest, "yanked": longest}, BASE, FOO)
+    dropped = entry({**raw, "requires-python": longer, "yanked": longer, "provenance": "https://x.example/" + longer}, BASE, FOO)
+    assert kept is not None
+    assert dropped is not None
+    assert (kept.requires_python, kept.yanked) == (longest, longest)
+    assert (dropped.requires_python, dropped.yanked, dropped.provenance) == (None, "", None)
+    assert (remark(longest), remark(longer), remark("\n"), remark(5)) == (longest, None, None, None)
+
+
+def test_S84_a_link_that_is_too_long_is_not_followed() -> None:
+    assert resolve("x" * (LONGEST_URL + 1), BASE) is None
+    assert resolve("x" * LONGEST_URL, BASE) is not None
+
+
+def test_S84_only_so_many_hashes_are_looked_at() -> None:
+    stated = {f"x{number}": "ab" for number in range(1000)} | {"sha256": "a" * 64}
+    file = entry({"filename": "foo-1.zip", "url": "foo-1.zip", "hashes": stated}, BASE, FOO)
+    assert file is not None
+    assert len(file.hashes) == MOST_HASHES

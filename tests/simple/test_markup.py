@@ -65,7 +65,7 @@ def start(tag: str, **attributes: str) -> Token:
         ("</a foo></>", [Token(Kind.END, "a")]),
         ("<!-- c > --><!--><!x><?y>", [Token(Kind.COMMENT, " c > "), Token(Kind.COMMENT, "")]),
         ("<script>'<a>'</scripty></SCRIPT\n>", [start("script"), Token(Kind.END, "script")]),
-        ("<title><b></title>", [start("title"), Token(Kind.END, "title")]),
+        ("<title><b></title>", [start("title"), Token(Kind.TEXT, "<b>"), Token(Kind.END, "title")]),
         ("<style>", [start("style")]),
         ("<a href=x", []),
         ("<a", []),

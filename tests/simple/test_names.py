@@ -211,3 +211,17 @@ def test_R82_a_list_is_sorted_in_little_memory() -> None:
     tracemalloc.stop()
     assert lines == count
     assert peak < 100 * count
+
+
+def test_S84_a_value_that_does_not_end_makes_a_list_unreadable() -> None:
+    """The parser begins anew at its beginning with every piece, so 60 MiB of it took minutes."""
+    with pytest.raises(Unreadable, match="too long"):
+        list(
+            read_names(io.BytesIO(b'{"projects":[],"x":"' + b"x" * 1_000_000 + b'"}'), "application/json", "https://index.example/simple/")
+        )
+
+
+def test_S84_an_anchor_of_many_texts_is_named_by_its_address() -> None:
+    """Longer than a name can be it is none, in however many pieces it comes."""
+    texts = "".join(f"{'x' * 3000}<b>" for _ in range(5))
+    assert read(f'<meta name="pypi:repository-version" content="1.0"><a href="alpha/">{texts}</a>'.encode(), "text/html") == [("alpha", 0)]

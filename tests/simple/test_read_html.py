@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import project_name
 from pypidaemon.model import File, ProjectStatus, UpstreamPage
+from pypidaemon.simple import entries
+from pypidaemon.simple import read_html as reading
 from pypidaemon.simple.entries import Unreadable
-from pypidaemon.simple.read_html import decoded, read_html
+from pypidaemon.simple.read_html import CHUNK, decoded, read_html
 
 FOO = project_name("foo")
 BASE = "https://index.example/simple/foo/"
@@ -187,7 +189,7 @@ def test_F7_a_page_with_files_may_have_forms() -> None:
     ],
 )
 def test_S54_broken_encodings_never_fail(body: bytes, charset: str | None, text: str) -> None:
-    assert decoded(body, charset) == text
+    assert "".join(piece for piece, _ in decoded(body, charset)) == text
 
 
 def test_S54_ten_thousand_open_elements_are_no_matter() -> None:
@@ -203,3 +205,65 @@ def test_S54_ten_thousand_open_elements_are_no_matter() -> None:
 def test_S54_any_text_is_read_or_unreadable(html: str) -> None:
     with suppress(Unreadable):
         read_html(html.encode("utf-8", "surrogatepass"), None, BASE, FOO)
+
+
+def test_S54_a_page_is_decoded_in_pieces() -> None:
+    """Characters that a cut goes through included; the last piece says that it is the last, and there always is one."""
+    text = "\u00fc" * CHUNK + "x"
+    pieces = list(decoded(text.encode(), None))
+    assert "".join(piece for piece, _ in pieces) == text
+    assert [last for _, last in pieces] == [False, False, True]
+    assert list(decoded(b"", None)) == [("", True)]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        "<html><head><title>Welcome</title></head><body><p>Please <a href='http://portal.example/login'>log in</a>.</p></body></html>",
+        "<title>502 Bad Gateway</title><h1>Index of failures</h1>",
+        "<title>Simple index</title><form></form>",
+        "<title>x<b>Index of</b>",
+    ],
+)
+def test_F7_a_page_without_files_that_does_not_say_it_is_an_index_is_unreadable(html: str) -> None:
+    with pytest.raises(Unreadable, match="not an index page"):
+        read(html)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<meta name="pypi:repository-version" content="1.0">',
+        '<meta name="api-version" value="2">',
+        "<title>Links for foo</title>",
+        "<TITLE>root/dev: links for foo</TITLE>",
+        "<title>Simple Index</title>",
+        "<title>Index of /simple/foo/</title><h1>Index of /simple/foo/</h1><a href='../'>../</a>",
+        "<title>Directory listing for /</title>",
+    ],
+)
+def test_F7_an_index_without_files_is_known_by_its_version_or_its_title(html: str) -> None:
+    assert read(html).files == ()
+
+
+def test_S84_more_entries_or_tags_than_a_page_may_have_are_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "MOST_ENTRIES", 3)
+    assert len(read("<a href=foo-1.zip></a>" * 3).files) == 3
+    with pytest.raises(Unreadable, match="too many entries"):
+        read("<a href=foo-1.zip></a>" * 4)
+    monkeypatch.setattr(reading, "MOST_TAGS", 5)
+    with pytest.raises(Unreadable, match="too many tags"):
+        read("<b>" * 6)
+
+
+def test_S84_what_is_too_long_for_a_link_or_a_name_is_none() -> None:
+    assert (read(f"<a href='{'./' * 2100}foo-1.zip'>foo-1.zip</a>").refused) == 1
+    page = read(f"<title>Links for</title><a href=x>{'x' * 5000}<b>foo-1.zip</a>")
+    assert (page.files, page.refused) == ((), 0)
+    assert one(f"<base href='{'x/' * 2100}'><a href=foo-1.zip>x</a>").url == BASE + "foo-1.zip"
+
+
+def test_S84_a_tag_that_does_not_end_makes_a_large_page_unreadable() -> None:
+    with pytest.raises(Unreadable, match="does not end"):
+        read("<a href=foo-1.zip>foo-1.zip</a><!--" + "-" * 1_000_000)

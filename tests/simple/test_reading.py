@@ -6,11 +6,13 @@ import attrs
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
 
 from pypidaemon.filenames import project_name
 from pypidaemon.model import ProjectPage, UpstreamPage
 from pypidaemon.simple.entries import Unreadable
-from pypidaemon.simple.reading import covering, normal_version, read_page, same_version
+from pypidaemon.simple.reading import covering, normal_version, read_page, same_version, version_order
 from pypidaemon.simple.revision import revise
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
@@ -110,3 +112,28 @@ def only_shown_hashes(page: ProjectPage) -> ProjectPage:
         kept = [key for key in ("sha256", "sha512", "sha384", "md5") if key in known][:1]
         files.append(attrs.evolve(file, hashes=tuple((key, known[key]) for key in kept)))
     return attrs.evolve(page, files=tuple(files))
+
+
+def test_F7_S32_a_page_of_which_no_entry_is_a_file_of_the_project_is_unreadable() -> None:
+    """It is another project's, or none; a page that really has no files has no entries either."""
+    with pytest.raises(Unreadable, match="none of its entries"):
+        read("bar-1.0.zip", "bar-2.0.zip")
+    others = b'<meta name="pypi:repository-version" content="1.0"><a href="bar-1.0.tar.gz">bar-1.0.tar.gz</a>'
+    with pytest.raises(Unreadable, match="none of its entries"):
+        read_page(others, "text/html", BASE, FOO)
+    assert read("bar-1.0.zip", "foo-1.0.zip").refused == 1
+    assert read().files == ()
+
+
+words = st.from_regex(
+    r"([0-3]!)?(0|1|2|9|10|11|100)(\.(0|1|9|10)){0,3}((a|b|rc)(0|1|10))?(\.post(0|2|10))?(\.dev(0|2|10))?"
+    r"(\+[a-c0-2]{1,2}(\.[a-c0-2]{1,2})?)?",
+    fullmatch=True,
+)
+
+
+@given(words, words)
+def test_R64_the_order_of_versions_is_that_of_PEP_440(one: str, other: str) -> None:
+    assert (version_order(one) < version_order(other)) == (Version(one) < Version(other))
+    assert (version_order(one) == version_order(other)) == (Version(one) == Version(other))
+    assert version_order("2004d-odd") < version_order(one)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -11,20 +9,23 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights, landing
 from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.sidecars import Sidecars
-from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IKnowing, IRecords, IUpstream
 from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.policies import matches_any
 from pypidaemon.settings import given, reference
 from pypidaemon.spool import Spool, Want
 
+_NO_FILE = Filename("-")
+"""No file has this name, so asking for it tells whether there is a page and reads none of it."""
 
-@implementer(IIndex)
+
+@implementer(IIndex, IKnowing)
 @attrs.define(eq=False, slots=False)
 class Proxy(Service):
     """
@@ -39,6 +40,7 @@ class Proxy(Service):
     upstream: IUpstream = reference(IUpstream, default="pypi", help="the upstream asked")
     records: IRecords = reference(IRecords, default="records", help="where pages, pins and serials are remembered")
     blobs: IBlobStore = reference(IBlobStore, default="blobs", help="where files are kept")
+    lists: IBlobStore = given("lists")
     spool: Spool = given("spool")
     clock: IReactorTime = given("clock")
     cpu: InThread = given("cpu")
@@ -52,7 +54,7 @@ class Proxy(Service):
 
     def __attrs_post_init__(self) -> None:
         self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements)
-        self.names = Names(self.label, self.upstream, self.records, self.blobs, self.clock, self.cpu, _hidden(self.reserved))
+        self.names = Names(self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden)
         self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk)
 
     def stopService(self) -> Deferred[None]:
@@ -65,16 +67,18 @@ class Proxy(Service):
         return await self.names.project_names()
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
-        """As `IIndex`."""
+        """As `IIndex`; a reserved name is absent whatever was remembered of it (law 3)."""
+        self._check_reserved(name)
         return await self.pages.page(name)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`."""
+        self._check_reserved(name)
         return await self.pages.find(name, filename)
 
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
         """As `IIndex`: from the store, else through one shared download that is verified before its last byte is given."""
-        file = (await self.pages.find(name, filename)).file
+        file = (await self.find(name, filename)).file
         if companion is Companion.METADATA:
             return await self._sidecar(name, file)
         if companion is not Companion.FILE:
@@ -83,7 +87,8 @@ class Proxy(Service):
 
     async def changes(self, since: int) -> list[Change]:
         """As `IIndex`: of the projects that were ever asked for."""
-        return await self.records.ledger.changes(self.label, since, 50_000)
+        rows = await self.records.ledger.changes(self.label, since, 50_000)
+        return [row for row in rows if not self._hidden(row.name)]
 
     async def refresh(self, name: NormalizedName | None) -> int:
         """As `IIndex`."""
@@ -91,6 +96,22 @@ class Proxy(Service):
         self.pages.forget(name)
         self.announcements.announce(name)
         return expired
+
+    async def knows(self, name: NormalizedName) -> bool:
+        """As `IKnowing`: by its page or by the list, whichever is remembered. Of a reserved name nothing upstream says counts."""
+        if self._hidden(name):
+            return False
+        remembered = await self.records.pages.recall_file(self.label, name, _NO_FILE)
+        if remembered is not None and remembered.page is not None:
+            return True
+        return await self.names.lists_name(name)
+
+    def _hidden(self, name: NormalizedName) -> bool:
+        return matches_any(name, self.reserved) is not None
+
+    def _check_reserved(self, name: NormalizedName) -> None:
+        if self.reserved and self._hidden(name):
+            raise NoSuchProject(name)
 
     def _want(self, name: NormalizedName, file: File) -> Want:
         promised = file.digest
@@ -111,6 +132,7 @@ class Proxy(Service):
             size=file.size,
             checks=tuple(check for check in file.hashes if check[0] != "sha256"),
             landed=landed,
+            origin=self.label,
         )
 
     async def _sidecar(self, name: NormalizedName, file: File) -> IContent:
@@ -125,6 +147,20 @@ class Proxy(Service):
                 await self.sidecars.withdraw(name, file)
                 await self.pages.look_again(name)
             raise NoSuchFile(f"{file.filename}.metadata") from None
+        except UpstreamUnavailable:
+            made = await self._from_held_wheel(name, file)
+            if made is None or file.core_metadata not in ("", made):
+                raise
+            return await self.blobs.open(made)
+
+    async def _from_held_wheel(self, name: NormalizedName, file: File) -> Digest | None:
+        """The same out of a wheel that is here; None where it is not."""
+        if file.digest is None or package_type(file.filename) != "bdist_wheel":
+            return None
+        try:
+            return await self.sidecars.take_from_wheel(name, file.filename, file.digest)
+        except (NoSuchBlob, NoSuchFile):
+            return None
 
     async def _from_wheel(self, name: NormalizedName, file: File) -> Digest | None:
         """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
@@ -148,7 +184,3 @@ class Proxy(Service):
         """Make the sidecar that upstream does not have, and let the page promise it from now on (R102)."""
         await self.sidecars.take_from_wheel(name, file.filename, digest)
         await self.pages.look_again(name)
-
-
-def _hidden(reserved: tuple[str, ...]) -> Callable[[NormalizedName], bool]:
-    return lambda name: matches_any(name, reserved) is not None

@@ -17,6 +17,7 @@ from pypidaemon import freshness
 from pypidaemon.announcements import Announcements
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
+from pypidaemon.indexes.proxy.showing import changed, show, weight
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
     Fact,
@@ -27,13 +28,13 @@ from pypidaemon.model import (
     NormalizedName,
     NotModified,
     ProjectPage,
-    ProjectStatus,
     Remembered,
     UpstreamPage,
     Validators,
 )
+from pypidaemon.readings import Reading, Readings
+from pypidaemon.serials import serial_of
 from pypidaemon.shelf import Shelf
-from pypidaemon.simple.links import by_name
 from pypidaemon.simple.revision import revise
 from pypidaemon.waits import first
 
@@ -63,8 +64,7 @@ class Pages:
     """
     All pages of one proxy.
 
-    `shelf` holds those in use, weighed by their number of files, of which each takes about a KiB; `found` holds single entries, so that
-    a client that takes files by a lock costs no page.
+    `shelf` holds those in use, weighed in bytes; `found` holds single entries, so that a client that takes files by a lock costs no page.
     """
 
     label: str
@@ -74,8 +74,9 @@ class Pages:
     cpu: InThread
     announcements: Announcements
     flights: Flights[NormalizedName, Held] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
-    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(20_000), init=False)
+    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(24 << 20), init=False)
     found: Shelf[tuple[NormalizedName, Filename], Listed] = attrs.field(factory=lambda: Shelf(5_000), init=False)
+    readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
 
     async def page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex.project_page`."""
@@ -94,8 +95,10 @@ class Pages:
         now = self.clock.seconds()
         found = self.found.get((name, filename))
         if found is None or not freshness.is_fresh(now, found.fresh_until):
-            found = await self._found(name, filename, now)
-            self.found.put((name, filename), found, 1)
+            with self.readings.of(name) as reading:
+                found = await self._found(name, filename, now)
+                if reading.holds:
+                    self.found.put((name, filename), found, 1)
         return found
 
     async def _found(self, name: NormalizedName, filename: Filename, now: float) -> Listed:
@@ -126,6 +129,7 @@ class Pages:
         """Let go of what is held in memory of a project, or of all."""
         self.shelf.drop_where(lambda held: name in (None, held))
         self.found.drop_where(lambda held: name in (None, held[0]))
+        self.readings.spoil(name)
 
     async def look_again(self, name: NormalizedName) -> None:
         """Make the page anew from what is remembered, since a fact about one of its files was learned."""
@@ -135,10 +139,11 @@ class Pages:
     async def _held(self, name: NormalizedName) -> Held | None:
         held = self.shelf.get(name)
         if held is None:
-            remembered = await self.records.pages.recall(self.label, name)
-            if remembered is None:
-                return None
-            held = await self._make(name, remembered)
+            with self.readings.of(name) as reading:
+                remembered = await self.records.pages.recall(self.label, name)
+                if remembered is None:
+                    return None
+                held = await self._make(name, remembered, reading)
         return held
 
     def _within_grace(self, remembered: Remembered, now: float) -> bool:
@@ -151,24 +156,23 @@ class Pages:
         usable = held if held is not None and held.page is not None else None
         trouble: UpstreamUnavailable | None = None
         if health.may_ask() or self.flights.flying(name):
+            landed: list[Held] = []
+
+            async def fly() -> None:
+                landed.append(await self.flights.join(name, lambda: self._ask(name)))
+
             try:
-                if await first(self.flights.join(name, lambda: self._ask(name)), health.doubted()) == 0:
-                    return self._answer(await self._landed(name), name)
+                if await first(fly(), health.doubted()) == 0:
+                    return self._answer(landed[0], name)
             except UpstreamUnavailable as error:
                 trouble = error
         if usable is not None:
             return attrs.evolve(self._answer(usable, name), stale=True)
         raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
 
-    async def _landed(self, name: NormalizedName) -> Held:
-        held = await self._held(name)
-        if held is None:
-            raise UpstreamUnavailable(self.upstream.label, "its answer could not be kept")
-        return held
-
     def _answer(self, held: Held, name: NormalizedName) -> ProjectPage:
         if held.page is None:
-            raise NoSuchProject(name)
+            raise NoSuchProject(name, held.remembered.fresh_until)
         return held.page
 
     async def _ask(self, name: NormalizedName) -> Held:
@@ -197,57 +201,38 @@ class Pages:
         return await self._keep(name, Remembered(said, now, fresh_until), before)
 
     async def _keep(self, name: NormalizedName, remembered: Remembered, before: Remembered | None) -> Held:
-        await self.records.pages.keep(self.label, name, remembered)
+        # An absence that follows nothing is held in memory alone, so that asking for made-up names fills no disk (F52).
+        if remembered.page is not None or before is not None:
+            await self.records.pages.keep(self.label, name, remembered)
         old = self.shelf.get(name)
         self.forget(name)
-        held = await self._make(name, remembered)
+        with self.readings.of(name) as reading:
+            held = await self._make(name, remembered, reading)
         was = old.page.revision if old is not None and old.page is not None else None
         if before is not None and was != (held.page.revision if held.page is not None else None):
             self.announcements.announce(name)
         return held
 
-    async def _make(self, name: NormalizedName, remembered: Remembered) -> Held:
+    async def _make(self, name: NormalizedName, remembered: Remembered, reading: Reading) -> Held:
         page: ProjectPage | None = None
-        if remembered.page is not None:
+        said = remembered.page
+        if said is not None:
             facts = await self.records.facts.known(self.label, name)
-            shown = show(self.label, remembered.page, facts)
-            if len(shown.files) > _MANY_FILES:
-                shown = await self.cpu(revise, shown)
-            else:
-                shown = revise(shown)
-            serial = await self.records.ledger.number(self.label, name, shown.revision, remembered.page.serial or 0)
+            for filename in changed(said, facts):
+                log.warn("{label}: upstream has other bytes for {file}; the first ones stay", label=self.label, file=filename)
+            many = len(said.files) > _MANY_FILES
+            shown = await self.cpu(_shown, self.label, said, facts) if many else _shown(self.label, said, facts)
+            serial = await serial_of(self.records, self.label, name, shown.revision, said.serial or 0)
             page = attrs.evolve(shown, serial=serial, fresh_until=remembered.fresh_until)
         held = Held(remembered, page)
-        self.shelf.put(name, held, 1 + (len(page.files) if page is not None else 0))
+        if reading.holds:
+            self.shelf.put(name, held, weight(page))
         return held
+
+
+def _shown(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> ProjectPage:
+    return revise(show(label, said, facts))
 
 
 def _steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:
     return said.serial is not None and known.serial is not None and said.serial < known.serial and age < SETTLED
-
-
-def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> ProjectPage:
-    """
-    What we show of what upstream said: its facts unchanged (law 12), each file with a path of ours, and what we found out where it
-    said nothing. A quarantined project offers no files (PEP 792, R113).
-    """
-    if said.status.marker == "quarantined":
-        return ProjectPage(name=said.name, status=said.status, source=label)
-    files = tuple(_with_facts(label, said.name, file, facts.get(file.filename)) for file in said.files)
-    return ProjectPage(name=said.name, files=files, versions=said.versions, status=said.status or ProjectStatus(), source=label)
-
-
-def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None) -> File:
-    path = file.path or by_name(label, name, file.filename)
-    if fact is None:
-        return file if path == file.path else attrs.evolve(file, path=path)
-    hashes, size, sidecar = file.hashes, file.size, file.core_metadata
-    if file.digest is None and fact.digest is not None:
-        hashes = (("sha256", fact.digest), *file.hashes)
-    if size is None:
-        size = fact.size
-    if fact.metadata_broken:
-        sidecar = None
-    if not sidecar and fact.metadata is not None:
-        sidecar = fact.metadata
-    return attrs.evolve(file, path=path, hashes=hashes, size=size, core_metadata=sidecar)

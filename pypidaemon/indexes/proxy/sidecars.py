@@ -20,6 +20,9 @@ from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk, IRecords, IUpst
 from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
 from pypidaemon.spool import Spool, Want
 
+LARGEST = 8 << 20
+"""Bytes of a sidecar at most, far more than any real one has (S53)."""
+
 log = Logger()
 
 
@@ -78,7 +81,8 @@ class Sidecars:
 
         async def landed(digest: Digest, size: int) -> None:
             if promised is None:
-                await self.records.facts.learn(self.label, name, file.filename, Fact(metadata=digest))
+                fact = Fact(digest=file.digest, size=file.size, metadata=digest)
+                await self.records.facts.learn(self.label, name, file.filename, fact)
 
         return await self.spool.open(
             Want(
@@ -86,6 +90,8 @@ class Sidecars:
                 source=lambda offset: self.upstream.fetch_body(url, offset),
                 digest=promised,
                 landed=landed,
+                origin=self.label,
+                at_most=LARGEST,
             )
         )
 
@@ -108,7 +114,8 @@ class Sidecars:
             # After a commit this does nothing.
             await draft.abort()
             draft.close()
-        await self.records.facts.learn(self.label, name, filename, Fact(metadata=taken))
+        # With the wheel's digest, so that it never stands beside another wheel of that name.
+        await self.records.facts.learn(self.label, name, filename, Fact(digest=digest, size=wheel.size, metadata=taken))
         return taken
 
 

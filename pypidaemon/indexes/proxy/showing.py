@@ -1,0 +1,60 @@
+"""What a proxy shows of what upstream said, and of what it found out itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from pypidaemon.model import Fact, File, Filename, NormalizedName, ProjectPage, UpstreamPage
+from pypidaemon.simple.links import by_name
+
+
+def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> ProjectPage:
+    """
+    The page: upstream's facts unchanged (law 12), each file with a path of ours, and what we found out where upstream said nothing.
+
+    A quarantined project offers no files (PEP 792, R113). A file that was seen with other bytes stays the one first seen (S28, S29).
+    """
+    if said.status.marker == "quarantined":
+        return ProjectPage(name=said.name, status=said.status, source=label)
+    files = tuple(_with_facts(label, said.name, file, facts.get(file.filename)) for file in said.files)
+    return ProjectPage(name=said.name, files=files, versions=said.versions, status=said.status, source=label)
+
+
+def changed(said: UpstreamPage, facts: Mapping[Filename, Fact]) -> list[Filename]:
+    """The files whose bytes upstream now says are others than those first seen under their names."""
+    return [file.filename for file in said.files if _is_another(file, facts.get(file.filename))]
+
+
+def weight(page: ProjectPage | None) -> int:
+    """About how many bytes of memory that page takes."""
+    if page is None:
+        return 500
+    return 1000 + sum(
+        600 + len(file.url) + len(file.path) + len(file.yanked or "") + len(file.requires_python or "") + len(file.provenance or "")
+        for file in page.files
+    )
+
+
+def _is_another(file: File, fact: Fact | None) -> bool:
+    return fact is not None and fact.digest is not None and file.digest is not None and file.digest != fact.digest
+
+
+def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None) -> File:
+    path = file.path or by_name(label, name, file.filename)
+    if fact is None:
+        return file if path == file.path else attrs.evolve(file, path=path)
+    if _is_another(file, fact):
+        assert fact.digest is not None
+        return attrs.evolve(file, path=path, hashes=(("sha256", fact.digest),), size=fact.size, core_metadata=fact.metadata)
+    hashes, size, sidecar = file.hashes, file.size, file.core_metadata
+    if file.digest is None and fact.digest is not None:
+        hashes = (("sha256", fact.digest), *file.hashes)
+    if size is None:
+        size = fact.size
+    if fact.metadata_broken:
+        sidecar = None
+    if not sidecar and fact.metadata is not None:
+        sidecar = fact.metadata
+    return attrs.evolve(file, path=path, hashes=hashes, size=size, core_metadata=sidecar)
