@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.task import Clock
 
-from pypidaemon.model import File, Filename, FileRecord, NormalizedName
+from pypidaemon.model import File, Filename, FileRecord, NormalizedName, Standing
 from pypidaemon.records.sqlite import SqliteRecords
 
 T = TypeVar("T")
@@ -45,7 +45,14 @@ def sqlite_records(path: Path, clock: Clock) -> SqliteRecords:
     return SqliteRecords(path, "records", clock, None, pool=InlinePool)
 
 
-def record(filename: str = WHEEL, version: str = "1.0", digest: str | None = None, core_metadata: str | None = None) -> FileRecord:
+def record(
+    filename: str = WHEEL,
+    version: str = "1.0",
+    digest: str | None = None,
+    core_metadata: str | None = None,
+    *,
+    standing: Standing = Standing.SHOWN,
+) -> FileRecord:
     """A record of a file with that content."""
     hashes = () if digest is None else (("sha256", digest),)
-    return FileRecord(File(Filename(filename), hashes=hashes, core_metadata=core_metadata), version, "ada")
+    return FileRecord(File(Filename(filename), hashes=hashes, core_metadata=core_metadata), version, "ada", standing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -13,21 +14,43 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from pypidaemon.errors import PypidaemonError, StorageFull
-from pypidaemon.model import Digest, Fact, NormalizedName, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.errors import Conflict, PypidaemonError, StorageFull
+from pypidaemon.model import (
+    Deed,
+    Digest,
+    Fact,
+    File,
+    FileRecord,
+    Grant,
+    NormalizedName,
+    Remembered,
+    RememberedNames,
+    Standing,
+    Token,
+    UpstreamPage,
+    User,
+    Validators,
+)
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
 from pypidaemon.records.sqlite import SqliteRecords
+from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_ledger import SqliteLedger
 from tests.gear import inline, later, now, waiting
 from tests.records_gear import BAR, FOO, SDIST, WHEEL, InlinePool, record, sqlite_records
 
 PAGE = UpstreamPage(FOO, versions=tuple(f"1.{minor}" for minor in range(2000)))
+
+TOKEN = Token("abcdefghijkl", "ada", "a" * 64, "upload", "foo-*", 1.0, 9e9)
+KNOWN = len(schemas.steps("records"))
+"""How many steps the main database's schema has."""
+RELEASED = {"records-0001-first.sql": "0f2b38a863488d19e274021668217e3d41a4b25927dc57194d7de6e994052bb5"}
+"""The sha256 of every step that was released."""
 
 
 @pytest.fixture
@@ -71,7 +94,34 @@ def fill(records: SqliteRecords) -> None:
     now(records.pages.keep_names("pypi", RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
     now(records.facts.learn("pypi", FOO, WHEEL, Fact(Digest("b" * 64), 5)))
     now(records.ledger.number("root", FOO, "r1", 40))
-    now(records.files.record("private", FOO, record(WHEEL), "add"))
+    now(records.files.add("private", FOO, record(WHEEL, digest="a" * 64), "add", "ada"))
+
+
+def populate(records: SqliteRecords) -> None:
+    """Something of all that private packages add."""
+    now(records.files.add("team", BAR, record(WHEEL, digest="a" * 64), "add", "ada"))
+    now(records.files.add("team", BAR, record(SDIST, digest="b" * 64), "add", None))
+    now(records.files.place("team", BAR, (SDIST,), Standing.DELETED, "remove file"))
+    now(records.accounts.keep_user(User("ada", "$argon2id$", True)))
+    now(records.accounts.enrol("staff", "ada", True))
+    now(records.accounts.grant(Grant("group:staff", "upload", "team", "foo-*"), True))
+    now(records.accounts.grant(Grant("anonymous", "read", "*"), False))
+    now(records.accounts.keep_token(TOKEN))
+    now(records.accounts.note(Deed(5.0, "ada", "192.0.2.1", "upload", "team/bar==1.0")))
+
+
+def population(records: SqliteRecords) -> list[Any]:
+    """What `populate` put there."""
+    return [
+        now(records.files.page("team", BAR)),
+        now(records.files.owner("team", BAR)),
+        now(records.files.owned("ada")),
+        now(records.accounts.users()),
+        now(records.accounts.groups("ada")),
+        now(records.accounts.grants()),
+        now(records.accounts.tokens()),
+        now(records.accounts.deeds(0.0, 10)),
+    ]
 
 
 def contents(records: SqliteRecords) -> list[Any]:
@@ -84,6 +134,7 @@ def contents(records: SqliteRecords) -> list[Any]:
         dict(now(records.ledger.serials("root"))),
         now(records.files.page("private", FOO)),
         now(records.files.changes("private", 0, 10)),
+        now(records.files.owner("private", FOO)),
     ]
 
 
@@ -106,10 +157,11 @@ def test_everything_survives_a_restart(path: Path) -> None:
     """The identity, every book, and where the numbers were."""
     first = started(path)
     fill(first)
-    before = contents(first)
+    populate(first)
+    before = [*contents(first), *population(first)]
     first.stopService()
     second = started(path)
-    assert contents(second) == before
+    assert [*contents(second), *population(second)] == before
     assert now(second.ledger.number("root", FOO, "r1", 0)) == 40
     assert now(second.ledger.number("root", FOO, "r2", 0)) == 41
     assert now(second.files.record("private", BAR, record(SDIST), "add")) == 2
@@ -129,7 +181,8 @@ def test_one_service_can_stop_and_start_again(records: SqliteRecords) -> None:
 def test_a_committed_write_is_there_after_a_kill(records: SqliteRecords, path: Path, tmp_path: Path) -> None:
     """A copy of the files, taken while the daemon runs and has closed nothing, is what a killed process leaves."""
     fill(records)
-    before = contents(records)
+    populate(records)
+    before = [*contents(records), *population(records)]
     copy = tmp_path / "copy"
     copy.mkdir(mode=0o700)
     for file in path.parent.iterdir():
@@ -137,13 +190,13 @@ def test_a_committed_write_is_there_after_a_kill(records: SqliteRecords, path: P
             shutil.copy2(file, copy)
     assert (copy / "records.sqlite-wal").stat().st_size > 0
     again = started(copy / "records.sqlite")
-    assert contents(again) == before
+    assert [*contents(again), *population(again)] == before
     again.stopService()
 
 
 def test_a_change_that_fails_half_way_was_never_made(records: SqliteRecords) -> None:
     def half(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO projects VALUES ('private', 'half', 1)")
+        connection.execute("INSERT INTO projects (label, name, serial) VALUES ('private', 'half', 1)")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -250,13 +303,13 @@ def test_F92_an_older_schema_is_upgraded_and_the_state_before_kept(path: Path) -
     opened = database(path, LATER)
     opened.open()
     assert now(opened.read(lambda connection: connection.execute("SELECT word FROM later").fetchall())) == [("a;b",)]
-    assert now(opened.read(schemas.version)) == 2
+    assert now(opened.read(schemas.version)) == KNOWN + 1
     assert now(opened.read(lambda connection: connection.execute("SELECT name, serial FROM ledger").fetchall())) == [("foo", 40)]
     opened.close()
-    copy = path.with_name("records-schema-1.sqlite")
+    copy = path.with_name(f"records-schema-{KNOWN}.sqlite")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with sqlite3.connect(copy) as connection:
-        assert schemas.version(connection) == 1
+        assert schemas.version(connection) == KNOWN
         assert connection.execute("SELECT count(*) FROM files").fetchone() == (1,)
     connection.close()
     opened.open()
@@ -270,7 +323,7 @@ def test_F92_a_failing_step_leaves_the_schema_as_it_was(path: Path) -> None:
         broken.open()
     opened = database(path)
     opened.open()
-    assert now(opened.read(schemas.version)) == 1
+    assert now(opened.read(schemas.version)) == KNOWN
     assert now(opened.read(lambda connection: connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'later'").fetchall())) == []
     opened.close()
 
@@ -280,7 +333,7 @@ def test_F92_a_later_schema_is_refused_without_a_write(path: Path) -> None:
     opened.open()
     opened.close()
     before = path.read_bytes()
-    with pytest.raises(UnusableDatabase, match=r"later version.*schema 2, known up to 1") as caught:
+    with pytest.raises(UnusableDatabase, match=rf"later version.*schema {KNOWN + 1}, known up to {KNOWN}") as caught:
         started(path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
@@ -292,11 +345,201 @@ def test_F92_another_process_may_upgrade_first(path: Path) -> None:
     opened = database(path)
     opened.open()
     now(opened.write(schemas.upgrade, opened.schema))
-    assert now(opened.read(schemas.version)) == 1
+    assert now(opened.read(schemas.version)) == KNOWN
     opened.schema = []
     with pytest.raises(UnusableDatabase, match="later version"):
         now(opened.write(opened._upgrade))
     opened.close()
+
+
+def first_schema(path: Path) -> None:
+    """A database as the first released program left it: files, one project without any, history, numbers, pins, an identity."""
+    opened = Database(path, "records", schemas.steps("records")[:1], "FULL", inline, inline)
+    opened.open()
+
+    def put(connection: sqlite3.Connection) -> None:
+        entry = '{"filename":"foo-1.0.tar.gz","hashes":[["sha256","' + "a" * 64 + '"]],"yanked":"why"}'
+        connection.execute("INSERT INTO instance VALUES (1, '0123456789abcdef')")
+        connection.execute("INSERT INTO facts VALUES ('pypi', 'foo', ?, ?, 5, NULL, 0)", (WHEEL, "b" * 64))
+        connection.execute("INSERT INTO ledger VALUES ('root', 'foo', 'r1', 40, 1.0, 'create')")
+        connection.execute("INSERT INTO projects VALUES ('private', 'foo', 1), ('private', 'bar', 3), ('other', 'foo', 1)")
+        connection.execute(
+            "INSERT INTO files VALUES ('private', 'foo', ?1, '1.0', 'ada', ?2, ?3, NULL), ('other', 'foo', ?1, '1.0', '', ?2, ?3, NULL)",
+            (SDIST, entry, "a" * 64),
+        )
+        connection.execute(
+            "INSERT INTO history VALUES ('private', 1, 'foo', '1.0', 1.0, 'add'), ('private', 2, 'bar', '1', 2.0, 'add'),"
+            " ('private', 3, 'bar', '1', 3.0, 'remove file'), ('other', 1, 'foo', '1.0', 1.0, 'add')"
+        )
+
+    opened.at_once(put)
+    opened.close()
+
+
+def test_F92_a_filled_first_database_is_upgraded(path: Path) -> None:
+    """Its files are shown, nobody owns its projects, everybody may look; nothing of it is lost, and all goes on from there."""
+    first_schema(path)
+    records = started(path)
+    old = FileRecord(File(SDIST, hashes=(("sha256", "a" * 64),), yanked="why"), "1.0", "ada", Standing.SHOWN, 0.0)
+    assert now(records.files.page("private", FOO)) == (1, [old])
+    assert now(records.files.page("private", BAR)) == (3, [])
+    assert now(records.files.references(Digest("a" * 64))) == 2
+    assert [now(records.files.owner("private", name)) for name in (FOO, BAR)] == [None, None]
+    assert now(records.accounts.grants()) == [Grant("anonymous", "list", "*"), Grant("anonymous", "read", "*")]
+    assert [change.action for change in now(records.files.changes("private", 0, 9))] == ["add", "add", "remove file"]
+    assert now(records.identity()) == "0123456789abcdef"
+    assert dict(now(records.facts.known("pypi", FOO))) == {WHEEL: Fact(Digest("b" * 64), 5)}
+    assert now(records.ledger.number("root", FOO, "r1", 0)) == 40
+    assert now(records.files.add("private", FOO, old, "add", None)) == 1
+    assert now(records.files.place("private", FOO, (SDIST,), Standing.DELETED, "remove file")) == 4
+    populate(records)
+    before = population(records)
+    records.stopService()
+    with sqlite3.connect(path.with_name("records-schema-1.sqlite")) as connection:
+        assert schemas.version(connection) == 1
+        assert connection.execute("SELECT count(*) FROM files").fetchone() == (2,)
+    connection.close()
+    again = started(path)
+    assert population(again) == before
+    again.stopService()
+
+
+def test_F92_a_released_step_is_never_edited() -> None:
+    """Whoever has it applied will not get the edit; the next change is the next file."""
+    folder = Path(schemas.__file__).parent / "schema"
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RELEASED} == RELEASED
+
+
+def test_what_was_taken_back_from_everybody_stays_taken_back(path: Path) -> None:
+    """After a restart, and after an upgrade to a later schema."""
+    records = started(path)
+    for grant in now(records.accounts.grants()):
+        assert now(records.accounts.grant(grant, False))
+    records.stopService()
+    records.startService()
+    assert now(records.accounts.grants()) == []
+    records.stopService()
+    later_program = database(path, LATER)
+    later_program.open()
+    assert now(SqliteAccounts(later_program, Clock()).grants()) == []
+    later_program.close()
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attempt", ["UPDATE deeds SET account = 'eve'", "DELETE FROM deeds"])
+def test_S78_nothing_changes_the_audit_log(records: SqliteRecords, attempt: str) -> None:
+    populate(records)
+    before = population(records)
+    with pytest.raises(PypidaemonError, match="only ever appended to"):
+        now(records._main.write(lambda connection: connection.execute(attempt)))
+    assert population(records) == before
+
+
+def written(records: SqliteRecords) -> float | None:
+    """When the token was last used, as the database alone has it."""
+    time: float | None = now(records._main.read(lambda connection: connection.execute("SELECT last_used FROM tokens").fetchone()[0]))
+    return time
+
+
+def test_S70_a_tokens_use_is_written_at_most_once_a_minute_and_at_the_stop(path: Path) -> None:
+    """Meanwhile whoever asks this process has the latest all the same."""
+    clock = Clock()
+    records = sqlite_records(path, clock)
+    records.startService()
+    now(records.accounts.keep_token(TOKEN))
+
+    def use(seconds: float) -> tuple[float | None, float | None]:
+        clock.advance(seconds)
+        now(records.accounts.used_token(TOKEN.id, clock.seconds()))
+        told = now(records.accounts.token(TOKEN.id))
+        assert told is not None
+        assert now(records.accounts.tokens()) == [told]
+        return written(records), told.last_used
+
+    assert [use(1), use(30), use(29.5), use(0.5), use(0.5)] == [(1, 1), (1, 31), (1, 60.5), (61, 61), (61, 61.5)]
+    records.stopService()
+    records.startService()
+    assert written(records) == 61.5
+    assert use(0.25) == (61.75, 61.75)
+    records.stopService()
+
+
+def test_a_use_noted_while_an_earlier_one_is_being_written_is_kept(path: Path) -> None:
+    opened = database(path)
+    opened.open()
+    gate: Deferred[None] = Deferred()
+    accounts = SqliteAccounts(opened, Clock())
+    now(accounts.keep_token(TOKEN))
+
+    async def slow(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        await gate
+        return function(*args, **kwargs)
+
+    opened.writing = slow
+    first = later(accounts.used_token(TOKEN.id, 1.0))
+    assert waiting(first)
+    now(accounts.used_token(TOKEN.id, 2.0))
+    gate.callback(None)
+    now(first)
+    assert [token.last_used for token in now(accounts.tokens())] == [2.0]
+    accounts.settle()
+    assert [token.last_used for token in now(SqliteAccounts(opened, Clock()).tokens())] == [2.0]
+    opened.close()
+
+
+def test_a_token_that_was_revoked_before_its_use_was_written_stays_revoked(path: Path) -> None:
+    records = started(path)
+    now(records.accounts.keep_token(TOKEN))
+    for time in (1.0, 2.0):
+        now(records.accounts.used_token(TOKEN.id, time))
+    now(records.accounts.revoke_token(TOKEN.id))
+    now(records.accounts.keep_token(TOKEN))
+    records.stopService()
+    records.startService()
+    assert now(records.accounts.tokens()) == [TOKEN]
+    records.stopService()
+
+
+def test_of_two_processes_the_later_use_stands(path: Path) -> None:
+    """And what one has revoked the other refuses with the next question (S73)."""
+    one, two = started(path), started(path)
+    now(one.accounts.keep_token(TOKEN))
+    now(two.accounts.used_token(TOKEN.id, 20.0))
+    now(one.accounts.used_token(TOKEN.id, 10.0))
+    assert written(one) == 20.0
+    now(two.accounts.used_token(TOKEN.id, 30.0))
+    now(one.accounts.revoke_token(TOKEN.id))
+    assert now(two.accounts.token(TOKEN.id)) is None
+    now(one.files.add("team", FOO, record(WHEEL, digest="a" * 64), "add", "ada"))
+    with pytest.raises(Conflict):
+        now(two.files.add("team", FOO, record(WHEEL, digest="a" * 64), "add", "eve"))
+    assert now(two.files.owner("team", FOO)) == "ada"
+    one.stopService()
+    two.stopService()
+
+
+def test_F54_a_full_disk_stops_nobody_from_logging_in(records: SqliteRecords, lines: list[str]) -> None:
+    """When a token was last used is not worth a failure, during the run or at its end; that a deed is not noted is one."""
+    now(records.accounts.keep_token(TOKEN))
+    now(records._main.write(lambda connection: connection.execute("PRAGMA query_only = ON")))
+    now(records.accounts.used_token(TOKEN.id, 5.0))
+    assert len(lines) == 1
+    told = now(records.accounts.token(TOKEN.id))
+    assert told is not None
+    assert (written(records), told.last_used) == (None, 5.0)
+    with pytest.raises(PypidaemonError):
+        now(records.accounts.note(Deed(5.0, "ada", "", "upload", "foo")))
+    records._accounts.settle()
+    assert len(lines) == 2
+
+
+def test_an_answer_from_the_audit_log_is_bounded(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pypidaemon.records.sqlite_accounts.MOST_DEEDS", 2)
+    for time in (1.0, 2.0, 3.0):
+        now(records.accounts.note(Deed(time, "ada", "", "upload", "foo")))
+    assert [deed.time for deed in now(records.accounts.deeds(0.0, 10))] == [2.0, 3.0]
 
 
 # --- broken things ------------------------------------------------------------------------------------------------------------
@@ -633,6 +876,41 @@ class RealThreads(TestCase):
         assert [await again.ledger.number("root", name, "r1", 0) for name in names] == [serials[name] for name in names]
         assert await again.pages.recall("pypi", names[0]) == Remembered(PAGE, 1.0, 2.0)
         await again.stopService()
+
+    async def test_F100_of_many_founders_at_once_one_wins(self) -> None:
+        """Twenty accounts, one name, different bytes: one file and one owner; and all of that one's own files get in."""
+        records = SqliteRecords(Path(tempfile.mkdtemp()) / "records.sqlite", "records", Clock(), reactor)
+        records.startService()
+        founders = [f"user{number}" for number in range(20)]
+        asked = [
+            Deferred.fromCoroutine(records.files.add("team", FOO, record(WHEEL, digest=f"{number:064x}"), "add", founder))
+            for number, founder in enumerate(founders)
+        ]
+        outcomes = await DeferredList(asked, consumeErrors=True)
+        winners = [founder for founder, (won, _) in zip(founders, outcomes, strict=True) if won]
+        assert len(winners) == 1
+        assert all(failure.check(Conflict) for won, failure in outcomes if not won)
+        assert await records.files.owner("team", FOO) == winners[0]
+        rest = [record(f"foo-1.0-{number}-py3-none-any.whl", digest="a" * 64) for number in range(20)]
+        await gatherResults([Deferred.fromCoroutine(records.files.add("team", FOO, one, "add", winners[0])) for one in rest])
+        assert len((await records.files.page("team", FOO))[1]) == 21
+        await records.stopService()
+
+    async def test_S70_the_last_use_of_a_token_is_written_when_the_threads_have_ended(self) -> None:
+        path = Path(tempfile.mkdtemp()) / "records.sqlite"
+        for time in (5.0, 6.0):
+            records = SqliteRecords(path, "records", Clock(), reactor)
+            records.startService()
+            if time == 5.0:
+                await records.accounts.keep_token(TOKEN)
+            await records.accounts.used_token(TOKEN.id, time)
+            await records.accounts.used_token(TOKEN.id, time + 0.5)
+            await records.stopService()
+        records.startService()
+        token = await records.accounts.token(TOKEN.id)
+        assert token is not None
+        assert token.last_used == 6.5
+        await records.stopService()
 
     async def test_stopping_what_never_started_is_harmless(self) -> None:
         records = SqliteRecords(Path(tempfile.mkdtemp()) / "records.sqlite", "records", Clock(), reactor)

@@ -27,6 +27,9 @@ T = TypeVar("T")
 BUSY_SECONDS = 5.0
 """How long a write waits for another process's before it fails (F68)."""
 
+LARGEST = 2**63 - 1
+"""The largest number that SQLite can compare with."""
+
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 

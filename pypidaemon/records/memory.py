@@ -11,21 +11,19 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject
-from pypidaemon.interfaces import IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.interfaces import IAccountRecords, IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
 from pypidaemon.model import (
     Change,
-    Digest,
     Fact,
-    File,
     Filename,
-    FileRecord,
     NormalizedName,
     ProjectStatus,
     Remembered,
     RememberedNames,
     UpstreamPage,
 )
+from pypidaemon.records.memory_accounts import MemoryAccounts
+from pypidaemon.records.memory_files import MemoryFiles
 from pypidaemon.records.rules import cut, merged, numbered
 from pypidaemon.settings import given
 
@@ -135,89 +133,6 @@ class MemoryLedger:
         return cut(sorted(rows, key=lambda change: (change.serial, change.name)), limit)
 
 
-@implementer(IFileRecords)
-@attrs.define(eq=False)
-class MemoryFiles:
-    """`IFileRecords` in dictionaries: per project its serial and records, per label its history."""
-
-    clock: IReactorTime
-    _projects: dict[Key, tuple[int, dict[Filename, FileRecord]]] = attrs.field(factory=dict, init=False)
-    _history: defaultdict[str, list[Change]] = attrs.field(factory=lambda: defaultdict(list), init=False)
-
-    async def names(self, label: str) -> Mapping[NormalizedName, int]:
-        """Every project recorded and not forgotten, with its serial, in the order of the names."""
-        return {name: serial for (where, name), (serial, _) in sorted(self._projects.items()) if where == label}
-
-    async def page(self, label: str, name: NormalizedName) -> tuple[int, list[FileRecord]]:
-        """
-        The project's serial and its records in the order of their names.
-
-        :raises NoSuchProject: it was never recorded, or was forgotten.
-        """
-        serial, records = self._project(label, name)
-        return serial, [records[filename] for filename in sorted(records)]
-
-    async def record(self, label: str, name: NormalizedName, record: FileRecord, action: str) -> int:
-        """Add a file, or replace the record of that file name, and answer the serial."""
-        _, records = self._projects.get((label, name), (0, {}))
-        return self._happened(label, name, record.version, action, {**records, record.file.filename: record})
-
-    async def amend(self, label: str, name: NormalizedName, filename: Filename, file: File, action: str) -> int:
-        """
-        Change what the page says of a file and answer the serial; version and uploader stay, and so does the file's name.
-
-        :raises NoSuchFile: there is no such record.
-        """
-        _, records = self._projects.get((label, name), (0, {}))
-        if filename not in records:
-            raise NoSuchFile(filename)
-        amended = attrs.evolve(records[filename], file=attrs.evolve(file, filename=filename))
-        return self._happened(label, name, amended.version, action, {**records, filename: amended})
-
-    async def forget(self, label: str, name: NormalizedName, filename: Filename | None, action: str) -> int:
-        """
-        Take a file, or with None the project and all its files, out of the records, and answer the serial.
-
-        A project whose last file goes this way stays, without files (law 3).
-
-        :raises NoSuchFile: the project has no such record.
-        :raises NoSuchProject: there is no such project.
-        """
-        _, records = self._project(label, name)
-        if filename is None:
-            return self._happened(label, name, None, action, None)
-        if filename not in records:
-            raise NoSuchFile(filename)
-        left = {known: record for known, record in records.items() if known != filename}
-        return self._happened(label, name, records[filename].version, action, left)
-
-    async def changes(self, label: str, since: int, limit: int) -> list[Change]:
-        """What happened after `since`, rising, at most `limit` (R146)."""
-        return cut(self._history[label][max(since, 0) :], limit)
-
-    async def references(self, digest: Digest) -> int:
-        """How many records, of any label, name that content as the file itself or as its METADATA."""
-        records = [record for _, records in self._projects.values() for record in records.values()]
-        return sum(digest in (record.file.digest, record.file.core_metadata) for record in records)
-
-    def _project(self, label: str, name: NormalizedName) -> tuple[int, dict[Filename, FileRecord]]:
-        try:
-            return self._projects[label, name]
-        except KeyError:
-            raise NoSuchProject(name) from None
-
-    def _happened(self, label: str, name: NormalizedName, version: str | None, action: str, left: dict[Filename, FileRecord] | None) -> int:
-        """Take the label's next serial, and let the project have the records `left`, or with None be gone."""
-        # Serials begin at 1 and have no gaps, so the row of serial n is the n-th.
-        serial = len(self._history[label]) + 1
-        self._history[label].append(Change(name, version, self.clock.seconds(), action, serial))
-        if left is None:
-            del self._projects[label, name]
-        else:
-            self._projects[label, name] = (serial, left)
-        return serial
-
-
 @implementer(IRecords)
 @attrs.define(eq=False, slots=False)
 class MemoryRecords(Service):
@@ -234,6 +149,7 @@ class MemoryRecords(Service):
     facts: IFileFacts = attrs.field(factory=MemoryFacts, init=False)
     ledger: ILedger = attrs.field(init=False)
     files: IFileRecords = attrs.field(init=False)
+    accounts: IAccountRecords = attrs.field(factory=MemoryAccounts, init=False)
     _identity: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -6,9 +6,18 @@ They stand here once, so that SQLite and memory cannot come to differ in them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from pypidaemon.model import Change, Fact
+import attrs
+
+from pypidaemon.errors import Conflict
+from pypidaemon.model import Change, Digest, Fact, File, Grant, NormalizedName, Standing
+
+FIRST_GRANTS = (Grant("anonymous", "list", "*"), Grant("anonymous", "read", "*"))
+"""What new records grant (design, section 10): everybody may look, nobody may write."""
+
+MOST_DEEDS = 100_000
+"""How many rows of the audit log one answer has at most, some 300 bytes each; whoever wants more asks by time."""
 
 
 def numbered(known: tuple[str, int] | None, revision: str, at_least: int, high: int) -> int:
@@ -51,3 +60,63 @@ def cut(rows: Sequence[Change], limit: int) -> list[Change]:
     torn = rows[limit].serial
     whole = [row for row in rows[:limit] if row.serial < torn]
     return whole or list(rows[:limit])
+
+
+@attrs.frozen
+class Holder:
+    """A record that has a certain file name: in which project it is, and what became of it."""
+
+    name: NormalizedName
+    digest: Digest | None
+    standing: Standing
+
+
+def may_found(name: NormalizedName, founder: str | None, exists: bool, owner: str | None) -> None:
+    """
+    Let nobody found a project that is somebody else's, or nobody's.
+
+    Who founds a project may go on adding to it while those who asked before do not know yet that it exists: of many files of a first
+    release sent at once all are taken (F100).
+
+    :param founder: who is to start the project; None asks for nothing.
+    :param exists: whether the project does; `owner` is then who owns it.
+    :raises Conflict: it exists, and the founder does not own it.
+    """
+    if founder is not None and exists and owner != founder:
+        # Uploaders that skip what "already exists" must not take this for success.
+        raise Conflict(f"the name {name} is taken by a project of somebody else")
+
+
+def is_new(name: NormalizedName, file: File, holders: Sequence[Holder]) -> bool:
+    """
+    Whether the file is to be added to that project; False where it is there already with the same bytes (R165).
+
+    :param holders: the index's records of that file name, in this project or another.
+    :raises Conflict: the file name is taken: by other bytes (R166), by a tombstone (R181), or in another project.
+    """
+    here = [holder for holder in holders if holder.name == name]
+    if not here and holders:
+        raise Conflict(f"File already exists: {file.filename} is in another project")
+    if not here:
+        return True
+    if here[0].standing is Standing.DELETED:
+        raise Conflict(f"the file name {file.filename} was used before and cannot be used again")
+    if file.digest is None or here[0].digest != file.digest:
+        raise Conflict(f"File already exists: {file.filename} has other content")
+    return False
+
+
+def common(versions: Iterable[str]) -> str | None:
+    """The one version that they all are, None where they differ: what a change of several files says in the history."""
+    different = set(versions)
+    return different.pop() if len(different) == 1 else None
+
+
+def later(known: float | None, time: float) -> float:
+    """The later of the two times, of which the first may not be known."""
+    return time if known is None else max(known, time)
+
+
+def order(grant: Grant) -> tuple[str, str, str, str]:
+    """What grants are sorted by."""
+    return grant.subject, grant.right, grant.index, grant.projects

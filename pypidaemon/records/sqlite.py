@@ -1,4 +1,4 @@
-"""Records in SQLite: two databases with their threads, and the four books on them."""
+"""Records in SQLite: two databases with their threads, and the five books on them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon import settings
-from pypidaemon.interfaces import IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.interfaces import IAccountRecords, IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
 from pypidaemon.model import InThread
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_facts import SqliteFacts
 from pypidaemon.records.sqlite_files import SqliteFiles
 from pypidaemon.records.sqlite_ledger import SqliteLedger
@@ -73,9 +74,11 @@ class SqliteRecords(Service):
     facts: IFileFacts = attrs.field(init=False)
     ledger: ILedger = attrs.field(init=False)
     files: IFileRecords = attrs.field(init=False)
+    accounts: IAccountRecords = attrs.field(init=False)
     _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
     _main: Database = attrs.field(init=False, repr=False)
     _cache: Database = attrs.field(init=False, repr=False)
+    _accounts: SqliteAccounts = attrs.field(init=False, repr=False)
     _identity: str = attrs.field(default="", init=False)
 
     log = Logger()
@@ -92,6 +95,7 @@ class SqliteRecords(Service):
         self.facts = SqliteFacts(self._main)
         self.ledger = SqliteLedger(self._main, self.clock)
         self.files = SqliteFiles(self._main, self.clock)
+        self.accounts = self._accounts = SqliteAccounts(self._main, self.clock)
 
     def startService(self) -> None:
         """
@@ -130,5 +134,6 @@ class SqliteRecords(Service):
             self._cache.open()
 
     def _close(self, _: object) -> None:
+        self._accounts.settle()
         self._cache.close()
         self._main.close()

@@ -12,14 +12,11 @@ from zope.interface import implementer
 
 from pypidaemon.interfaces import ILedger
 from pypidaemon.model import Change, NormalizedName
-from pypidaemon.records.database import Database
+from pypidaemon.records.database import LARGEST, Database
 from pypidaemon.records.rules import cut, numbered
 
 REMEMBERED = 50_000
 """How many projects' numbers stay in memory, at some 300 bytes each."""
-
-LARGEST = 2**63 - 1
-"""The largest number that SQLite can compare with."""
 
 Known = tuple[str, int]
 """A revision and its serial, as a row says them."""

@@ -7,9 +7,9 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.errors import Conflict, NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IFileRecords, IRecords
-from pypidaemon.model import Change, Digest, File, FileRecord
+from pypidaemon.model import Change, Digest, File, Filename, FileRecord, Standing
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL, record
 
@@ -29,7 +29,10 @@ FULL = FileRecord(
     ),
     "1.0",
     "grace",
+    Standing.HIDDEN,
+    1_700_000_000.25,
 )
+A, B = "a" * 64, "b" * 64
 
 
 class FileRecordsContract:
@@ -79,7 +82,7 @@ class FileRecordsContract:
         now(files.record("private", FOO, FULL, "add"))
         file = attrs.evolve(FULL.file, yanked=None)
         assert now(files.amend("private", FOO, WHEEL, file, "unyank release")) == 2
-        assert now(files.page("private", FOO)) == (2, [FileRecord(file, "1.0", "grace")])
+        assert now(files.page("private", FOO)) == (2, [attrs.evolve(FULL, file=file)])
 
     def test_amend_what_is_not_there(self, files: IFileRecords) -> None:
         with pytest.raises(NoSuchFile):
@@ -153,3 +156,175 @@ class FileRecordsContract:
         now(files.forget("other", BAR, None, "remove project"))
         now(files.record("other", FOO, record(WHEEL, digest="c" * 64), "add"))
         assert now(files.references(content)) == 0
+
+    @pytest.mark.parametrize("standing", list(Standing))
+    def test_references_count_every_standing(self, files: IFileRecords, standing: Standing) -> None:
+        """What is hidden or deleted can come back, so its bytes are needed."""
+        now(files.record("private", FOO, record(WHEEL, digest=A, standing=standing), "add"))
+        assert now(files.references(Digest(A))) == 1
+
+    # --- adding -------------------------------------------------------------------------------------------------------------------
+
+    def test_add_what_is_new(self, files: IFileRecords, clock: Clock) -> None:
+        clock.advance(5)
+        assert now(files.add("private", FOO, FULL, "new release", None)) == 1
+        assert now(files.page("private", FOO)) == (1, [FULL])
+        assert now(files.add("private", FOO, record(SDIST, digest=A), "add source file", None)) == 2
+        assert now(files.changes("private", 1, 9)) == [Change(FOO, "1.0", 5.0, "add source file", 2)]
+
+    @pytest.mark.parametrize("standing", [Standing.SHOWN, Standing.HIDDEN])
+    def test_R165_the_same_bytes_once_more_change_nothing(self, files: IFileRecords, standing: Standing) -> None:
+        """F99: whoever lost the answer may ask again; uploader, standing and all else stay as they were."""
+        first = record(WHEEL, digest=A, standing=standing)
+        now(files.add("private", FOO, first, "new release", None))
+        now(files.add("private", FOO, record(SDIST, digest=B), "add source file", None))
+        assert now(files.add("private", FOO, attrs.evolve(record(WHEEL, digest=A), uploader="eve"), "add", None)) == 2
+        assert now(files.page("private", FOO))[1][0] == first
+        assert len(now(files.changes("private", 0, 9))) == 2
+
+    @pytest.mark.parametrize(("before", "after"), [(A, B), (A, None), (None, A), (None, None)])
+    def test_R166_other_bytes_are_a_conflict(self, files: IFileRecords, before: str | None, after: str | None) -> None:
+        """Bytes of which nobody knows the digest are never the same."""
+        now(files.record("private", FOO, record(WHEEL, digest=before), "add"))
+        with pytest.raises(Conflict, match="already exists"):
+            now(files.add("private", FOO, record(WHEEL, digest=after), "add", None))
+        assert now(files.page("private", FOO)) == (1, [record(WHEEL, digest=before)])
+        assert len(now(files.changes("private", 0, 9))) == 1
+
+    def test_R181_a_tombstone_is_a_conflict_for_the_same_bytes_too(self, files: IFileRecords) -> None:
+        now(files.add("private", FOO, record(WHEEL, digest=A), "add", None))
+        now(files.place("private", FOO, (WHEEL,), Standing.DELETED, "remove file"))
+        for digest in (A, B):
+            with pytest.raises(Conflict, match="cannot be used again"):
+                now(files.add("private", FOO, record(WHEEL, digest=digest), "add", None))
+        assert now(files.page("private", FOO)) == (2, [record(WHEEL, digest=A, standing=Standing.DELETED)])
+
+    def test_a_file_name_is_one_projects_of_the_index(self, files: IFileRecords) -> None:
+        """Else two pages would list one name with other bytes."""
+        now(files.add("private", FOO, record(WHEEL, digest=A), "add", None))
+        with pytest.raises(Conflict, match="another project"):
+            now(files.add("private", BAR, record(WHEEL, digest=A), "add", None))
+        with pytest.raises(NoSuchProject):
+            now(files.page("private", BAR))
+        assert now(files.add("other", BAR, record(WHEEL, digest=B), "add", None)) == 1
+
+    def test_a_name_that_two_projects_have_is_judged_by_the_projects_own(self, files: IFileRecords) -> None:
+        """`record` does not ask who else has it."""
+        for name, digest in ((FOO, A), (BAR, B)):
+            now(files.record("private", name, record(WHEEL, digest=digest), "add"))
+        assert now(files.add("private", FOO, record(WHEEL, digest=A), "add", None)) == 1
+        assert now(files.add("private", BAR, record(WHEEL, digest=B), "add", None)) == 2
+
+    # --- owners -------------------------------------------------------------------------------------------------------------------
+
+    def test_of_two_founders_one_wins(self, files: IFileRecords) -> None:
+        """The other gets nothing in, not even the same bytes; and no word that an uploader takes for success."""
+        assert now(files.add("private", FOO, record(WHEEL, digest=A), "add", "ada")) == 1
+        for filename, digest in ((WHEEL, A), (WHEEL, B), (SDIST, B)):
+            with pytest.raises(Conflict) as caught:
+                now(files.add("private", FOO, record(filename, digest=digest), "add", "eve"))
+            assert "already exist" not in str(caught.value)
+        assert now(files.owner("private", FOO)) == "ada"
+        assert now(files.page("private", FOO)) == (1, [record(WHEEL, digest=A)])
+
+    def test_F100_a_founder_may_found_with_many_files_at_once(self, files: IFileRecords) -> None:
+        """Those that were authorised while the project was new arrive when it is not; a retry (F99) is one of these."""
+        assert now(files.add("private", FOO, record(WHEEL, digest=A), "add", "ada")) == 1
+        assert now(files.add("private", FOO, record(SDIST, digest=B), "add", "ada")) == 2
+        assert now(files.add("private", FOO, record(WHEEL, digest=A), "add", "ada")) == 2
+        assert now(files.owner("private", FOO)) == "ada"
+
+    def test_nobody_founds_what_nobody_owns(self, files: IFileRecords) -> None:
+        """Also where the project has no file left (law 3)."""
+        now(files.add("private", FOO, record(WHEEL, digest=A), "add", None))
+        now(files.forget("private", FOO, WHEEL, "remove file"))
+        assert now(files.owner("private", FOO)) is None
+        with pytest.raises(Conflict):
+            now(files.add("private", FOO, record(SDIST, digest=A), "add", "ada"))
+        assert now(files.owner("private", FOO)) is None
+
+    def test_a_founding_that_fails_founds_nothing(self, files: IFileRecords) -> None:
+        now(files.add("private", FOO, record(WHEEL, digest=A), "add", None))
+        with pytest.raises(Conflict):
+            now(files.add("private", BAR, record(WHEEL, digest=A), "add", "ada"))
+        assert now(files.owner("private", BAR)) is None
+        assert dict(now(files.names("private"))) == {FOO: 1}
+
+    def test_an_owner_stays_whatever_happens_to_the_files(self, files: IFileRecords) -> None:
+        now(files.add("private", FOO, record(WHEEL, digest=A), "add", "ada"))
+        now(files.record("private", FOO, record(SDIST, digest=A), "add"))
+        now(files.amend("private", FOO, SDIST, File(SDIST, yanked=""), "yank"))
+        now(files.place("private", FOO, (WHEEL,), Standing.HIDDEN, "hide"))
+        now(files.add("private", FOO, record("foo-2.tar.gz", "2", digest=B), "add", None))
+        now(files.forget("private", FOO, WHEEL, "remove file"))
+        assert now(files.owner("private", FOO)) == "ada"
+        now(files.forget("private", FOO, None, "remove project"))
+        assert now(files.owner("private", FOO)) is None
+        assert now(files.owned("ada")) == frozenset()
+        assert now(files.add("private", FOO, record(WHEEL, digest=B), "add", "eve")) == 8
+        assert now(files.owner("private", FOO)) == "eve"
+
+    def test_giving_and_owning(self, files: IFileRecords) -> None:
+        """Per label, without a serial, and an end to what the one before owned (S73)."""
+        with pytest.raises(NoSuchProject):
+            now(files.give("private", FOO, "ada"))
+        now(files.record("private", FOO, record(WHEEL), "add"))
+        now(files.record("private", BAR, record(SDIST), "add"))
+        now(files.record("other", FOO, record(WHEEL), "add"))
+        for label, name in (("private", FOO), ("private", BAR), ("other", FOO)):
+            now(files.give(label, name, "ada"))
+        assert now(files.owned("ada")) == {("private", FOO), ("private", BAR), ("other", FOO)}
+        now(files.give("private", FOO, "eve"))
+        now(files.give("private", BAR, None))
+        assert now(files.owned("ada")) == {("other", FOO)}
+        assert now(files.owned("eve")) == {("private", FOO)}
+        assert now(files.owned("nobody")) == frozenset()
+        assert now(files.owner("private", FOO)) == "eve"
+        assert now(files.owner("private", BAR)) is None
+        assert now(files.owner("nowhere", FOO)) is None
+        assert dict(now(files.names("private"))) == {FOO: 1, BAR: 2}
+
+    # --- standings ----------------------------------------------------------------------------------------------------------------
+
+    def test_place_changes_the_standing_alone(self, files: IFileRecords) -> None:
+        now(files.record("private", FOO, FULL, "add"))
+        for serial, standing in enumerate((Standing.DELETED, Standing.SHOWN, Standing.HIDDEN), 2):
+            assert now(files.place("private", FOO, (WHEEL,), standing, "place")) == serial
+            assert now(files.page("private", FOO)) == (serial, [attrs.evolve(FULL, standing=standing)])
+
+    def test_place_is_one_change_for_all_files(self, files: IFileRecords, clock: Clock) -> None:
+        """The history names the version where it is one; a file named twice is one file."""
+        now(files.record("private", FOO, record(WHEEL, "1.0"), "add"))
+        now(files.record("private", FOO, record(SDIST, "1.0"), "add"))
+        now(files.record("private", FOO, record("foo-2.zip", "2"), "add"))
+        clock.advance(3)
+        assert now(files.place("private", FOO, (WHEEL, SDIST, WHEEL), Standing.HIDDEN, "hide")) == 4
+        assert now(files.place("private", FOO, (WHEEL, Filename("foo-2.zip")), Standing.DELETED, "delete")) == 5
+        assert now(files.changes("private", 3, 9)) == [Change(FOO, "1.0", 3.0, "hide", 4), Change(FOO, None, 3.0, "delete", 5)]
+        standings = {one.file.filename: one.standing for one in now(files.page("private", FOO))[1]}
+        assert standings == {WHEEL: Standing.DELETED, SDIST: Standing.HIDDEN, "foo-2.zip": Standing.DELETED}
+
+    def test_place_where_it_is_already_is_no_change(self, files: IFileRecords) -> None:
+        now(files.record("private", FOO, record(WHEEL, "1.0"), "add"))
+        now(files.record("private", FOO, record(SDIST, "2"), "add"))
+        assert now(files.place("private", FOO, (WHEEL, SDIST), Standing.SHOWN, "show")) == 2
+        assert now(files.place("private", FOO, (), Standing.HIDDEN, "hide")) == 2
+        assert now(files.place("private", BAR, (), Standing.HIDDEN, "hide")) == 0
+        now(files.place("private", FOO, (SDIST,), Standing.HIDDEN, "hide"))
+        now(files.place("private", FOO, (WHEEL, SDIST), Standing.HIDDEN, "hide"))
+        assert [change.version for change in now(files.changes("private", 2, 9))] == ["2", "1.0"]
+
+    def test_place_is_all_or_nothing(self, files: IFileRecords) -> None:
+        now(files.record("private", FOO, record(WHEEL), "add"))
+        for name in (FOO, BAR):
+            with pytest.raises(NoSuchFile):
+                now(files.place("private", name, (WHEEL, SDIST), Standing.DELETED, "delete"))
+        assert now(files.page("private", FOO)) == (1, [record(WHEEL)])
+        assert len(now(files.changes("private", 0, 9))) == 1
+
+    def test_amend_keeps_a_tombstone_and_record_replaces_it(self, files: IFileRecords) -> None:
+        now(files.record("private", FOO, record(WHEEL, digest=A, standing=Standing.DELETED), "add"))
+        now(files.amend("private", FOO, WHEEL, File(WHEEL, yanked=""), "yank"))
+        assert now(files.page("private", FOO))[1][0].standing is Standing.DELETED
+        now(files.record("private", FOO, record(WHEEL, digest=B), "add"))
+        assert now(files.page("private", FOO))[1] == [record(WHEEL, digest=B)]

@@ -1,4 +1,4 @@
-"""The four books, in every place of records that there is."""
+"""The five books, in every place of records that there is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IRecords
 from pypidaemon.records.memory import MemoryRecords
+from tests.contracts.accounts import AccountRecordsContract
 from tests.contracts.file_facts import FileFactsContract
 from tests.contracts.file_records import FileRecordsContract
 from tests.contracts.ledger import LedgerContract
@@ -61,4 +62,8 @@ class TestLedger(LedgerContract):
 
 
 class TestFileRecords(FileRecordsContract):
+    pass
+
+
+class TestAccountRecords(AccountRecordsContract):
     pass

@@ -16,15 +16,20 @@ from twisted.internet.task import Clock
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import (
+    Deed,
     Digest,
     Fact,
     File,
     Filename,
     FileRecord,
+    Grant,
     NormalizedName,
     Remembered,
     RememberedNames,
+    Standing,
+    Token,
     UpstreamPage,
+    User,
     Validators,
 )
 from pypidaemon.records.memory import MemoryRecords
@@ -48,6 +53,12 @@ FILES = st.builds(
     MAYBE_DIGESTS,
 )
 PAGES = st.builds(lambda name, versions: UpstreamPage(name, versions=versions), NAMES, st.sampled_from([(), ("1",), ("1", "2")]))
+STANDINGS = st.sampled_from(list(Standing))
+ACCOUNTS = st.sampled_from(["ada", "eve"])
+IDS = st.sampled_from(["abcdefghijkl", "mnopqrstuvwx"])
+GRANTS = st.builds(
+    Grant, ACCOUNTS | st.just("anonymous"), st.sampled_from(["list", "read", "upload"]), st.sampled_from(["*", "private"]), st.just("*")
+)
 
 
 def outcome(question: Coroutine[Any, Any, Any]) -> Any:
@@ -113,9 +124,53 @@ class Agreement(RuleBasedStateMachine):
     def number(self, label: str, name: NormalizedName, revision: str, at_least: int) -> None:
         self.both("ledger", "number", label, name, revision, at_least)
 
-    @rule(label=LABELS, name=NAMES, file=FILES, version=st.sampled_from(["1", "2"]))
-    def record(self, label: str, name: NormalizedName, file: File, version: str) -> None:
-        self.both("files", "record", label, name, FileRecord(file, version, "ada"), "add")
+    @rule(label=LABELS, name=NAMES, file=FILES, version=st.sampled_from(["1", "2"]), standing=STANDINGS)
+    def record(self, label: str, name: NormalizedName, file: File, version: str, standing: Standing) -> None:
+        self.both("files", "record", label, name, FileRecord(file, version, "ada", standing, self.clock.seconds()), "add")
+
+    @rule(label=LABELS, name=NAMES, file=FILES, version=st.sampled_from(["1", "2"]), founder=st.none() | ACCOUNTS)
+    def add(self, label: str, name: NormalizedName, file: File, version: str, founder: str | None) -> None:
+        self.both("files", "add", label, name, FileRecord(file, version, "ada", uploaded=self.clock.seconds()), "add", founder)
+
+    @rule(label=LABELS, name=NAMES, filenames=st.lists(FILENAMES, max_size=3), standing=STANDINGS)
+    def place(self, label: str, name: NormalizedName, filenames: list[Filename], standing: Standing) -> None:
+        self.both("files", "place", label, name, tuple(filenames), standing, "place")
+
+    @rule(label=LABELS, name=NAMES, account=st.none() | ACCOUNTS)
+    def give(self, label: str, name: NormalizedName, account: str | None) -> None:
+        self.both("files", "give", label, name, account)
+
+    @rule(name=ACCOUNTS, password_hash=st.sampled_from(["", "h"]), disabled=st.booleans())
+    def keep_user(self, name: str, password_hash: str, disabled: bool) -> None:
+        self.both("accounts", "keep_user", User(name, password_hash, disabled))
+
+    @rule(group=st.sampled_from(["staff", "admins"]), name=ACCOUNTS, member=st.booleans())
+    def enrol(self, group: str, name: str, member: bool) -> None:
+        self.both("accounts", "enrol", group, name, member)
+
+    @rule(grant=GRANTS, given=st.booleans())
+    def grant(self, grant: Grant, given: bool) -> None:
+        self.both("accounts", "grant", grant, given)
+
+    @rule(id=IDS, account=ACCOUNTS, expires=st.none() | TIMES, last_used=st.none() | TIMES)
+    def keep_token(self, id: str, account: str, expires: float | None, last_used: float | None) -> None:
+        self.both("accounts", "keep_token", Token(id, account, "a" * 64, "", "*", self.clock.seconds(), expires, last_used))
+
+    @rule(id=IDS)
+    def revoke_token(self, id: str) -> None:
+        self.both("accounts", "revoke_token", id)
+
+    @rule(id=IDS, time=TIMES)
+    def used_token(self, id: str, time: float) -> None:
+        self.both("accounts", "used_token", id, time)
+
+    @rule(time=TIMES, account=ACCOUNTS, done=st.booleans())
+    def note(self, time: float, account: str, done: bool) -> None:
+        self.both("accounts", "note", Deed(time, account, "192.0.2.1", "upload", "private/foo", "", done))
+
+    @rule(since=TIMES, limit=st.integers(-1, 4))
+    def deeds(self, since: float, limit: int) -> None:
+        self.both("accounts", "deeds", since, limit)
 
     @rule(label=LABELS, name=NAMES, filename=FILENAMES, file=FILES)
     def amend(self, label: str, name: NormalizedName, filename: Filename, file: File) -> None:
@@ -140,6 +195,7 @@ class Agreement(RuleBasedStateMachine):
         self.both("pages", "recall_names", label)
         self.both("facts", "known", label, name)
         self.both("files", "page", label, name)
+        self.both("files", "owner", label, name)
 
     @invariant()
     def the_same_is_listed(self) -> None:
@@ -148,6 +204,14 @@ class Agreement(RuleBasedStateMachine):
             assert list(names) == sorted(names)
             self.both("ledger", "serials", label)
             self.both("ledger", "high", label)
+        for account in ("ada", "eve"):
+            self.both("files", "owned", account)
+            self.both("accounts", "user", account)
+            self.both("accounts", "groups", account)
+        for method in ("users", "grants", "tokens"):
+            self.both("accounts", method)
+        for id in ("abcdefghijkl", "mnopqrstuvwx"):
+            self.both("accounts", "token", id)
 
 
 TestAgreement = Agreement.TestCase
