@@ -1,0 +1,180 @@
+"""`pypidaemon user`, `grant`, `ungrant`, `group` and `token`: without a daemon and with a pretended one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pypidaemon.commands import main
+
+INI = "[daemon]\ndata = var\nrecords = r\n[records:r]\nuse = sqlite\npath = var/records.sqlite\n[blobs:blobs]\nuse = directory\npath = var/blobs\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration in a folder of its own, with nothing beside it."""
+    file = tmp_path / "c.ini"
+    file.write_text(INI)
+    return str(file)
+
+
+def run(config: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
+    """What a verb prints, as a process of its own, since each runs a reactor."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pypidaemon", *arguments, "-c", config],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == status, done.stderr
+    assert bool(done.stderr) == (status != 0)
+    return done.stderr if status else done.stdout
+
+
+def test_people_before_the_first_start_of_the_daemon(config: str, tmp_path: Path) -> None:
+    """A whole story: the data folder is made as the daemon makes it, and every verb sees what others did."""
+    assert run(config, "user", "add", "ann", "--password-stdin", stdin="päss word\n") == "added ann\n"
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "var" / "records.sqlite").stat().st_mode) & 0o077 == 0
+    assert run(config, "grant", "ann", "upload", "pypi/Acme_*") == "granted ann upload on pypi/Acme_*\n"
+    assert run(config, "group", "add", "staff", "ann") == "ann is now in staff\n"
+    token = run(config, "token", "add", "ann", "--scope", "upload", "--project", "acme-*", "--expires", "30d")
+    assert token.startswith("pypidaemon-")
+    assert token.count("\n") == 1
+    listed = json.loads(run(config, "token", "ls", "--json"))["tokens"]
+    assert [(one["id"], one["scope"], one["projects"]) for one in listed] == [(token.split("-")[1], "upload", "acme-*")]
+    assert run(config, "user", "ls") == "ann\n  groups: staff\n  upload pypi/acme-*\nanonymous\n  list *\n  read *\n"
+    assert run(config, "token", "revoke", "-", stdin=token) == f"revoked {token.split('-')[1]}\n"
+    assert run(config, "token", "ls") == ""
+    assert run(config, "ungrant", "ann", "upload", "pypi/acme.*") == "took back ann upload on pypi/acme.*\n"
+    assert run(config, "user", "disable", "ann") == "disabled ann\n"
+    assert run(config, "grant", "ann", "read", "pypi", status=1) == "pypidaemon: the user ann is disabled\n"
+    assert "no index pipi (known: private pypi root *)" in run(config, "grant", "anonymous", "read", "pipi", status=1)
+    for file in (tmp_path / "var").rglob("*"):
+        if file.is_file():
+            assert "päss word".encode() not in file.read_bytes()
+            assert token.strip().rpartition("-")[2].encode() not in file.read_bytes()
+
+
+class PretendedDaemon:
+    """Listens on a control socket, notes requests, and gives the next prepared answer to each."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir()
+        self.asked: list[tuple[str, Any]] = []
+        self.answers: list[tuple[int, dict[str, Any] | str]] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                line = stream.readline().decode().rpartition(" ")[0]
+                length = 0
+                while (header := stream.readline().strip()) and header:
+                    if header.lower().startswith(b"content-length:"):
+                        length = int(header.split(b":")[1])
+                self.asked.append((line, json.loads(stream.read(length))))
+                status, answer = self.answers.pop(0)
+                body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+                connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def daemon(config: str) -> Iterator[PretendedDaemon]:
+    pretended = PretendedDaemon(Path(config).parent / "var" / "control.sock")
+    yield pretended
+    pretended.close()
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        ("user add ci", "user/add", {"name": "ci", "password": None}, {"user": "ci", "new": True}, "added ci; without a password"),
+        ("user add ci", "user/add", {"name": "ci", "password": None}, {"user": "ci", "new": False}, "changed ci\n"),
+        ("user disable ci", "user/disable", {"name": "ci"}, {"user": "ci", "disabled": True}, "disabled ci\n"),
+        ("user ls", "user/ls", {}, {"users": [{"name": "a", "disabled": True, "password": False, "groups": [], "grants": []}], "others": {}},
+         "a (disabled, no password)\n"),
+        ("grant a read *", "grant/add", {"name": "a", "right": "read", "place": "*"}, {"changed": False}, "was granted already: a read on *\n"),
+        ("ungrant a read x/y", "grant/remove", {"name": "a", "right": "read", "place": "x/y"}, {"changed": True}, "took back a read on x/y\n"),
+        ("group add g a", "group/add", {"group": "g", "name": "a"}, {"changed": False}, "a is already in g\n"),
+        ("group remove g a", "group/remove", {"group": "g", "name": "a"}, {"changed": True}, "a is no longer in g\n"),
+        ("token add a", "token/add", {"name": "a", "scope": None, "projects": None, "lifetime": None}, {"token": "t"}, "t\n"),
+        ("token add a --scope read --project x-* --expires 2h", "token/add",
+         {"name": "a", "scope": "read", "projects": "x-*", "lifetime": 7200.0}, {"token": "t"}, "t\n"),
+        ("token revoke t", "token/revoke", {"token": "t"}, {"revoked": "i"}, "revoked i\n"),
+        ("token ls", "token/ls", {}, {"tokens": [{"id": "i", "account": "a", "scope": "all", "projects": "*", "expires": None, "last_used": None}]},
+         "i a scope=all projects=* expires=never last-used=never\n"),
+    ],
+)  # fmt: skip
+def test_a_running_daemon_does_it(
+    config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str], story: tuple[str, str, dict[str, Any], dict[str, Any], str]
+) -> None:
+    """It gets exactly this, and what it answers is said: as text, or whole as JSON."""
+    arguments, path, fields, answer, text = story
+    daemon.answers = [(200, answer), (200, answer)]
+    assert main([*arguments.split(), "-c", config]) == 0
+    assert capsys.readouterr().out.startswith(text)
+    assert main([*arguments.split(), "-c", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
+    assert daemon.asked == [(f"POST /people/{path}", fields)] * 2
+
+
+def test_S71_a_password_travels_in_the_body_alone(
+    config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is one line of standard input, to its end."""
+    read, write = os.pipe()
+    os.write(write, "pä ss \r\nmore\n".encode())
+    os.close(write)
+    with os.fdopen(read, encoding="ascii") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        daemon.answers = [(200, {"user": "ann", "new": True})]
+        assert main(["user", "add", "ann", "--password-stdin", "-c", config]) == 0
+    assert daemon.asked == [("POST /people/user/add", {"name": "ann", "password": "pä ss "})]
+    assert capsys.readouterr().out == "added ann\n"
+
+
+def test_what_the_daemon_refuses_is_one_line_and_status_1(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is then done behind its back."""
+    daemon.answers = [(400, "there is no user bob\nrequest id: 1\n")]
+    assert main(["token", "add", "bob", "-c", config]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "there is no user bob" in said.err
+    assert said.err.count("\n") == 1
+    assert not (Path(config).parent / "var" / "records.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["user", "user fly", "user add", "grant ann", "grant ann fly *", "grant ann read", "token add ann --scope admin",
+     "token add ann --expires soon", "token add ann --expires 0s", "token revoke", "group add staff", "user ls x"],
+)  # fmt: skip
+def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments.split()) == 2
+    assert "usage: pypidaemon" in capsys.readouterr().err
