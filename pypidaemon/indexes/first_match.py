@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.interfaces import IContent, IIndex, IRecords
+from pypidaemon.listings import combined
 from pypidaemon.model import Change, Companion, Filename, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references
-from pypidaemon.simple.names import merge
 
 
 @implementer(IIndex)
@@ -30,38 +29,44 @@ class FirstMatch:
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`: the names of all its indexes; a name of several has the serial of the first."""
-        lists = [await index.project_names() for index in self.indexes]
+        lists = tuple([await index.project_names() for index in self.indexes])
         numbers = await self.records.ledger.serials(self.label)
-
-        def entries() -> Iterator[tuple[NormalizedName, int]]:
-            for name, serial in merge([one.entries() for one in lists]):
-                yield name, max(serial, numbers.get(name, 0))
-
-        ends = [one.fresh_until for one in lists if one.fresh_until is not None]
         high = await self.records.ledger.high(self.label)
-        return ProjectList(
-            entries=entries,
+        ends = [one.fresh_until for one in lists if one.fresh_until is not None]
+        whole = ProjectList(
+            entries=lambda: iter(()),
             revision="-".join([*(one.revision for one in lists), str(high)]),
             serial=max([high, *(one.serial for one in lists)]),
             fresh_until=min(ends, default=None),
             source=self.label,
             stale=any(one.stale for one in lists),
         )
+        return combined(lists, lambda name, serial: max(serial, numbers.get(name, 0)), whole)
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
-        """As `IIndex`."""
-        page = await self._page(name)
-        serial = await self.records.ledger.number(self.label, name, page.revision, page.serial)
-        return attrs.evolve(page, serial=serial)
+        """As `IIndex`; fresh for no longer than what the indexes before it know of the absence."""
+        gone = _Gone()
+        for index in self.indexes:
+            try:
+                page = await index.project_page(name)
+            except NoSuchProject as absence:
+                gone.note(absence)
+                continue
+            serial = await serial_of(self.records, self.label, name, page.revision, page.serial)
+            return attrs.evolve(page, serial=serial, fresh_until=gone.sooner(page.fresh_until))
+        raise NoSuchProject(name, gone.until)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`: of the index that has the project; its answer, also that it has no such file, is the answer."""
+        gone = _Gone()
         for index in self.indexes:
             try:
-                return await index.find(name, filename)
-            except NoSuchProject:
+                listed = await index.find(name, filename)
+            except NoSuchProject as absence:
+                gone.note(absence)
                 continue
-        raise NoSuchProject(name)
+            return attrs.evolve(listed, fresh_until=gone.sooner(listed.fresh_until))
+        raise NoSuchProject(name, gone.until)
 
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
         """As `IIndex`: from the index that has the project, and no other."""
@@ -80,10 +85,16 @@ class FirstMatch:
         """As `IIndex`, of all its indexes."""
         return sum([await index.refresh(name) for index in self.indexes])
 
-    async def _page(self, name: NormalizedName) -> ProjectPage:
-        for index in self.indexes:
-            try:
-                return await index.project_page(name)
-            except NoSuchProject:
-                continue
-        raise NoSuchProject(name)
+
+@attrs.define
+class _Gone:
+    """How long the absences met so far are known."""
+
+    until: float | None = None
+
+    def note(self, absence: NoSuchProject) -> None:
+        self.until = self.sooner(absence.until)
+
+    def sooner(self, other: float | None) -> float | None:
+        known = [one for one in (self.until, other) if one is not None]
+        return min(known, default=None)

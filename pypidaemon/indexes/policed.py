@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import blake2b
 
 import attrs
@@ -13,7 +12,9 @@ from zope.interface import implementer
 from pypidaemon.errors import Refused
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import IContent, IIndex, IPolicy, IRecords
+from pypidaemon.listings import combined
 from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references
 from pypidaemon.simple.revision import revise
 
@@ -42,13 +43,12 @@ class Policed:
         numbers = await self.records.ledger.serials(self.label)
         high = await self.records.ledger.high(self.label)
 
-        def entries() -> Iterator[tuple[NormalizedName, int]]:
-            for name, serial in inner.entries():
-                if self._refusal(name, None, now) is None:
-                    yield name, max(serial, numbers.get(name, 0))
+        def shown(name: NormalizedName, serial: int) -> int | None:
+            return max(serial, numbers.get(name, 0)) if self._refusal(name, None, now) is None else None
 
         rules = blake2b("\n".join(repr(policy) for policy in self.policies).encode(), digest_size=8).hexdigest()
-        return attrs.evolve(inner, entries=entries, serial=max(inner.serial, high), revision=f"{inner.revision}-{high}-{rules}")
+        whole = attrs.evolve(inner, serial=max(inner.serial, high), revision=f"{inner.revision}-{high}-{rules}")
+        return combined((inner,), shown, whole)
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""
@@ -56,7 +56,7 @@ class Policed:
         self._check_project(name, now)
         inner = await self.index.project_page(name)
         page = await self.cpu(self._seen, inner, now) if len(inner.files) > 200 else self._seen(inner, now)
-        serial = await self.records.ledger.number(self.label, name, page.revision, inner.serial)
+        serial = await serial_of(self.records, self.label, name, page.revision, inner.serial)
         return attrs.evolve(page, serial=serial)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:

@@ -368,6 +368,50 @@ class OnDiskTests(TestCase):
             await draft.commit(None)
         assert await held(self.store) == set()
 
+    async def test_law_7_a_write_that_still_waits_for_a_thread_never_reaches_another_file_of_the_same_number(self) -> None:
+        for end in ("abort", "commit"):
+            pending: list[Callable[[], Any]] = []
+
+            async def by_hand(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+                pending.append(lambda: function(*args, **kwargs))  # noqa: B023  # run within this round
+                return await Deferred()
+
+            draft = await self.store.draft()
+            draft._disk = by_hand
+            write = Deferred.fromCoroutine(draft.write(b"WHEEL"))
+            write.addErrback(lambda _: None)
+            write.cancel()
+            draft._disk = inline
+            if end == "abort":
+                await draft.abort()
+            else:
+                with pytest.raises(CorruptContent):
+                    await draft.commit(None)
+            # The system gives the lowest number that is free to the next file: here, to somebody's database.
+            victim = self.path.parent / f"records-{end}"
+            victim.write_bytes(b"")
+            with victim.open("r+b", buffering=0) as other:
+                pending.pop()()
+                assert victim.read_bytes() == b"", other
+        assert self.drafts() == []
+
+    async def test_a_disk_that_fails_within_a_write_makes_the_draft_worthless(self) -> None:
+        draft = await self.store.draft()
+        real, done = os.pwrite, []
+
+        def half(descriptor: int, data: Any, position: int) -> int:
+            if done:
+                raise OSError(errno.EIO, "broken")
+            done.append(True)
+            return real(descriptor, data[:2], position)
+
+        self.patch(os, "pwrite", half)
+        with pytest.raises(OSError, match="broken"):
+            await draft.write(b"data")
+        with pytest.raises(CorruptContent):
+            await draft.commit(None)
+        assert await held(self.store) == set()
+
     async def test_a_reading_that_runs_while_its_content_is_closed_gets_its_bytes(self) -> None:
         pending: list[Callable[[], None]] = []
 

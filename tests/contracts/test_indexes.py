@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from pypidaemon.indexes.directory import Directory
 from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.merged import Merged
+from pypidaemon.indexes.pinned import Pinned
 from pypidaemon.indexes.policed import Policed
+from pypidaemon.indexes.private import Private
 from pypidaemon.interfaces import IIndex
+from pypidaemon.model import NormalizedName, Standing
 from pypidaemon.policies import Names
-from tests.contracts.index import IndexContract
+from pypidaemon.testing.archives import core_metadata, make_sdist
+from tests.contracts.hosted_index import SDIST, SDIST_BYTES, WHEEL, WHEEL_BYTES, PlainInspectors, Yard, publish, upload
+from tests.contracts.index import AnyIndexContract, Contents, IndexContract
 from tests.fakes import FakeUpstream
-from tests.gear import inline
+from tests.gear import inline, now
 from tests.house import House
 
 
@@ -38,3 +48,58 @@ class TestPolicedFirstMatchOfPoliced(IndexContract):
         inner = Policed("inner", house.proxy, (Names("names", allow=("alpha", "empty", "absent")),), house.records, house.clock, inline)
         chain = FirstMatch("root", (inner,), house.records)
         return Policed("outer", chain, (), house.records, house.clock, inline)
+
+
+class TestPrivate(AnyIndexContract):
+    @pytest.fixture
+    def contents(self) -> Contents:
+        return Contents(WHEEL_BYTES, core_metadata("alpha", "1.0"), SDIST_BYTES)
+
+    @pytest.fixture
+    def index(self) -> IIndex:
+        house = House()
+        yard = Yard(house.records, house.blobs, house.clock, house.announcements)
+        made = Private("private", house.records, house.blobs, house.clock, inline, house.announcements, PlainInspectors())
+        publish(yard, made, WHEEL, WHEEL_BYTES)
+        publish(yard, made, SDIST, SDIST_BYTES)
+        filename, data = make_sdist("empty", "1.0")
+        publish(yard, made, said=upload(filename, name="empty"), data=data)
+        now(made.place(NormalizedName("empty"), None, Standing.DELETED))
+        return made
+
+
+class TestMerged(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        return Merged("root", (house.new_proxy("none", FakeUpstream("none")), house.proxy), ("other",), house.records, inline)
+
+
+class TestMergedOfNamedProjects(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        return Merged("root", (house.new_proxy("none", FakeUpstream("none")), house.proxy), ("*",), house.records, inline)
+
+
+class TestPinned(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        return Pinned("stable", house.proxy, ("alpha==1.0.0", "empty==3"), house.records, inline)
+
+
+class TestDirectory(AnyIndexContract):
+    @pytest.fixture
+    def contents(self) -> Contents:
+        return Contents(WHEEL_BYTES, core_metadata("alpha", "1.0"), SDIST_BYTES)
+
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> IIndex:
+        house = House()
+        filename, data = make_sdist("empty", "1.0")
+        for name, content in ((WHEEL, WHEEL_BYTES), (SDIST, SDIST_BYTES), (filename, data)):
+            (tmp_path / name).write_bytes(content)
+            os.utime(tmp_path / name, (0, 0))
+        made = Directory("files", tmp_path, house.records, house.clock, inline, house.announcements)
+        now(made.project_page(NormalizedName("empty")))
+        (tmp_path / filename).unlink()
+        now(made.look())
+        return made

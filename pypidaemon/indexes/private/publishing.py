@@ -1,0 +1,195 @@
+"""
+From a written draft to a file on the page: checked, made durable, recorded, announced, in this order (law 7, reliability 7.5).
+
+Whatever is wrong is found before anything is kept. A crash between two steps leaves at most a blob that no record names.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.announcements import Announcements
+from pypidaemon.archives.promising import promises_metadata
+from pypidaemon.errors import Conflict, InvalidUpload, NoSuchProject, PypidaemonError
+from pypidaemon.filenames import belongs, python_tag
+from pypidaemon.flights import Flights
+from pypidaemon.indexes.private.digests import digests
+from pypidaemon.indexes.private.turns import Turns
+from pypidaemon.interfaces import IBlobStore, IDraft, IInspector, IRecords
+from pypidaemon.model import Digest, File, FileRecord, Inspected, InThread, NormalizedName, Published, Standing, Upload
+from pypidaemon.records.rules import Holder, is_new, may_found
+from pypidaemon.simple.entries import clean
+from pypidaemon.uploads import Rules, agree, check_digests
+
+log = Logger()
+
+
+@attrs.frozen
+class _Asking:
+    """Who asks, and for what: the arguments of `IHostedIndex.publish` besides the draft."""
+
+    upload: Upload
+    account: str
+    founding: bool
+    replacing: bool
+
+
+@attrs.define
+class Publisher:
+    """
+    Takes uploads for one private index.
+
+    `turns` are those of the index: of two uploads to one project the second looks at the records when the first is in them (F100). Archives are
+    inspected before the turn, so that many files of a release are inspected at once.
+    """
+
+    label: str
+    records: IRecords
+    blobs: IBlobStore
+    clock: IReactorTime
+    cpu: InThread
+    announcements: Announcements
+    inspector: IInspector
+    rules: Rules
+    overwrite: bool
+    turns: Turns[NormalizedName]
+    flights: Flights[object, Published] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    keeping: Flights[object, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    """Sidecars on their way to the store, each beside its file."""
+
+    async def publish(self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool) -> Published:
+        """As `IHostedIndex.publish`."""
+        asking = _Asking(upload, account, founding, replacing and self.overwrite)
+        try:
+            size = draft.written
+            found = await self._digests(upload, draft)
+            inspected = await self._inspected(asking, draft, Digest(found["sha256"]))
+        except BaseException:
+            await draft.abort()
+            draft.close()
+            raise
+        # From here on whoever leaves stops nothing: what the records took must be announced, and only who waits for them knows when.
+        return await self.flights.join(object(), lambda: self._settle(asking, draft, size, found, inspected))
+
+    async def _digests(self, upload: Upload, draft: IDraft) -> dict[str, str]:
+        if not belongs(upload.filename, upload.name):
+            raise InvalidUpload(f"the file name {upload.filename} is not one of the project {upload.name}")
+        found = await digests(draft, {"sha256", "blake2b_256", *(algorithm for algorithm, _ in upload.digests)}, self.cpu)
+        check_digests(upload, found)
+        return found
+
+    async def _inspected(self, asking: _Asking, draft: IDraft, digest: Digest) -> Inspected | None:
+        """What the archive says; None where the very same file is here, which was inspected when it came."""
+        if await self._known(asking, digest) is not None:
+            return None
+        inspected = await self.inspector.inspect(draft, asking.upload)
+        agree(asking.upload, inspected, self.rules)
+        return inspected
+
+    async def _settle(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected | None) -> Published:
+        """Take the file in turn, unless it is here by now; what was true before the inspection need not be true any more."""
+        try:
+            async with self.turns.of(asking.upload.name):
+                known = await self._known(asking, Digest(found["sha256"]))
+                if known is not None:
+                    return known
+                if inspected is None:
+                    raise Conflict(f"{asking.upload.filename} was removed while it was uploaded again")
+                return await self._take(asking, draft, size, found, inspected)
+        finally:
+            # After a commit this does nothing.
+            await draft.abort()
+            draft.close()
+
+    async def _known(self, asking: _Asking, digest: Digest) -> Published | None:
+        """
+        What to answer where the very same file is here (R165, F99); None where it is to be taken.
+
+        :raises Conflict: it may not be taken.
+        """
+        upload = asking.upload
+        try:
+            serial, records = await self.records.files.page(self.label, upload.name)
+        except NoSuchProject:
+            return None
+        may_found(upload.name, asking.account if asking.founding else None, True, await self.records.files.owner(self.label, upload.name))
+        record = next((record for record in records if record.file.filename == upload.filename), None)
+        if record is None:
+            return None
+        if record.standing is not Standing.DELETED and record.file.digest != digest and asking.replacing:
+            return None
+        new = File(upload.filename, hashes=(("sha256", digest),))
+        if is_new(upload.name, new, [Holder(upload.name, record.file.digest, record.standing)]):
+            return None
+        return Published(record.file, record.version, serial, repeated=True)
+
+    async def _take(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected) -> Published:
+        """Make it durable, then record it, then tell (law 7). A blob whose record is refused is left to the janitor, since others may need it."""
+        upload = asking.upload
+        document = inspected.metadata if promises_metadata(upload.filename, inspected.metadata) else None
+        digest, sidecar = await self._commit(draft, Digest(found["sha256"]), document)
+        now = self.clock.seconds()
+        blake = found["blake2b_256"]
+        file = File(
+            filename=upload.filename,
+            path=f"{blake[:2]}/{blake[2:4]}/{blake[4:]}/{upload.filename}",
+            hashes=(("sha256", digest), *((algorithm, found[algorithm]) for algorithm in ("md5",) if algorithm in found)),
+            size=size,
+            upload_time=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            requires_python=clean(inspected.requires_python or "").strip() or None,
+            core_metadata=sidecar,
+        )
+        record = FileRecord(file, inspected.version, asking.account, uploaded=now)
+        try:
+            serial = await self._record(asking, record)
+        finally:
+            # Also where it failed: whether the records took it before they failed is not known here.
+            self.announcements.announce(upload.name)
+        log.info("{label}: {account} uploaded {file}, sha256 {digest}",
+                 label=self.label, account=asking.account, file=upload.filename, digest=digest)  # fmt: skip
+        return Published(file, record.version, serial)
+
+    async def _record(self, asking: _Asking, record: FileRecord) -> int:
+        upload, files = asking.upload, self.records.files
+        if asking.replacing:
+            try:
+                _, records = await files.page(self.label, upload.name)
+            except NoSuchProject:
+                records = []
+            if any(known.file.filename == upload.filename for known in records):
+                return await files.record(self.label, upload.name, record, f"replace file {upload.filename}")
+        action = f"add {python_tag(upload.filename)} file {upload.filename}"
+        founder = asking.account if asking.founding else None
+        return await files.add(self.label, upload.name, record, action, founder)
+
+    async def _commit(self, draft: IDraft, expected: Digest, document: bytes | None) -> tuple[Digest, Digest | None]:
+        """Make file and sidecar durable, both at once: an upload spends most of its time waiting for the disk."""
+        if document is None:
+            return await draft.commit(expected), None
+        sidecar, key = document, object()
+        kept: list[Digest] = []
+
+        async def keep() -> None:
+            kept.append(await self._keep(sidecar))
+
+        self.keeping.start(key, keep)
+        digest = await draft.commit(expected)
+        if self.keeping.flying(key):
+            await self.keeping.join(key, keep)
+        # Where it failed while nobody waited for it, the second try fails where it is heard.
+        return digest, kept[0] if kept else await self._keep(sidecar)
+
+    async def _keep(self, document: bytes) -> Digest:
+        """Make that document a blob."""
+        draft = await self.blobs.draft()
+        try:
+            await draft.write(document)
+            return await draft.commit(None)
+        finally:
+            # After a commit this does nothing.
+            await draft.abort()
+            draft.close()
