@@ -9,6 +9,8 @@ by the disk alone and never by a reader, so memory stays flat however slow one o
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Hashable
 from contextlib import closing
 from functools import partial
 
@@ -24,8 +26,9 @@ from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, Pypidaemon
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IMeasured
 from pypidaemon.model import Digest
-from pypidaemon.transfers import Checks, Reader, Transfer, agree
+from pypidaemon.transfers import READ, Checks, Reader, Transfer, agree
 from pypidaemon.transfers import Want as Want
+from pypidaemon.waits import TookTooLong, within
 
 RESUMES = 3
 """How often a transfer that broke off is taken up again (F8)."""
@@ -33,7 +36,11 @@ RESUMES = 3
 PATIENCE = 0.2
 """Seconds to wait before the first of these; each further wait is twice as long."""
 
+QUEUE = 30.0
+"""Seconds that a download waits for its turn at most; clients have gone by then."""
+
 _UNNAMED = "of this file"
+_SOUND = 1000
 
 
 @implementer(IMeasured)
@@ -55,9 +62,11 @@ class Spool(Service):
     """How many of the failed ones brought other bytes than promised (F15)."""
     resumed: int = attrs.field(init=False, default=0)
     bytes_in: int = attrs.field(init=False, default=0)
-    _transfers: dict[str, Transfer] = attrs.field(init=False, factory=dict, repr=False)
+    _transfers: dict[Hashable, Transfer] = attrs.field(init=False, factory=dict, repr=False)
     _flights: Flights[Transfer, None] = attrs.field(init=False, repr=False)
     _slots: DeferredSemaphore = attrs.field(init=False, repr=False)
+    _sound: set[tuple[Digest, int | None]] = attrs.field(init=False, factory=set, repr=False)
+    """Blobs found good although a page promised another size, so that such a page costs their reading once."""
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -89,13 +98,13 @@ class Spool(Service):
         :raises CorruptContent: it is not what was promised.
         :raises StorageFull: there is no room for it.
         """
-        while (transfer := self._transfers.get(want.key)) is None:
+        while (transfer := self._transfers.get(want.flight)) is None:
             landed = self.landed
-            stored = await self._stored(want.digest)
+            stored = await self._stored(want)
             if stored is not None:
                 return stored
             # While the store was asked, a download of the same may have begun or even landed.
-            if want.key not in self._transfers and self.landed == landed:
+            if want.flight not in self._transfers and self.landed == landed:
                 return await self._hand_out(want, self._begin(want))
         return await self._hand_out(want, Reader(transfer))
 
@@ -110,16 +119,42 @@ class Spool(Service):
             raise
         return reader
 
-    async def _stored(self, digest: Digest | None) -> IContent | None:
-        if digest is None:
+    async def _stored(self, want: Want) -> IContent | None:
+        """
+        The blob, if it is held and as long as promised.
+
+        One of another length is a file that the disk has cut, or the page is wrong (F62). The blob may be somebody else's only copy, so its
+        own bytes decide, not the page: damaged, it is set aside and fetched again.
+
+        :raises CorruptContent: the blob is sound, so the promise is not.
+        """
+        if want.digest is None:
             return None
         try:
-            return await self.blobs.open(digest)
+            content = await self.blobs.open(want.digest)
         except NoSuchBlob:
             return None
+        try:
+            if want.size in (None, content.size):
+                want.bound(content.size or 0)
+                return content
+            known = (want.digest, content.size)
+            if known in self._sound or await _sha256(content) == want.digest:
+                self._sound.add(known)
+                if len(self._sound) > _SOUND:
+                    self._sound.clear()
+                agree(want.size, content.size)
+        except BaseException:
+            content.close()
+            raise
+        content.close()
+        self._log.warn("the blob {digest} is damaged: it has {size} bytes of {promised}; it is fetched again",
+                       digest=want.digest, size=content.size, promised=want.size)  # fmt: skip
+        await self.blobs.remove(want.digest)
+        return None
 
     def _begin(self, want: Want) -> Reader:
-        transfer = self._transfers[want.key] = Transfer(want, want.size)
+        transfer = self._transfers[want.flight] = Transfer(want, want.size)
         self.started += 1
         # The first reader is there before the download, which may be done before it first pauses.
         reader = Reader(transfer)
@@ -129,7 +164,7 @@ class Spool(Service):
     async def _fly(self, transfer: Transfer) -> None:
         want = transfer.want
         try:
-            await self._slots.acquire()
+            await self._take_turn()
             try:
                 digest = await self._carry(transfer)
             finally:
@@ -147,9 +182,15 @@ class Spool(Service):
         self.landed += 1
         self._end(transfer, digest)
 
+    async def _take_turn(self) -> None:
+        try:
+            await within(self.clock, QUEUE, self._slots.acquire())
+        except TookTooLong:
+            raise UpstreamUnavailable(_UNNAMED, "too many other files are being fetched") from None
+
     def _end(self, transfer: Transfer, outcome: Digest | Exception) -> None:
         # First off the list, so that a reader who is told and asks again gets a new download.
-        del self._transfers[transfer.want.key]
+        del self._transfers[transfer.want.flight]
         transfer.end(outcome)
 
     async def _carry(self, transfer: Transfer) -> Digest:
@@ -183,6 +224,7 @@ class Spool(Service):
     async def _pour(self, transfer: Transfer, body: IBody, checks: Checks) -> None:
         """Add what a body brings beyond what is here already; where they overlap they must be equal."""
         transfer.size = agree(transfer.size, body.total)
+        transfer.want.bound(transfer.size or 0)
         if transfer.draft is None:
             transfer.draft = await self.blobs.draft()
             transfer.bell.ring()
@@ -202,6 +244,7 @@ class Spool(Service):
             position += len(data)
             if transfer.size is not None and position > transfer.size:
                 raise CorruptContent(f"upstream sends more than the {transfer.size} bytes promised")
+            transfer.want.bound(position)
             if fresh := data[known:]:
                 await transfer.draft.write(fresh)
                 checks.update(fresh)
@@ -227,6 +270,14 @@ class Spool(Service):
             raise UpstreamUnavailable(_UNNAMED, "the file went away while it was fetched") from error
         self.resumed += 1
         return body
+
+
+async def _sha256(content: IContent) -> str:
+    digest, offset = hashlib.sha256(), 0
+    while piece := await content.read(offset, READ):
+        digest.update(piece)
+        offset += len(piece)
+    return digest.hexdigest()
 
 
 async def _exactly(draft: IDraft, offset: int, count: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +30,12 @@ TAIL = 64 * 2**10
 READ = 256 * 2**10
 """The most bytes that one read of a file under way gives."""
 
+LARGEST = 16 * 2**30
+"""How many bytes a file may have whose size nobody promised: no index has any that comes near."""
+
+CHECKED = 4
+"""How many hashes besides sha256 are made of a file at most; a page may promise as many as it likes, and each costs time."""
+
 RECENT = 256 * 2**10
 """How many of the bytes that came last stay in memory, for readers who keep pace; at least one piece, however long."""
 
@@ -39,7 +45,7 @@ class Want:
     """
     What somebody wants to read, where it comes from, and what is promised of it.
 
-    Of several wants with one key that overlap, the first one's source, promises and `landed` count.
+    Wants that overlap share one transfer where they are of one `flight`; then the first one's `source` and `landed` count.
 
     :param key: what makes two wants the same: the sha256 where known, else `label/project/filename`.
     :param source: starts the transfer at an offset; raises NoSuchFile or UpstreamUnavailable.
@@ -48,6 +54,9 @@ class Want:
     :param checks: other hashes the page promises, as (algorithm, hexadecimal digest); those that hashlib knows are verified too.
     :param landed: called with digest and size when the blob is durable and before any reader gets the tail, so that a record can be
         made (law 7); what it raises fails the transfer.
+    :param origin: names whom `source` asks. Two upstreams that promise the same digest are asked apart: one that is slow, or whose
+        bytes are wrong, must not do harm to those who asked the other.
+    :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
     """
 
     key: str
@@ -56,6 +65,24 @@ class Want:
     size: int | None = None
     checks: tuple[tuple[str, str], ...] = ()
     landed: Callable[[Digest, int], Awaitable[None]] | None = None
+    origin: str = ""
+    at_most: int | None = None
+
+    @property
+    def flight(self) -> Hashable:
+        """What wants must have in common to share a transfer: source and promises, so that nobody else's can fail it."""
+        return (self.key, self.origin, self.digest, self.size, self.checks, self.at_most)
+
+    def bound(self, size: int) -> None:
+        """
+        Insist that a file of this wanted kind may have so many bytes.
+
+        :raises CorruptContent: it may not.
+        """
+        if self.at_most is not None and size > self.at_most:
+            raise CorruptContent(f"upstream has more than the {self.at_most} bytes that it may be")
+        if self.at_most is None and self.size is None and size > LARGEST:
+            raise CorruptContent(f"upstream has more than the {LARGEST} bytes that any file may be")
 
 
 @attrs.define(eq=False)
@@ -66,9 +93,11 @@ class Checks:
 
     @classmethod
     def of(cls, want: Want) -> Checks:
-        """Those that `want` promises and this Python can make."""
-        expected = []
+        """Those that `want` promises and this Python can make, the first `CHECKED` of them."""
+        expected: list[tuple[str, Any, str]] = []
         for algorithm, value in want.checks:
+            if len(expected) == CHECKED:
+                break
             # The names are upstream's, and which ones hashlib lists but cannot make differs from system to system.
             with suppress(ValueError, TypeError):
                 function = hashlib.new(algorithm.lower(), usedforsecurity=False)

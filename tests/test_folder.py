@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.folder import LISTS, LOCK, DataFolder
+from pypidaemon.services.ordered import CannotStart, OrderedService
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
 
 
@@ -156,3 +157,51 @@ class SocketTests(TestCase):
         stopping = service.stopService()
         assert stopping is not None
         await stopping
+
+    def test_a_missing_folder_is_told_from_a_missing_file(self) -> None:
+        """For public sockets, with and without a lock beside them, and for the private one; the path is in the line (S87)."""
+        gone = self.folder() / "gone"
+        for text in (f"unix:{gone}/a\\:b", f"unix:{gone}/a\\:b:lockfile=0", f"unix:mode=660:address={gone}/a\\:b"):
+            service = PublicSocket(text, serverFromString(reactor, text), Factory.forProtocol(Protocol))
+            with pytest.raises(PypidaemonError) as caught:
+                service.privilegedStartService()
+            assert str(caught.value) == f"cannot listen on {gone}/a:b: the folder {gone} is missing"
+        with pytest.raises(PypidaemonError, match=f"cannot listen on {gone}/{CONTROL}: the folder {gone} is missing"):
+            PrivateSocket(reactor, gone / CONTROL, Factory.forProtocol(Protocol)).startService()
+
+    def test_a_unix_socket_that_another_process_listens_on_is_left_to_it(self) -> None:
+        """Its lock says so; the path is in the line that ends the start."""
+        path = self.folder() / "x.sock"
+        Path(f"{path}.lock").symlink_to(str(os.getpid()))
+        service = PublicSocket(f"unix:{path}", serverFromString(reactor, f"unix:{path}"), Factory.forProtocol(Protocol))
+        with pytest.raises(CannotStart, match=f"cannot listen on {path}: Cannot acquire lock"):
+            OrderedService([service]).privilegedStartService()
+        assert not service.running
+
+    def test_a_lock_that_cannot_be_made_is_told_by_the_path_of_the_socket(self) -> None:
+        """Where its name is too long, for one; the folder may be somebody else's, for another."""
+        path = self.folder() / ("x" * 252)
+        service = PublicSocket(f"unix:{path}", serverFromString(reactor, f"unix:{path}"), Factory.forProtocol(Protocol))
+        with pytest.raises(PypidaemonError, match=f"cannot listen on {path}: File name too long"):
+            service.privilegedStartService()
+        assert not service.running
+
+    async def test_a_socket_says_where_it_listens(self) -> None:
+        """With the port that it was given; a wildcard is an address that works, and a word about the others."""
+        path = self.folder() / "x.sock"
+        for text, address in (
+            ("tcp:0:interface=127.0.0.1", "http://127.0.0.1:{port}/"),
+            ("tcp:0", "http://127.0.0.1:{port}/ and at every other address of this machine"),
+            ("tcp6:0:interface=\\:\\:1", "http://[::1]:{port}/"),
+            (f"unix:{path}", f"unix:{path}"),
+        ):
+            service = PublicSocket(text, serverFromString(reactor, text), Factory.forProtocol(Protocol))
+            assert service.address() == text
+            service.startService()
+            assert service._port is not None
+            host = service._port.getHost()
+            assert service.address() == address.format(port=getattr(host, "port", None))
+            stopping = service.stopService()
+            assert stopping is not None
+            await stopping
+            assert service.address() == text

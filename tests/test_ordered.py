@@ -53,9 +53,11 @@ def test_children_start_in_order_and_stop_in_reverse_each_awaited() -> None:
     stopping = whole.stopService()
     assert diary[6:] == ["stop c", "stop b"]
     assert waiting(stopping)
+    assert whole.stopping == "Noted b"
     slow.stopped.callback(None)
     now(stopping)
     assert diary[8:] == ["stop a"]
+    assert whole.stopping == ""
 
 
 def test_a_child_that_fails_to_stop_keeps_none_from_stopping(no_logged_failures: list[dict[str, Any]]) -> None:
@@ -84,7 +86,11 @@ def test_a_child_that_fails_to_stop_keeps_none_from_stopping(no_logged_failures:
         ),
         (
             CannotListenError(None, "/x.sock", OSError(98, "Address already in use")),
-            "pypidaemon: cannot listen on * port /x.sock: Address already in use",
+            "pypidaemon: cannot listen on /x.sock: Address already in use",
+        ),
+        (
+            CannotListenError(None, b"/x.sock", "Cannot acquire lock"),
+            "pypidaemon: cannot listen on /x.sock: Cannot acquire lock",
         ),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import attrs
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from pypidaemon.interfaces import IBody
 from pypidaemon.model import Digest
-from pypidaemon.transfers import READ, RECENT, SMALL, TAIL, Reader, Transfer, Want
+from pypidaemon.transfers import CHECKED, READ, RECENT, SMALL, TAIL, Checks, Reader, Transfer, Want
 from tests.gear import later, now, waiting
 
 
@@ -104,3 +106,9 @@ def test_recent_bytes_are_those_of_the_draft(pieces: list[bytes], offset: int, l
     recent = it.transfer.recent(offset, limit)
     assert recent == it.paper.data[offset : offset + len(recent)]
     assert len(recent) <= limit
+
+
+def test_S53_a_page_that_promises_many_hashes_costs_no_more_than_a_few() -> None:
+    """All that this Python can make would take 50 ms for each piece."""
+    promised = tuple((algorithm, "0") for algorithm in sorted(hashlib.algorithms_guaranteed))
+    assert len(Checks.of(Want("key", nowhere, checks=promised))._expected) == CHECKED

@@ -1,4 +1,4 @@
-"""Files as the system has them: descriptors that threads read from, and the ways in which there can be no room."""
+"""Files as the system has them: descriptors that threads use, and the ways in which there can be no room."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
 from pypidaemon.errors import StorageFull
 from pypidaemon.model import InThread
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when there is no room: volume or inodes, quota, file-size limit (F53, F56, F57)."""
@@ -52,28 +55,36 @@ class OpenFile:
     def __attrs_post_init__(self) -> None:
         self._shut = weakref.finalize(self, os.close, self.descriptor)
 
-    async def read(self, disk: InThread, offset: int, limit: int) -> bytes:
+    async def use(self, disk: InThread, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Give the bytes at `offset`, at most `limit`.
+        Run `function` on a thread; the descriptor stays open until it has run, also where whoever waits for it has long left.
 
         :raises ValueError: it was closed before; this is a mistake of the caller.
         """
         with self._lock:
             if not self._wanted:
-                raise ValueError("read from closed content")
+                raise ValueError("use of closed content")
             self._using += 1
-        return await disk(self._read, offset, limit)
+        return await disk(self._used, function, *args, **kwargs)
+
+    async def read(self, disk: InThread, offset: int, limit: int) -> bytes:
+        """
+        Give the bytes at `offset`, at most `limit`.
+
+        :raises ValueError: as `use`.
+        """
+        return await self.use(disk, os.pread, self.descriptor, limit, offset)
 
     def close(self) -> None:
-        """Close it as soon as the last reading has ended."""
+        """Close it as soon as the last use has ended."""
         with self._lock:
             self._wanted = False
             if not self._using:
                 self._shut()
 
-    def _read(self, offset: int, limit: int) -> bytes:
+    def _used(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return os.pread(self.descriptor, limit, offset)
+            return function(*args, **kwargs)
         finally:
             with self._lock:
                 self._using -= 1

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.errors import CorruptContent, StorageFull
-from pypidaemon.interfaces import IDraft
+from pypidaemon.interfaces import IDraft, IInFile
 from pypidaemon.model import Digest, InThread
 from pypidaemon.waits import Bell
 
@@ -73,7 +73,7 @@ class Growth:
         return max(self.size - offset, 0)
 
 
-@implementer(IDraft)
+@implementer(IDraft, IInFile)
 @attrs.define(eq=False)
 class FileDraft:
     """
@@ -93,6 +93,8 @@ class FileDraft:
     _closed: bool = attrs.field(init=False, default=False)
     _hash: Any = attrs.field(init=False, factory=hashlib.sha256)
     _written: int = attrs.field(init=False, default=0)
+    _unsure: bool = attrs.field(init=False, default=False)
+    """Whether a write is under way, or ended in a way that leaves it open how much of it is here."""
 
     @classmethod
     def create(cls, folder: str, disk: InThread, shelve: Callable[[str, Digest], None]) -> FileDraft:
@@ -114,10 +116,26 @@ class FileDraft:
                 return cls(path, file, disk, shelve)
             file.close()
 
+    @property
+    def written(self) -> int:
+        """How many bytes there are so far."""
+        return self._growth.size
+
+    @property
+    def path(self) -> str:
+        """Where the file is until commit moves it or abort removes it."""
+        return os.path.abspath(self._path)
+
     async def write(self, data: bytes) -> None:
         """Append `data`; as `IDraft.write`."""
         self._growth.writable()
-        await self._disk(self._append, data)
+        self._unsure = True
+        try:
+            await self._file.use(self._disk, self._append, data)
+        except StorageFull:
+            self._unsure = False
+            raise
+        self._unsure = False
         self._growth.grew(len(data))
 
     async def read(self, offset: int, limit: int) -> bytes:
@@ -129,7 +147,10 @@ class FileDraft:
         """Make it a blob; as `IDraft.commit`."""
         self._growth.writable()
         try:
-            digest = await self._disk(self._settle, expected, self._growth.size)
+            # A writer that was cancelled, or whose disk failed, does not know how much of what it wrote is here, or still will be.
+            if self._unsure:
+                raise CorruptContent("a write to the draft was interrupted")
+            digest = await self._file.use(self._disk, self._settle, expected)
         except Exception:
             await self.abort()
             raise
@@ -168,10 +189,7 @@ class FileDraft:
         self._hash.update(data)
         self._written = position
 
-    def _settle(self, expected: Digest | None, size: int) -> Digest:
-        # A writer that was cancelled while it wrote does not know how much of that is here.
-        if self._written != size:
-            raise CorruptContent("a write to the draft was interrupted")
+    def _settle(self, expected: Digest | None) -> Digest:
         digest = Digest(self._hash.hexdigest())
         if expected is not None and digest != expected:
             raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")

@@ -60,6 +60,11 @@ class MemoryDraft:
     _data: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _growth: Growth = attrs.field(init=False, factory=Growth)
 
+    @property
+    def written(self) -> int:
+        """How many bytes there are so far."""
+        return self._growth.size
+
     async def write(self, data: bytes) -> None:
         """Append `data`; as `IDraft.write`."""
         self._growth.writable()

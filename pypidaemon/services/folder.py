@@ -21,6 +21,9 @@ LOCK = "lock"
 LISTS = "lists"
 """The name of the folder for rendered project lists below the data folder: made again by each daemon, so emptied at its start."""
 
+NAMES = "names"
+"""The name of the folder for upstreams' project lists below the data folder: what is kept there is remembered in the records."""
+
 
 @attrs.define(eq=False, slots=False)
 class DataFolder(Service):

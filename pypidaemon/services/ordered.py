@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -38,6 +39,8 @@ class OrderedService(MultiService):
     """
 
     log = Logger()
+    stopping = ""
+    """The child that is being waited for while this stops, in words for the log; "" at any other time."""
 
     def __init__(self, children: Iterable[IService]) -> None:
         MultiService.__init__(self)
@@ -75,10 +78,12 @@ class OrderedService(MultiService):
         for child in reversed(list(self)):
             if not child.running:
                 continue
+            self.stopping = _called(child)
             try:
                 await maybeDeferred(child.stopService)
             except Exception:  # noqa: BLE001  # the outermost loop of a service: the lock must be let go whatever a child does
                 self.log.failure("A part of the daemon did not stop cleanly: {child!r}", child=child)
+        self.stopping = ""
 
     def _undo(self) -> None:
         # The process is about to end, and the reactor may never run, so nothing here can be waited for.
@@ -96,14 +101,25 @@ class OrderedService(MultiService):
             raise CannotStart(f"pypidaemon: {error}") from error
         except CannotListenError as error:
             undo()
-            where = f"{error.interface or '*'} port {error.port}" if error.port is not None else str(error.interface)
-            raise CannotStart(f"pypidaemon: cannot listen on {where}: {_words(error.socketError)}") from error
+            raise CannotStart(f"pypidaemon: cannot listen on {_place(error)}: {_words(error.socketError)}") from error
         except (OSError, OverflowError) as error:
             undo()
             raise CannotStart(f"pypidaemon: cannot start: {_words(error)}") from error
 
 
-def _words(error: Exception) -> str:
+def _called(child: IService) -> str:
+    known = (getattr(child, word, None) for word in ("description", "label", "name"))
+    return " ".join([type(child).__name__, *[word for word in known if isinstance(word, str)][:1]])
+
+
+def _place(error: CannotListenError) -> str:
+    # Twisted calls the path of a UNIX socket a port, and gives it as bytes.
+    if isinstance(error.port, bytes | str):
+        return os.fsdecode(error.port)
+    return f"{error.interface or '*'} port {error.port}" if error.port is not None else str(error.interface)
+
+
+def _words(error: Exception | str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IReactorUNIX, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
@@ -22,6 +24,8 @@ CONTROL = "control.sock"
 
 LONGEST_SOCKET = 107
 """How many bytes the path of a UNIX socket may have on Linux (unix(7): `sun_path` less its final NUL)."""
+
+_UNIX = re.compile(r"unix:(?:(?:.*:)?address=)?((?:[^:\\=]|\\.)+)(?::|\Z)")
 
 
 @attrs.define(eq=False, slots=False)
@@ -38,20 +42,35 @@ class PublicSocket(Service):
     factory: Factory[Any]
     log = Logger()
     _bound: Deferred[IListeningPort | None] | None = attrs.field(init=False, default=None, repr=False)
+    _port: IListeningPort | None = attrs.field(init=False, default=None, repr=False)
 
     def privilegedStartService(self) -> None:
         """
         Bind.
 
+        :raises PypidaemonError: a UNIX socket cannot be made; the line names its path, and says so where the folder for it is missing.
         :raises Exception: whatever the endpoint raises; a port that is taken is a `CannotListenError`.
         """
         Service.privilegedStartService(self)
         self.running = 1
         at_once: list[Failure] = []
-        listening = self.endpoint.listen(self.factory).addErrback(at_once.append)
-        if at_once:
+        found = _UNIX.match(self.description)
+        path = Path(re.sub(r"\\(.)", r"\1", found[1])) if found else None
+        try:
+            if path is not None:
+                _see_folder(path)
+            listening = self.endpoint.listen(self.factory).addErrback(at_once.append)
+            if at_once:
+                at_once[0].raiseException()
+        except OSError as error:
             self.running = 0
-            at_once[0].raiseException()
+            # Twisted makes a lock beside a UNIX socket first, and the name of that says little.
+            if path is None:
+                raise
+            raise PypidaemonError(f"cannot listen on {path}: {error.strerror or error}") from error
+        except Exception:
+            self.running = 0
+            raise
         self._bound = listening.addCallback(self._late, at_once)
 
     def startService(self) -> None:
@@ -60,16 +79,30 @@ class PublicSocket(Service):
         if self._bound is None:
             self.privilegedStartService()
 
+    def address(self) -> str:
+        """Where it listens, for people: the URL of a port, the path of a UNIX socket, and until it is bound what the configuration says."""
+        if self._port is None:
+            return self.description
+        host: Any = self._port.getHost()
+        if isinstance(host, UNIXAddress):
+            return f"unix:{os.fsdecode(host.name or b'')}"
+        scheme = "https" if self.description.startswith(("ssl:", "tls:")) else "http"
+        everywhere = host.host in ("0.0.0.0", "::")  # noqa: S104  # recognised, not bound
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)  # noqa: S104  # as above
+        url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{host.port}/"
+        return f"{url} and at every other address of this machine" if everywhere else url
+
     def stopService(self) -> Deferred[None] | None:
         """Take no more connections; fires when the port is closed."""
         Service.stopService(self)
-        bound, self._bound = self._bound, None
+        bound, self._bound, self._port = self._bound, None, None
         return None if bound is None else bound.addCallback(lambda port: Deferred.fromCoroutine(_closed(port)))
 
     def _late(self, port: IListeningPort | None, failures: list[Failure]) -> IListeningPort | None:
         # Only an endpoint that cannot tell at once comes here with a failure; the daemon runs by then, and other sockets may work.
         for failure in failures:
             self.log.failure("Cannot listen on {description}", failure, description=self.description)
+        self._port = port
         return port
 
 
@@ -77,6 +110,12 @@ async def _closed(port: IListeningPort | None) -> None:
     stopping = port.stopListening() if port is not None else None
     if stopping is not None:
         await stopping
+
+
+def _see_folder(path: Path) -> None:
+    """Tell a missing folder from a missing file, which the system does not do when a socket is made."""
+    if not path.parent.is_dir():
+        raise PypidaemonError(f"cannot listen on {path}: the folder {path.parent} is missing")
 
 
 @attrs.define(eq=False, slots=False)
@@ -103,6 +142,7 @@ class PrivateSocket(Service):
         :raises PypidaemonError: there is something else of that name, or the folder does not let us.
         """
         Service.startService(self)
+        _see_folder(self.path)
         try:
             if stat.S_ISSOCK(self.path.lstat().st_mode):
                 self.path.unlink()

@@ -31,6 +31,8 @@ from pypidaemon.upstreams.routes import Proxy, Routes, routes
 from pypidaemon.upstreams.sieve import Sieve, Sieved
 from pypidaemon.upstreams.tunnel import Tunnel
 
+UNPRIVILEGED = 1024
+"""Below this port stand the services of a machine itself, which hold no files."""
 TUNNEL_DEADLINE = 10.0
 """Seconds for a proxy to answer CONNECT."""
 _CREATORS = 64
@@ -77,13 +79,31 @@ class _Pool(HTTPConnectionPool):
             HTTPConnectionPool._putConnection(self, key, connection)
 
 
+@attrs.frozen
+class Trusted:
+    """
+    The hosts that need no public address, and where: on the ports of the web, the index's own, and those from 1024 on.
+
+    An index may keep its files on another port of its host (N6). But a page that names the mail, secure shell or printer port of the
+    machine, which may be this one, wants no file (docs/decisions/0005).
+    """
+
+    hosts: frozenset[str]
+    own_port: int | None = None
+
+    def at(self, port: int) -> frozenset[str]:
+        """The hosts that are trusted on that port: all or none."""
+        usual = port in (80, 443, self.own_port) or port >= UNPRIVILEGED
+        return self.hosts if usual else frozenset()
+
+
 @implementer(IAgentEndpointFactory)
 @attrs.define(eq=False)
 class _Endpoints:
     """Makes the connections for one way of going out: directly, or through one proxy."""
 
     reactor: Any
-    trusted: frozenset[str]
+    trusted: Trusted
     trust: Trust
     timeout: float
     live: dict[Sieve, int]
@@ -96,7 +116,7 @@ class _Endpoints:
         host = uri.host.decode("ascii").lower()
         endpoint: IStreamClientEndpoint
         if self.proxy is None:
-            endpoint = GuardedEndpoint(self.reactor, host, uri.port, self.trusted, self.timeout, uri.scheme == b"https")
+            endpoint = GuardedEndpoint(self.reactor, host, uri.port, self.trusted.at(uri.port), self.timeout, uri.scheme == b"https")
         else:
             endpoint = Tunnel(self.to_proxy(self.proxy), self.proxy, self.reactor, host, uri.port, TUNNEL_DEADLINE)
         if uri.scheme == b"https":
@@ -127,7 +147,7 @@ class Outbound:
     """
 
     _reactor: Any
-    _trusted: frozenset[str]
+    _trusted: Trusted
     _routes: Routes
     _trust: Trust
     _timeout: float
@@ -146,7 +166,7 @@ class Outbound:
         parsed = URI.fromBytes(uri)
         scheme, host = parsed.scheme.decode("ascii", "replace"), parsed.host.decode("ascii", "replace").lower()
         try:
-            check_host(host, self._trusted)
+            check_host(host, self._trusted.at(parsed.port))
         except AddressRefused as error:
             return fail(error)
         proxy = self._routes.proxy_for(scheme, host, parsed.port)
@@ -184,6 +204,7 @@ def outbound(
     reactor: Any,
     *,
     trusted_hosts: frozenset[str],
+    own_port: int | None = None,
     ca_file: Path | None = None,
     proxy: str | Secret = "env",
     connect_timeout: float = 3.0,
@@ -195,6 +216,7 @@ def outbound(
 
     :param reactor: provides `IReactorTCP`, `IReactorTime` and `IReactorPluggableNameResolver`.
     :param trusted_hosts: lower-case hosts that may have addresses which are not public.
+    :param own_port: a port below 1024 on which they are trusted besides those of http and https.
     :param ca_file: PEM certificates of authorities to be trusted besides the machine's.
     :param proxy: as `pypidaemon.upstreams.routes.proxy_choice` gives it.
     :param connect_timeout: seconds for one address.
@@ -208,4 +230,4 @@ def outbound(
     pool.maxPersistentPerHost = pool_size
     pool.cachedConnectionTimeout = 60
     ways = routes(proxy, os.environ if environ is None else environ)
-    return Outbound(reactor, trusted_hosts, ways, trust, connect_timeout, pool)
+    return Outbound(reactor, Trusted(trusted_hosts, own_port), ways, trust, connect_timeout, pool)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IHealth
@@ -39,10 +40,12 @@ class Health:
 
     :param clock: tells the time and nothing else.
     :param random: gives numbers from 0 up to 1, for the jitter.
+    :param label: what the log calls it; without one its coming and going is not logged.
     """
 
     _clock: IReactorTime
     _random: Callable[[], float] = randomness.random
+    _label: str = ""
     state: str = attrs.field(default="up", init=False)
     cause: str = attrs.field(default="", init=False)
     since: float = attrs.field(init=False)
@@ -51,6 +54,7 @@ class Health:
     _held_until: float = attrs.field(default=0.0, init=False)
     _strikes: int = attrs.field(default=0, init=False)
     _bell: Bell = attrs.field(factory=Bell, init=False)
+    _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.since = self._clock.seconds()
@@ -124,10 +128,21 @@ class Health:
     def _enter(self, state: str, cause: str) -> None:
         was_up = self.state == "up"
         if state != self.state:
-            self.since = self._clock.seconds()
+            now = self._clock.seconds()
+            self._tell(state, cause, now - self.since)
+            self.since = now
         self.state, self.cause = state, cause
         if was_up and state != "up":
             self._bell.ring()
+
+    def _tell(self, state: str, cause: str, lasted: float) -> None:
+        """One line at each change, since nobody looks at an upstream until installs fail."""
+        if not self._label:
+            return
+        if state == "up":
+            self._log.info("upstream {label} is up again after {lasted:.0f} s", label=self._label, lasted=lasted)
+        else:
+            self._log.warn("upstream {label} is {state}: {cause}", label=self._label, state=state, cause=cause)
 
     def _jittered(self) -> float:
         return self._interval * (1 - JITTER + 2 * JITTER * self._random())

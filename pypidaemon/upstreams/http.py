@@ -17,7 +17,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
-from pypidaemon import __version__
+from pypidaemon import __version__, passage
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IBody, IMeasured, IRecords, IUpstream
 from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
@@ -79,7 +79,7 @@ class HttpUpstream(Service):
     _exchange: Exchange = attrs.field(init=False, repr=False)
     _out: IAgent = attrs.field(init=False, repr=False)
     _own: Outbound | None = attrs.field(default=None, init=False, repr=False)
-    _via: str | None = attrs.field(default=None, init=False)
+    _mark: str | None = attrs.field(default=None, init=False)
     _pages: DeferredSemaphore = attrs.field(init=False, repr=False)
     _bodies: DeferredSemaphore = attrs.field(init=False, repr=False)
 
@@ -88,7 +88,7 @@ class HttpUpstream(Service):
             self._index = target(self.url)
         except BadTarget as error:
             raise ValueError(f"url: {error}") from None
-        self.health = Health(self.clock, self.random)
+        self.health = Health(self.clock, self.random, self.label)
         authorization = None
         if self.username is not None or self.password is not None:
             # Tokens are sent with the user name that the public index chose for them, where none is given.
@@ -103,6 +103,7 @@ class HttpUpstream(Service):
             self._own = outbound(
                 self.reactor,
                 trusted_hosts=frozenset([self._index.host]),
+                own_port=self._index.port,
                 ca_file=self.ca_file,
                 proxy=self.proxy,
                 connect_timeout=self.limits.connect,
@@ -174,6 +175,9 @@ class HttpUpstream(Service):
             check_file(self._index, wanted)
         except BadTarget as error:
             raise self._exchange.fail(str(error)) from error
+        # Whoever is known not to answer is not waited for by each client anew; hosts of files alone have no such name to lose (F33).
+        if wanted.host == self._index.host and not self.health.may_ask():
+            raise self._exchange.fail(self.health.cause or "it does not answer", self.health)
         # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
         fields = {**await self._fields(), "Accept-Encoding": "identity"}
         if offset:
@@ -284,9 +288,9 @@ class HttpUpstream(Service):
         return NotModified(max_age=headers.lifetime(answer.response, self.max_age), serial=headers.serial(answer.response))
 
     async def _fields(self) -> dict[str, str]:
-        if self._via is None:
-            self._via = f"1.1 pypidaemon-{await self.records.identity()}"
-        return {"User-Agent": AGENT, "Via": self._via}
+        if self._mark is None:
+            self._mark = f"pypidaemon-{await self.records.identity()}"
+        return {"User-Agent": AGENT, "Via": passage.via(self._mark)}
 
     async def _send(self, url: str, sent: Headers) -> IResponse:
         response: IResponse = await self._out.request(b"GET", url.encode("ascii"), sent, None)
@@ -294,7 +298,10 @@ class HttpUpstream(Service):
 
     async def _enter_bodies(self) -> Callable[[], None]:
         """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
-        await self._bodies.acquire()
+        try:
+            await within(self.clock, self.limits.queue, self._bodies.acquire())
+        except TookTooLong:
+            raise self._exchange.fail("too many other files are being fetched from it") from None
         held = [self._bodies]
 
         def leave() -> None:

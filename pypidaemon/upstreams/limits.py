@@ -17,7 +17,7 @@ class Limits:
 
     `page_size` is the largest page, decoded: the largest known one is 10 MiB (F29, F18). `ratio` is the highest compression that is
     believed once more than `ratio_from` bytes came out; real pages reach 20 (S53). `redirects` as S50. Pages and bodies have
-    separate shares of the connections, so that long downloads never hold up a page (R210). Reading a page smaller than
+    separate shares of the connections, so that long downloads never hold up a page (R210); nobody waits longer than `queue` for a body's. Reading a page smaller than
     `thread_from` takes less time than handing it to a thread.
     """
 
@@ -34,4 +34,5 @@ class Limits:
     redirects: int = 5
     pages_at_once: int = 10
     bodies_at_once: int = 16
+    queue: float = 30.0
     thread_from: int = 32 << 10

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from pypidaemon.upstreams.addresses import AddressRefused, GuardedEndpoint, check_host, is_clean_host, is_public
+from pypidaemon.upstreams.agent import Trusted
 from tests.gear import now
 
 NONE: frozenset[str] = frozenset()
@@ -141,3 +142,13 @@ class RealResolver(TestCase):
         endpoint = GuardedEndpoint(reactor, "localhost", 9, NONE, 1.0)
         with pytest.raises(AddressRefused):
             await endpoint.connect(Factory.forProtocol(Protocol))
+
+
+@pytest.mark.parametrize(
+    ("port", "trusted"), [(80, True), (443, True), (81, False), (22, False), (25, False), (1024, True), (8080, True), (0, False)]
+)
+def test_S48_N6_the_upstreams_host_is_trusted_where_an_index_may_keep_files(port: int, trusted: bool) -> None:
+    """And its services are not."""
+    hosts = frozenset({"index.example"})
+    assert Trusted(hosts).at(port) == (hosts if trusted else NONE)
+    assert Trusted(hosts, 81).at(81) == hosts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IHealth
@@ -137,3 +138,20 @@ def test_F40_probes_are_few_and_never_cease(steps: list[tuple[str, float]], jitt
         assert (health.cause == "") == (health.state == "up")
     clock.advance(3601)
     assert health.may_ask()
+
+
+def test_its_coming_and_going_is_logged() -> None:
+    """One line at each change, with the reason and how long it lasted; retries and repeated failures add none."""
+    clock, seen = Clock(), []
+    health = Health(clock, lambda: 0.5, "pypi")
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        health.failed("no route")
+        health.failed("no route")
+        clock.advance(90)
+        health.succeeded()
+        health.succeeded()
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    lines = [formatEvent(event) for event in seen if str(event.get("log_namespace")).startswith("pypidaemon.upstreams")]
+    assert lines == ["upstream pypi is down: no route", "upstream pypi is up again after 90 s"]

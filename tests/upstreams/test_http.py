@@ -13,12 +13,14 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
+from pypidaemon import passage
+from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.model import NormalizedName, NotModified, Validators
 from pypidaemon.settings import Secret
 from pypidaemon.testing import Fault, TestIndex
 from pypidaemon.testing.faults import gzip_bomb, portal, redirect_loop, wrong_project
 from pypidaemon.upstreams.http import ACCEPT, HttpUpstream
+from pypidaemon.upstreams.limits import Limits
 from tests.gear import later
 from tests.upstreams.parts import QUICK, Saying, broken, make, page, serve, started, whole
 
@@ -181,6 +183,38 @@ class AgainstIndex(TestCase):
         assert self.upstream.health.state == "up"
         assert self.upstream.requests > sent
 
+    async def test_S48_N6_the_index_cannot_point_us_at_the_services_of_its_machine(self) -> None:
+        assert await cause(self.upstream.fetch_body("http://127.0.0.1:25/x.whl", 0)) == "the host is not a public address"
+        assert self.upstream.health.state == "up"
+
+    async def test_S59_a_name_from_a_url_is_one_line_without_control_characters(self) -> None:
+        with pytest.raises(NoSuchFile) as caught:
+            await self.upstream.fetch_body(self.served.url + "/packages/x%0A2026-01-01%20forged%1B%5B31m%E2%80%AE", 0)
+        assert str(caught.value) == "no such file: x 2026-01-01 forged?[31m?"
+
+    async def test_L9_the_daemons_before_us_are_named_to_those_behind_us(self) -> None:
+        async def answered(via: str) -> None:
+            passage.note([via])
+            await self.fetch()
+
+        await Deferred.fromCoroutine(answered("1.1 pypidaemon-before"))
+        assert self.index.requests[-1].headers["via"] == "1.1 pypidaemon-before, 1.1 pypidaemon-0123456789abcdef"
+        await self.fetch()
+        assert self.index.requests[-1].headers["via"] == "1.1 pypidaemon-0123456789abcdef"
+
+    async def test_F33_F40_a_host_that_is_known_not_to_answer_is_not_waited_for_by_each_file(self) -> None:
+        self.upstream.health.failed("it refuses connections")
+        sent = self.upstream.requests
+        for _ in range(3):
+            with pytest.raises(UpstreamUnavailable) as caught:
+                await self.upstream.fetch_body(self.url(), 0)
+            assert caught.value.cause == "it refuses connections"
+            assert caught.value.retry_after >= 1
+        assert self.upstream.requests == sent
+        # A host of files that is not the index's own has a life of its own.
+        assert "address" in await cause(self.upstream.fetch_body("http://nothing.invalid/x.whl", 0))
+        assert self.upstream.requests == sent + 1
+
     async def test_S47_S51_urls_that_are_never_asked(self) -> None:
         secure = make("https://index.example/simple/")
         for url, why in (
@@ -326,10 +360,22 @@ class AgainstIndex(TestCase):
         for status in (404, 500, 206):
             self.index.break_("*", Fault(status=status))
             for _ in range(20):
+                # Else the third in a row that is wrong would have been the last one asked.
+                self.upstream.health.succeeded()
                 with pytest.raises(Exception, match=r"no such file|unavailable"):
                     await self.upstream.fetch_body(self.url(), 0)
+        self.upstream.health.succeeded()
         self.index.heal()
         await whole(await self.upstream.fetch_body(self.url(), 0))
+
+    async def test_F30_nobody_waits_for_a_place_among_the_bodies_for_ever(self) -> None:
+        upstream = started(self, self.served.simple, limits=Limits(bodies_at_once=1, queue=0.05))
+        large = self.index.path("large", self.index.add("large", "1.0", size=8_000_000))
+        first = await upstream.fetch_body(self.served.url + large, 0)
+        assert await cause(upstream.fetch_body(self.url(), 0)) == "too many other files are being fetched from it"
+        assert upstream.health.state == "up"
+        first.close()
+        await whole(await upstream.fetch_body(self.url(), 0))
 
     async def test_connections_are_used_again(self) -> None:
         for _ in range(5):
