@@ -17,6 +17,7 @@ from isal import igzip
 from twisted.logger import Logger
 
 from pypidaemon.model import InThread, NormalizedName
+from pypidaemon.readings import Reading, Readings
 from pypidaemon.shelf import Shelf
 from pypidaemon.simple.negotiation import choose_coding
 
@@ -24,6 +25,7 @@ CODINGS = ("zstd", "gzip")
 """What answers are stored in, besides as they are, best first: uv asks for zstd, pip for gzip, nobody for brotli."""
 LIMIT = 48 << 20
 """Bytes of bodies held: some thousands of projects, compressed."""
+_OVERHEAD = 2048
 _WORTH_COMPRESSING = 512
 _LARGE = 64 << 10
 
@@ -51,6 +53,23 @@ class State:
     source: str
     fresh_until: float | None
     stale: bool = False
+
+
+@attrs.frozen
+class Making:
+    """
+    All that an answer is made of.
+
+    :param render: makes the body; it runs on a thread.
+    :param accepted: the `Accept-Encoding` lines of who asks first.
+    :param lasting: whether it may be kept; not where something that belongs in it could not be had just now.
+    """
+
+    state: State
+    content_type: str
+    render: Callable[[], bytes]
+    accepted: Sequence[str]
+    lasting: bool = True
 
 
 @attrs.define
@@ -83,8 +102,8 @@ class Answer:
 
     @property
     def weight(self) -> int:
-        """Bytes held."""
-        return sum(len(body) for body in self.bodies.values())
+        """Bytes held, with what Python itself needs for them."""
+        return _OVERHEAD + sum(len(body) for body in self.bodies.values())
 
 
 def compress(body: bytes, coding: str) -> bytes:
@@ -112,7 +131,7 @@ class Answers:
 
     cpu: InThread
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
-    _generation: int = attrs.field(default=0, init=False)
+    readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
 
@@ -126,23 +145,21 @@ class Answers:
             return None
         return answer
 
-    async def make(self, key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], accepted: Sequence[str]) -> Answer:
+    async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
         """
-        The answer of that key in that state: the one held where it is of the same revision and serial, else rendered now, on a thread.
+        The answer of that key: the one held where it is of the same revision and serial, else rendered now, on a thread.
 
-        :param render: makes the body.
-        :param accepted: the `Accept-Encoding` lines of who asks first.
+        :param reading: begun by `readings.of(key.project)` before the index was asked; an answer that was overtaken serves this request and no other.
         """
         held = self._shelf.get(key)
-        if held is not None and (held.state.revision, held.state.serial) == (state.revision, state.serial):
+        if held is not None and (held.state.revision, held.state.serial) == (made.state.revision, made.state.serial):
             self.hits += 1
-            held.state = state
+            if reading.holds:
+                held.state = made.state
             return held
         self.misses += 1
-        generation = self._generation
-        answer = await self.cpu(_made, key, state, content_type, render, accepted)
-        if generation == self._generation:
-            # Something announced meanwhile may have been about this project: then the answer serves this request and no other.
+        answer = await self.cpu(_rendered, key, made)
+        if reading.holds and made.lasting:
             self._shelf.put(key, answer, answer.weight)
         return answer
 
@@ -159,7 +176,7 @@ class Answers:
 
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: drop what was made of that project, or of all."""
-        self._generation += 1
+        self.readings.spoil(name)
         self._shelf.drop_where(lambda key: name is None or key.project == name)
 
     @property
@@ -171,12 +188,12 @@ class Answers:
         return len(self._shelf)
 
 
-def _made(key: AnswerKey, state: State, content_type: str, render: Callable[[], bytes], accepted: Sequence[str]) -> Answer:
-    body = render()
-    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{state.revision}\n{state.serial}\n".encode()
+def _rendered(key: AnswerKey, made: Making) -> Answer:
+    body = made.render()
+    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{made.state.revision}\n{made.state.serial}\n".encode()
     tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
-    answer = Answer(state, content_type, tag, len(body), {"": body})
-    coding = answer.coding(accepted)
+    answer = Answer(made.state, made.content_type, tag, len(body), {"": body})
+    coding = answer.coding(made.accepted)
     if coding:
         answer.bodies[coding] = compress(body, coding)
         if len(body) >= _LARGE:

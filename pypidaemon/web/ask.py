@@ -63,7 +63,7 @@ class Headers:
 @attrs.frozen
 class Ask:
     """
-    One request. Its body is no part of it: no route reads one yet, and the channel lets it go as it comes.
+    One request. Its body is no part of it: whoever takes one is given it as it comes (`pypidaemon.web.intake`).
 
     `segments` is the path split at "/", each piece decoded once: `/simple/a%2Bb/` is `("simple", "a+b", "")`, a last ""
     is a trailing slash, and `/` is `("",)`. A segment never holds a slash, a backslash or a control character, is

@@ -12,19 +12,21 @@ VARY = ("Vary", "Accept, Accept-Encoding")
 FOR_BROWSERS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "X-PyPI-Last-Serial"))
 
 
-def cache_control(state: State, now: float) -> str:
+def cache_control(state: State, now: float, private: bool) -> str:
     """
     `Cache-Control` of an index answer: what is left of upstream's freshness, at most 600 s (R76); `no-cache` for what is ours and for what is
-    stale, so that nobody below us keeps it (R75). Never `no-store` (R78).
+    stale, so that nobody below us keeps it (R75). Never `no-store` (R78). What not everybody may see is `private` (R77).
     """
     if state.fresh_until is None or state.stale:
-        return "no-cache"
-    return f"public, max-age={freshness.remaining(now, state.fresh_until)}"
+        return "private, no-cache" if private else "no-cache"
+    return f"{'private' if private else 'public'}, max-age={freshness.remaining(now, state.fresh_until)}"
 
 
-def index_headers(state: State, now: float) -> list[tuple[str, str]]:
-    """Everything but the validators and the content's own fields."""
-    headers = [("Cache-Control", cache_control(state, now)), VARY, ("X-Pypidaemon-Index", state.source), *FOR_BROWSERS]
+def index_headers(state: State, now: float, private: bool) -> list[tuple[str, str]]:
+    """Everything but the validators and the content's own fields. Scripts of other sites read only what everybody may (R66)."""
+    headers = [("Cache-Control", cache_control(state, now, private)), VARY, ("X-Pypidaemon-Index", state.source)]
+    if not private:
+        headers += FOR_BROWSERS
     if state.serial > 0:
         headers.append(("X-PyPI-Last-Serial", str(state.serial)))
     if state.stale:
@@ -32,9 +34,9 @@ def index_headers(state: State, now: float) -> list[tuple[str, str]]:
     return headers
 
 
-def answer_reply(ask: Ask, answer: Answer, coding: str, body: bytes, now: float) -> Reply:
+def answer_reply(ask: Ask, answer: Answer, coding: str, body: bytes, now: float, private: bool) -> Reply:
     """A ready answer to this request: 304 where the client's validator matches (R73, R74), else the body in that coding."""
-    headers = validated_headers(answer, coding, now)
+    headers = [("ETag", answer.etag(coding)), *index_headers(answer.state, now, private)]
     if is_known(ask, answer, coding):
         return Reply(304, tuple(headers))
     headers.append(("Content-Type", answer.content_type))
@@ -48,8 +50,3 @@ def is_known(ask: Ask, answer: Answer, coding: str) -> bool:
     """Whether the client says that it has this answer in this coding."""
     asked = ask.headers.every("if-none-match")
     return bool(asked) and matches(asked, answer.etag(coding))
-
-
-def validated_headers(answer: Answer, coding: str, now: float) -> list[tuple[str, str]]:
-    """The headers that a 200 and a 304 share."""
-    return [("ETag", answer.etag(coding)), *index_headers(answer.state, now)]

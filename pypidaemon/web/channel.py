@@ -5,9 +5,13 @@ The head of a request is held back here until it is whole, judged as bytes, and 
 endless head costs one small buffer, every refusal is an answer and not a silent close (S64), and what two parsers could read in
 two ways (RFC 9112 §11.2) never reaches the second one (S55).
 
+A body that somebody takes (`pypidaemon.web.intake`) is passed on only when it is wanted. Meanwhile its bytes wait here, before any
+parser, and the transport is not read from; that is our slowness, so no time of the client's runs.
+
 Of Twisted's channel this relies on: `line_mode` is true exactly while a head is expected; `allHeadersReceived`,
-`allContentReceived`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; and every other complaint
-of the parser ends in `_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py` notices when one of these changes.
+`allContentReceived`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; the first of these does
+no more than ours does; and every other complaint of the parser ends in `_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py`
+notices when one of these changes.
 """
 
 from __future__ import annotations
@@ -22,7 +26,8 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
 from pypidaemon.web.heads import Limits as Limits
-from pypidaemon.web.heads import early_refusal, refusal
+from pypidaemon.web.heads import early_refusal, refusal, request_line
+from pypidaemon.web.intake import Room
 from pypidaemon.web.reply import phrase
 
 
@@ -36,12 +41,14 @@ _Channel: Any = HTTPChannel
 
 class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries no types
     """
-    A connection from a client. Made by the site's factory, which sets `limits` and `callLater` and hears of the end by `ended`.
+    A connection from a client. Made by the site's factory, which sets `limits`, `room` and `callLater` and hears of the end by `ended`.
 
     A refused request is answered by one bare line and the connection closes; requests sent behind it are never looked at.
     """
 
     limits = Limits()
+    room: Room | None = None
+    """How large a body may be; None is `Limits.body` for all."""
     _log = Logger(namespace="pypidaemon.web")
 
     def __init__(self) -> None:
@@ -52,8 +59,15 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         self._head = b""
         self._skipped = False
         self._over = False
+        self._line = (b"", b"", b"")
+        self.largest = 0
+        self._coming = False
         self._body = 0
         self._body_before = 0
+        self._expected = False
+        self._holding = False
+        self._clogged = False
+        self._lingers = False
         self._timers: dict[str, IDelayedCall] = {}
 
     # What comes in.
@@ -61,11 +75,17 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client, or from Twisted where they were kept while the request before them was being answered."""
         self._waiting.append(data)
+        if self._holding:
+            # What was read before the transport stopped, or another of its users made it go on.
+            self.transport.pauseProducing()
+        self._feed()
+
+    def _feed(self) -> None:
         if self._feeding:
             return
         self._feeding = True
         try:
-            while self._waiting and not self._over:
+            while self._waiting and not self._over and not self._holding:
                 data = b"".join(self._waiting)
                 self._waiting.clear()
                 if self.line_mode:
@@ -95,7 +115,9 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         whole = self._head if end < 0 else self._head[: end + 4]
         status = early_refusal(whole, seen, self.limits)
         if status is None and end >= 0:
-            status = refusal(whole, self.limits)
+            self._line = method, target, _ = request_line(whole)
+            self.largest = self.limits.body if self.room is None else self.room(method, target)
+            status = refusal(whole, self.limits, self.largest)
         if status is not None:
             self.refuse(status)
             return
@@ -110,28 +132,95 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         super().dataReceived(whole)
 
     def _more_body(self, data: bytes) -> None:
-        if "body" in self._timers:
+        if self._coming:
             self._body += len(data)
             # Framing counts too: a body of one-byte chunks is work like any other.
-            if self._body > 2 * self.limits.body + 64 * 1024:
+            if self._body > 2 * self.largest + 64 * 1024:
                 self.refuse(413)
                 return
         super().dataReceived(data)
 
     def allHeadersReceived(self) -> None:
-        """A head has been parsed: watch how its body comes, and let Twisted say `100 Continue` where it is asked to."""
+        """
+        A head has been parsed: where a body belongs to it, ask what becomes of that, and then watch how it comes.
+
+        `100 Continue` is said where it is asked for, and once there is somebody to take the body, or it is known to mean nothing.
+        """
         if self._over:
             return
-        if self.length != 0:
-            self._body = self._body_before = 0
-            self._start("body", self.limits.body_window, self._watch_body)
-        super().allHeadersReceived()
+        request = self.requests[-1]
+        request.method, request.uri, request.clientproto = self._line
+        self.persistent = self.checkPersistence(request, self._line[2])
+        request.gotLength(self.length)
+        if self.length == 0:
+            return
+        self._coming = True
+        self._body = self._body_before = 0
+        self._expected = self._line[2] == b"HTTP/1.1" and request.requestHeaders.hasHeader(b"Expect")
+        intake = request.received()
+        if self._over:
+            return
+        if intake is None:
+            self.largest = min(self.largest, self.limits.body)
+            if self.length is not None and self.length > self.largest:
+                self.refuse(413)
+                return
+            self.welcome()
+        elif not intake.ready:
+            self.hold()
+            return
+        self._start("body", self.limits.body_window, self._watch_body)
 
     def allContentReceived(self) -> None:
         """A request is whole: hand it over, unless it was refused on the way."""
         self._stop("body")
-        if not self._over:
-            super().allContentReceived()
+        if self._over:
+            return
+        self._coming = False
+        # Twisted remembers the time-out here, and while the answer is made, the transport must tell of a client that leaves.
+        self._let_go()
+        super().allContentReceived()
+
+    def hold(self) -> None:
+        """As `Valve.hold`."""
+        if self._over or self._holding:
+            return
+        self._holding = True
+        self._stop("body")
+        self.setTimeout(None)
+        self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """As `Valve.go_on`."""
+        if self._over or not self._holding:
+            return
+        self._body_before = self._body
+        self._start("body", self.limits.body_window, self._watch_body)
+        self._let_go()
+        self._feed()
+
+    def welcome(self) -> None:
+        """As `Valve.welcome`."""
+        if self._expected and not self._over:
+            self._expected = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.go_on()
+
+    def turn_away(self) -> None:
+        """As `Valve.turn_away`: what is written from now on is the last answer, and closing lingers until the client has seen it."""
+        self._over = self._lingers = True
+        for name in ("head", "body"):
+            self._stop(name)
+        self._let_go()
+        self.setTimeout(None)
+        self._waiting.clear()
+
+    def _let_go(self) -> None:
+        if self._holding:
+            self._holding = False
+            self.setTimeout(self.limits.idle)
+            if not self._clogged:
+                self.transport.resumeProducing()
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one: in HTTP/1.1, unless one of the options says `close` (RFC 9112 §9.3)."""
@@ -142,27 +231,44 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head of an answer; one that says `Connection: close` is the last of its connection."""
         if b"close" in _options(headers):
-            self.persistent = 0
+            self.persistent = False
         elif not self.persistent:
             headers.setRawHeaders(b"Connection", [b"close"])
         super().writeHeaders(b"HTTP/1.1", code, reason, headers)
 
     def pauseProducing(self) -> None:
         """The client takes no more for now; it has `Limits.stall` to change its mind."""
+        self._clogged = True
         self._start("stall", self.limits.stall, self.abort)
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
         """The client has taken what we wrote."""
+        self._clogged = False
         self._stop("stall")
         super().resumeProducing()
+        if self._holding:
+            self.transport.pauseProducing()
 
     def loseConnection(self) -> None:
-        """Close once the client has taken what we wrote, or when it has had its time for that."""
+        """
+        Close once the client has taken what we wrote, or when it has had its time for that.
+
+        Closing with unread bytes makes the system reset the connection, and the client may then never see the answer. So where a request
+        was turned away, only our half is closed, and what still comes is discarded for `Limits.linger`.
+        """
         self._over = True
         self._stop("stall")
-        self._start("stall", self.limits.stall, self.abort)
-        super().loseConnection()
+        # TLS has no half-closed state that clients agree on.
+        if self._lingers and IHalfCloseableDescriptor.providedBy(self.transport) and not self.isSecure():
+            transport: Any = self.transport
+            self._start("stall", self.limits.linger, self.abort)
+            transport.unregisterProducer()
+            transport.loseWriteConnection()
+            transport.resumeProducing()
+        else:
+            self._start("stall", self.limits.stall, self.abort)
+            super().loseConnection()
 
     def abort(self) -> None:
         """Drop the connection, with whatever is still unsent."""
@@ -175,10 +281,7 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         """Answer the request that is arriving with a bare `status`, hear no more of this client, and close."""
         if self._over:
             return
-        self._over = True
-        for name in ("head", "body"):
-            self._stop(name)
-        self.setTimeout(None)
+        self.turn_away()
         self._log.debug("refused a request from {peer} with {status}", peer=self.getPeer(), status=status)
         line = phrase(status)
         body = f"{line.lower()}\n".encode("ascii")
@@ -187,17 +290,9 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
             f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
             + body
         )
-        # Closing with unread bytes makes the system reset the connection, and the client may then never see the answer.
-        # TLS has no half-closed state that clients agree on.
-        half_closes = IHalfCloseableDescriptor.providedBy(self.transport) and not self.isSecure()
-        if half_closes:
-            transport: Any = self.transport
-            self._stop("stall")
-            self._start("stall", self.limits.linger, self.abort)
-            transport.unregisterProducer()
-            transport.loseWriteConnection()
-        else:
-            self.loseConnection()
+        self.loseConnection()
+        if self._coming:
+            self.requests[-1].cut(status)
 
     def timeoutConnection(self) -> None:
         """Nothing came for `Limits.idle`: close without a word, as clients expect of a connection kept alive."""
@@ -209,6 +304,7 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         for name in list(self._timers):
             self._stop(name)
         self._head = b""
+        self._waiting.clear()
         super().connectionLost(reason)
         self.ended()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Awaitable, Mapping
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from pypidaemon import __version__
 from pypidaemon.errors import NoSuchFile
@@ -13,13 +15,20 @@ from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IIndex, IMeasured, IUpstream
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
-from pypidaemon.web.operations import json_reply, upstream_states
+from pypidaemon.web.inquiries import Inquiries
+from pypidaemon.web.intake import Collected, Receiver
+from pypidaemon.web.operations import counted, json_reply, moment, upstream_states
+from pypidaemon.web.people import LARGEST, PeopleDesk
+from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
 
 
 @attrs.define
 class Control:
-    """Answers `GET /status` and `POST /refresh?name=...` or `POST /refresh?all=yes`."""
+    """
+    Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log` and `GET /check-upstream`, and takes the orders about
+    people and releases.
+    """
 
     default: str
     indexes: Mapping[str, IIndex]
@@ -27,10 +36,21 @@ class Control:
     spool: IMeasured
     answers: Answers
     clock: IReactorTime
+    people: PeopleDesk
+    releases: ReleaseDesk
+    inquiries: Inquiries
     started: float = attrs.field(init=False)
+    _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
     def __attrs_post_init__(self) -> None:
         self.started = self.clock.seconds()
+
+    def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
+        """As `Receive`: orders come as bodies."""
+        return self._collected(ask) if ask.segments[:1] == ("people",) else self.releases.receive_operator(ask)
+
+    async def _collected(self, ask: Ask) -> Receiver:
+        return Collected(LARGEST, lambda body: self.people.handle(ask, body))
 
     async def handle(self, ask: Ask) -> Reply:
         """
@@ -39,6 +59,14 @@ class Control:
         :raises InvalidName: a name to refresh is no project's name.
         """
         match (ask.method, ask.segments):
+            case (_, ("people", *_)):
+                return await self.people.handle(ask, b"")
+            case (_, ("releases", *_)):
+                return await self.releases.without_body(ask)
+            case ("GET", ("log",)):
+                return await self.inquiries.log(ask)
+            case ("GET", ("check-upstream",)):
+                return await self.inquiries.check_upstream(ask)
             case ("GET", ("status",)):
                 return json_reply(200, self._status())
             case ("POST", ("refresh",)):
@@ -52,19 +80,23 @@ class Control:
         everything = ("all", "yes") in ask.query
         if not names and not everything:
             return text(400, "say name=PROJECT or all=yes", ask.id)
-        refreshed = 0
-        for index in self.indexes.values():
-            for name in [None] if everything else names:
-                refreshed += await index.refresh(name)
-        return json_reply(200, {"refreshed": refreshed})
+        counts: dict[str, int] = {}
+        for name in [None] if everything else names:
+            counts[name or ""] = sum([await index.refresh(name) for index in self.indexes.values()])
+        refreshed = sum(counts.values())
+        what = "everything" if everything else " ".join(counts)
+        self._log.info("refresh: {what} will be asked for again; {count} remembered", what=what, count=refreshed)
+        return json_reply(200, {"refreshed": refreshed} if everything else {"refreshed": refreshed, "projects": counts})
 
     def _status(self) -> dict[str, object]:
         return {
             "version": __version__,
-            "uptime": round(self.clock.seconds() - self.started, 1),
+            "pid": os.getpid(),
+            "started": moment(self.started),
+            "uptime_seconds": round(self.clock.seconds() - self.started, 1),
             "index": self.default,
             "indexes": sorted(self.indexes),
-            "upstreams": upstream_states(self.upstreams),
+            "upstreams": {label: state | counted(self.upstreams[label]) for label, state in upstream_states(self.upstreams).items()},
             "downloads": dict(self.spool.measures()),
             "answers": {
                 "held": len(self.answers),

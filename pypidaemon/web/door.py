@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from pypidaemon.accounts.doorkeeper import Doorkeeper
+from pypidaemon.accounts.people import People
 from pypidaemon.announcements import Announcements
+from pypidaemon.clashes import Clashes
 from pypidaemon.flights import landing
-from pypidaemon.interfaces import IBlobStore, IIndex, IMeasured, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IRecords, IUpstream
 from pypidaemon.model import InThread
+from pypidaemon.releases import Releases
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.control import Control
 from pypidaemon.web.files import Files
+from pypidaemon.web.finding import Finder
 from pypidaemon.web.forwarding import Forwarding
+from pypidaemon.web.gate import Gate
+from pypidaemon.web.inquiries import Inquiries
+from pypidaemon.web.intake import Receive, Receiver
 from pypidaemon.web.legacy import Legacy
+from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.metrics import Metrics
 from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages
+from pypidaemon.web.people import PeopleDesk
+from pypidaemon.web.releases import ReleaseDesk
+from pypidaemon.web.reply import Reply
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.site import AccessLog, DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
+from pypidaemon.web.uploads import Uploads
+from pypidaemon.web.xmlrpc import XmlRpc
 
 
 @attrs.define(eq=False, slots=False)
@@ -36,6 +51,9 @@ class Door(Service):
     site: DoorSite
     control: DoorSite
     routes: Routes
+    people: People
+    uploads: Uploads
+    receive: Receive
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
@@ -49,6 +67,13 @@ def build(
     default: str,
     upstreams: Mapping[str, IUpstream],
     records: IRecords,
+    doorkeeper: Doorkeeper,
+    people: Callable[[Callable[[], None]], People],
+    uploads: str | None,
+    hosted: Mapping[str, IIndex],
+    everything: Mapping[str, IIndex] = MappingProxyType({}),
+    reserved: tuple[str, ...] = (),
+    conceal: bool,
     spool: IMeasured,
     lists: IBlobStore,
     announcements: Announcements,
@@ -63,6 +88,12 @@ def build(
     Put the door together.
 
     :param indexes: every exposed index by its label; `default` is the one at the root.
+    :param people: makes what changes accounts, from what is to be called after each change.
+    :param uploads: the label of the index that uploads at the root go to.
+    :param hosted: the indexes that can be written to, exposed or not.
+    :param everything: indexes that are neither exposed nor uploaded to.
+    :param reserved: patterns of names that no upstream is asked about.
+    :param conceal: as `Gate`.
     :param lists: a store for rendered project lists and nothing else.
     :param public_url: the absolute address under which clients reach the default index's root, where it is configured.
     :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
@@ -71,17 +102,34 @@ def build(
     answers = Answers(cpu)
     announcements.listen(answers.forget)
     metrics = Metrics(upstreams, spool, answers)
+    gate = Gate(doorkeeper, conceal)
+    every = {**everything, **indexes, **hosted}
+    clashes = Clashes(every, upstreams, reserved)
+    ours = {label: index for label, index in every.items() if IHostedIndex.providedBy(index)}
+    releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate)
+    inquiries = Inquiries(records.accounts, clashes, clock)
     routes = Routes(
         default=default,
         indexes=indexes,
+        gate=gate,
         address=Address(public_url, local_url),
         records=records,
-        pages=Pages(indexes, answers, clock),
+        pages=Pages(indexes, answers, gate, clock),
         lists=Lists(indexes, lists, clock, cpu),
-        files=Files(indexes),
-        legacy=Legacy(indexes, answers, clock, cpu),
+        files=Files(indexes, gate),
+        legacy=Legacy(indexes, answers, gate, clock, cpu),
+        links=Links(indexes, answers, clock),
         operations=Operations(upstreams, records, metrics),
+        releases=releases,
+        inquiries=inquiries,
+        uploads=uploads,
     )
+    taker = Uploads(uploads, {**indexes, **hosted}, gate, clashes, records.accounts, clock, doorkeeper.founded)
+    calls = XmlRpc(default, indexes, every, gate, records, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
+
+    def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:
+        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask)
+
     access = AccessLog(clock)
 
     def observe(ask: Ask, status: int, sent: int, seconds: float) -> None:
@@ -89,7 +137,15 @@ def build(
         access(ask, status, sent, seconds)
 
     forwarding = Forwarding(trusted_proxies)
-    skin = Skin(routes.handle, routes.quick, clock, random, observe, forwarding.seen)
-    public = DoorSite(skin, clock, uncapped=forwarding)
-    control = Control(default, indexes, upstreams, spool, answers, clock)
-    return Door(public, DoorSite(Skin(control.handle, nothing_ready, clock, random), clock), routes)
+    skin = Skin(routes.handle, routes.quick, clock, random, observe, forwarding.seen, receive=receive)
+    public = DoorSite(skin, clock, uncapped=forwarding, room=taker.room)
+
+    def changed() -> None:
+        doorkeeper.changed()
+        routes.lists.forget()
+        routes.links.forget()
+
+    changing = people(changed)
+    control = Control(default, indexes, upstreams, spool, answers, clock, PeopleDesk(changing), releases, inquiries)
+    inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
+    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive)

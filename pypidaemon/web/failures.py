@@ -6,20 +6,33 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pypidaemon.errors import (
+    ConfigError,
+    Conflict,
     CorruptContent,
     InvalidName,
+    InvalidUpload,
     Loop,
     NoSuchFile,
     NoSuchProject,
+    NotAllowed,
+    PypidaemonError,
     Refused,
     StorageFull,
     TooLarge,
+    TooManyAttempts,
     UpstreamUnavailable,
 )
 from pypidaemon.web.ask import BadRequest
 from pypidaemon.web.reply import Reply, text
 
 _log = Logger(namespace="pypidaemon.web")
+
+SOON = 2
+"""
+Seconds after which a client may ask again for what an upstream has to give, whatever we wait ourselves.
+
+pip waits as long as it is told, five times, without a word, and then says that there is no such version: longer waits only hide the reason.
+"""
 
 _PLAIN: tuple[tuple[type[Exception], int], ...] = (
     (NoSuchProject, 404),
@@ -47,9 +60,22 @@ def answer(error: BaseException, id: str, of_file: bool) -> Reply:
         case Refused():
             return text(403, str(error), id, reason=f"Refused by {error.rule}: {error.reason}") if of_file else text(404, str(error), id)
         case UpstreamUnavailable():
-            return text(503, str(error), id, (("Retry-After", str(error.retry_after)),))
+            return text(503, str(error), id, (("Retry-After", str(min(error.retry_after, SOON))),))
+        case NotAllowed():
+            # Twisted's own login and old clients wait for exactly this realm (P2, R188).
+            asks = (("WWW-Authenticate", 'Basic realm="pypi"'),) if error.would_help else ()
+            return text(401 if error.would_help else 403, str(error), id, asks, reason=str(error))
+        case TooManyAttempts():
+            return text(429, str(error), id, (("Retry-After", str(error.retry_after)),))
+        case Conflict() | InvalidUpload():
+            # twine shows nothing but the reason phrase (R167).
+            return text(400, str(error), id, reason=str(error))
     for kind, status in _PLAIN:
         if isinstance(error, kind):
             return text(status, str(error), id)
+    if isinstance(error, PypidaemonError) and not isinstance(error, ConfigError):
+        # A database that is busy or failing, a blob that is gone: trouble of ours that may pass (F59, F68).
+        _log.warn("request {id} cannot be answered now: {why}", id=id, why=str(error))
+        return text(503, str(error), id, (("Retry-After", "5"),))
     _log.failure("request {id} failed", failure=Failure(error), id=id)
     return text(500, "internal error", id)

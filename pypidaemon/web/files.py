@@ -8,12 +8,13 @@ import attrs
 
 from pypidaemon import filenames, ranges, validators
 from pypidaemon.errors import NoSuchFile, NoSuchProject
-from pypidaemon.interfaces import IContent, IIndex
+from pypidaemon.interfaces import IAccount, IContent, IIndex
 from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.gate import Gate
 from pypidaemon.web.reply import Reply, Stream
 
-FOR_EVER = "public, max-age=365000000, immutable"
+FOR_EVER = "max-age=365000000, immutable"
 """PyPI's own words for files that never change (R86)."""
 
 
@@ -51,18 +52,21 @@ class Files:
     """Answers `/packages/...` of every exposed index."""
 
     indexes: Mapping[str, IIndex]
+    gate: Gate
 
-    async def file(self, ask: Ask, index: str, below: tuple[str, ...]) -> Reply:
+    async def file(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply:
         """GET and HEAD of a file or sidecar."""
         wanted = asked(below)
         if wanted is None:
             raise NoSuchFile("/".join(below)[:200])
         listed = await self._listed(self.indexes[index], wanted)
         file = listed.file
+        self.gate.check(account, "read", listed.source, listed.name)
+        audience = "public" if self.gate.is_public(listed.source, listed.name) else "private"
         headers = [
             ("Content-Type", "application/octet-stream"),
             ("Accept-Ranges", "bytes"),
-            ("Cache-Control", FOR_EVER if _never_changes(file) else "no-cache"),
+            ("Cache-Control", f"{audience}, {FOR_EVER}" if _never_changes(file) else "no-cache"),
             ("X-Content-Type-Options", "nosniff"),
             ("X-Pypidaemon-Index", listed.source),
         ]

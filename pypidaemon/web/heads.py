@@ -26,7 +26,7 @@ class Limits:
     headers: int = 100
     """Header lines (S64); uv and pip send fewer than 15."""
     body: int = 1024 * 1024
-    """The body, however it is framed (S62); no route reads one yet."""
+    """A body that nobody takes, however it is framed (S62); for others `web.intake.Room` says."""
     body_window: float = 30.0
     """How long a body is watched at a time (S57)."""
     body_rate: int = 1024
@@ -47,12 +47,23 @@ _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
-def refusal(head: bytes, limits: Limits) -> int | None:
+def request_line(head: bytes) -> tuple[bytes, bytes, bytes]:
+    """Method, target and version (`HTTP/1.1`) of a whole head; three times nothing where it has no such line."""
+    first = head[: head.find(b"\r\n")]
+    if _REQUEST_LINE.fullmatch(first) is None:
+        return b"", b"", b""
+    method, target, version = first.split(b" ")
+    return method, target, version
+
+
+def refusal(head: bytes, limits: Limits, room: int | None = None) -> int | None:
     """
     The status that a whole head (up to and with its empty line) is refused with, None where it is fit to be parsed.
 
     Strict where RFC 9112 lets a server choose: no folded lines (§5.2), one Content-Length at most and never beside
     Transfer-Encoding (§6.3), no coding but chunked (§6.1), and no body that cannot be wanted.
+
+    :param room: the largest body allowed, in bytes; None is `Limits.body`.
     """
     first, *lines = head[:-4].split(b"\r\n")
     request = _REQUEST_LINE.fullmatch(first)
@@ -79,10 +90,10 @@ def refusal(head: bytes, limits: Limits) -> int | None:
                 codings.append(value)
             case b"expect" if value != b"100-continue":
                 return 417
-    return _body_refusal(lengths, codings, minor == b"1", limits)
+    return _body_refusal(lengths, codings, minor == b"1", limits.body if room is None else room)
 
 
-def _body_refusal(lengths: list[bytes], codings: list[bytes], chunks: bool, limits: Limits) -> int | None:
+def _body_refusal(lengths: list[bytes], codings: list[bytes], chunks: bool, room: int) -> int | None:
     if len(lengths) + len(codings) > 1:
         return 400
     if codings:
@@ -92,7 +103,7 @@ def _body_refusal(lengths: list[bytes], codings: list[bytes], chunks: bool, limi
     if lengths:
         if not lengths[0].isdigit():
             return 400
-        if not _LENGTH.fullmatch(lengths[0]) or int(lengths[0]) > limits.body:
+        if not _LENGTH.fullmatch(lengths[0]) or int(lengths[0]) > room:
             return 413
     return None
 

@@ -8,18 +8,21 @@ import attrs
 from packaging.utils import canonicalize_version
 from twisted.internet.interfaces import IReactorTime
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import project_name, version_of
-from pypidaemon.interfaces import IIndex
+from pypidaemon.interfaces import IAccount, IContent, IIndex
 from pypidaemon.model import Companion, File, InThread, ProjectPage
 from pypidaemon.simple.legacy import legacy_json, newest
-from pypidaemon.web.answers import Answer, AnswerKey, Answers
+from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
+from pypidaemon.web.gate import Gate
 from pypidaemon.web.pages import moved, state_of
 from pypidaemon.web.reply import Reply
 
-_LARGEST_METADATA = 8 << 20
+LARGEST_METADATA = 8 << 20
+"""Bytes of a METADATA document that is looked into; the longest on the public index have about 1 MiB."""
+_PIECE = 1 << 18
 
 
 @attrs.define
@@ -28,10 +31,11 @@ class Legacy:
 
     indexes: Mapping[str, IIndex]
     answers: Answers
+    gate: Gate
     clock: IReactorTime
     cpu: InThread
 
-    async def document(self, ask: Ask, index: str, spelled: str, version: str | None, base: str) -> Reply:
+    async def document(self, ask: Ask, account: IAccount, index: str, spelled: str, version: str | None, base: str) -> Reply:
         """
         One document.
 
@@ -41,52 +45,76 @@ class Legacy:
         if spelled != name:
             tail = "json" if version is None else f"{version}/json"
             return moved(ask, ("../" if version is None else "../../") + f"{name}/{tail}")
-        key = AnswerKey(index, name, f"legacy {version or ''} {base}")
+        accepted = ask.headers.every("accept-encoding")
+        # Every spelling of a version is one document (R136).
+        key = AnswerKey(index, name, f"legacy {canonicalize_version(version) if version is not None else ''} {base}")
         answer = self.answers.fresh(key, self.clock.seconds())
-        if answer is None:
-            answer = await self._made(ask, key, version, base)
-        coding = answer.coding(ask.headers.every("accept-encoding"))
+        if answer is None or not account.may("read", answer.state.source, name):
+            answer = await self._made(account, key, version, base, accepted)
+        coding = answer.coding(accepted)
         body = await self.answers.body(key, answer, coding)
-        return answer_reply(ask, answer, coding, body, self.clock.seconds())
+        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(answer.state.source, name))
 
-    async def _made(self, ask: Ask, key: AnswerKey, version: str | None, base: str) -> Answer:
-        index, name = self.indexes[key.index], key.project
-        page = await index.project_page(name)
-        if page.status.marker == "quarantined":
-            raise NoSuchProject(name)
-        if version is None and not page.files:
-            raise NoSuchProject(name)
-        if version is not None and not _files_of(page, version):
-            raise NoSuchFile(f"{name} {version}")
-        metadata = await self._metadata(index, page, version)
+    async def _made(self, account: IAccount, key: AnswerKey, version: str | None, base: str, accepted: list[str]) -> Answer:
+        with self.answers.readings.of(key.project) as reading:
+            page = await self.indexes[key.index].project_page(key.project)
+            self.gate.check(account, "read", page.source, key.project)
+            files = await self.cpu(described, page, version)
+            metadata, complete = await metadata_of(self.indexes[key.index], page, files)
 
-        def render() -> bytes:
-            return legacy_json(page, version, metadata, base) or b"{}"
+            def render() -> bytes:
+                document = legacy_json(page, version, metadata, base)
+                assert document is not None  # there are files, or `described` would have said so
+                return document
 
-        return await self.answers.make(key, state_of(page), "application/json", render, ask.headers.every("accept-encoding"))
+            made = Making(state_of(page), "application/json", render, accepted, lasting=complete)
+            return await self.answers.make(key, made, reading)
 
-    async def _metadata(self, index: IIndex, page: ProjectPage, version: str | None) -> bytes | None:
-        """METADATA of the release that the document describes; None where no file of it has one, or it cannot be had now."""
-        if version is None:
-            found = newest(page)
-            files = found[1] if found is not None else []
-        else:
-            files = _files_of(page, version)
-        for file in files:
-            if file.core_metadata is not None:
+
+async def metadata_of(index: IIndex, page: ProjectPage, files: list[File]) -> tuple[bytes | None, bool]:
+    """METADATA of the release, or None where no file has one; and False where one is promised and cannot be had just now."""
+    complete = True
+    for file in files:
+        if file.core_metadata is not None:
+            try:
+                content = await index.open_file(page.name, file.filename, Companion.METADATA)
                 try:
-                    content = await index.open_file(page.name, file.filename, Companion.METADATA)
-                except PypidaemonError:
-                    continue
-                try:
-                    if content.size is not None and content.size <= _LARGEST_METADATA:
-                        return await content.read(0, _LARGEST_METADATA)
+                    return await _whole(content), True
                 finally:
                     content.close()
-        return None
+            except UpstreamUnavailable:
+                return None, False
+            except PypidaemonError:
+                complete = False
+    return None, complete
 
 
-def _files_of(page: ProjectPage, version: str) -> list[File]:
+def described(page: ProjectPage, version: str | None) -> list[File]:
+    """
+    The files of the release that the document describes. Slow for long pages, so call it on a thread.
+
+    :raises NoSuchProject: there are no files at all, or the project is quarantined (R145).
+    :raises NoSuchFile: there is no such release.
+    """
+    if not page.files or page.status.marker == "quarantined":
+        raise NoSuchProject(page.name, page.fresh_until)
+    if version is None:
+        found = newest(page)
+        return found[1] if found is not None else []
     wanted = canonicalize_version(version)
     spelled = ((file, version_of(file.filename, page.name)) for file in page.files)
-    return [file for file, found in spelled if found is not None and canonicalize_version(found) == wanted]
+    files = [file for file, found in spelled if found is not None and canonicalize_version(found) == wanted]
+    if not files:
+        raise NoSuchFile(f"{page.name} {version}")
+    return files
+
+
+async def _whole(content: IContent) -> bytes | None:
+    pieces: list[bytes] = []
+    offset = 0
+    while piece := await content.read(offset, _PIECE):
+        pieces.append(piece)
+        offset += len(piece)
+        if offset > LARGEST_METADATA:
+            return None
+    return b"".join(pieces)

@@ -5,7 +5,7 @@ sent from there. Never rendered per request, never whole in memory (R82, design 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 import zstandard
@@ -14,10 +14,13 @@ from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import NoSuchBlob
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IIndex
-from pypidaemon.model import Digest, InThread, ProjectList
+from pypidaemon.interfaces import IAccount, IBlobStore, IContent, IIndex
+from pypidaemon.listings import Entry, seen
+from pypidaemon.model import Digest, InThread, NormalizedName, ProjectList
+from pypidaemon.rights import PUBLIC
 from pypidaemon.simple.names import render_names_html, render_names_json
 from pypidaemon.simple.negotiation import Representation, choose_coding
+from pypidaemon.simple.xml_rpc import render_names_array, render_names_struct
 from pypidaemon.validators import matches
 from pypidaemon.web.answers import CODINGS, State
 from pypidaemon.web.ask import Ask
@@ -26,6 +29,16 @@ from pypidaemon.web.pages import preferred
 from pypidaemon.web.reply import Reply, Stream
 
 _PIECE = 1 << 18
+_TRIES = 3
+"""How often a list is rendered for one request that finds it gone: once is usual, when an older rendering ended just now."""
+
+RENDERINGS: Mapping[str, Callable[[Iterable[Entry], int], Iterator[bytes]]] = {
+    "html": render_names_html,
+    "json": render_names_json,
+    "xml": render_names_array,
+    "xml-serials": render_names_struct,
+}
+"""All forms of a list; the last two are answers of XML-RPC."""
 
 
 @attrs.frozen
@@ -43,39 +56,69 @@ class Lists:
     store: IBlobStore
     clock: IReactorTime
     cpu: InThread
-    _made: dict[tuple[str, str, str], _Made] = attrs.field(factory=dict, init=False)
-    flights: Flights[tuple[str, str, str], _Made] = attrs.field(factory=Flights, init=False)
+    _made: dict[tuple[str, str, str, str], _Made] = attrs.field(factory=dict, init=False)
+    flights: Flights[tuple[str, ...], _Made] = attrs.field(factory=Flights, init=False)
 
-    async def listing(self, ask: Ask, index: str) -> Reply:
+    async def listing(self, ask: Ask, account: IAccount, index: str) -> Reply:
         """`/simple/` with its slash."""
         names = await self.indexes[index].project_names()
         form = preferred(ask)
         html = form is not Representation.JSON
         coding = choose_coding(ask.headers.every("accept-encoding"), CODINGS)
-        key = (index, "html" if html else "json", coding)
-        made = self._made.get(key)
-        if made is None or made.revision != names.revision:
-            made = await self.flights.join(key, lambda: self._make(key, names))
-        etag = f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
-        state = State(names.revision, names.serial, names.source, names.fresh_until, names.stale)
-        headers = [("ETag", etag), *index_headers(state, self.clock.seconds())]
+        key = (index, "html" if html else "json", coding, account.scope)
         asked = ask.headers.every("if-none-match")
-        if asked and matches(asked, etag):
-            return Reply(304, tuple(headers))
-        headers += [("Content-Type", form.content_type), ("X-Content-Type-Options", "nosniff")]
+        state = State(names.revision, names.serial, names.source, names.fresh_until, names.stale)
+        fresh = index_headers(state, self.clock.seconds(), account.scope != PUBLIC)
+
+        def etag(made: _Made) -> str:
+            return f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
+
+        made = await self._current(key, names, account)
+        if asked and matches(asked, etag(made)):
+            return Reply(304, (("ETag", etag(made)), *fresh))
+        made, content = await self._opened(key, names, account)
+        headers = [("ETag", etag(made)), *fresh, ("Content-Type", form.content_type), ("X-Content-Type-Options", "nosniff")]
         if coding:
             headers.append(("Content-Encoding", coding))
-        try:
-            content = await self.store.open(made.digest)
-        except NoSuchBlob:
-            self._made.pop(key, None)
-            made = await self.flights.join(key, lambda: self._make(key, names))
-            content = await self.store.open(made.digest)
         return Reply(200, tuple(headers), stream=Stream(content, 0, made.size))
 
-    async def _make(self, key: tuple[str, str, str], names: ProjectList) -> _Made:
-        render = render_names_html if key[1] == "html" else render_names_json
-        pieces = encoded(lambda: render(names.entries(), names.serial), key[2])
+    async def rendered(self, account: IAccount, index: str, form: str) -> Stream:
+        """The list in one of the `RENDERINGS`, as it is; whoever takes it closes its content."""
+        names = await self.indexes[index].project_names()
+        made, content = await self._opened((index, form, "", account.scope), names, account)
+        return Stream(content, 0, made.size)
+
+    async def _current(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> _Made:
+        made = self._made.get(key)
+        if made is None or made.revision != names.revision:
+            # By its revision too: whoever comes while an older list is being rendered wants his own (R72).
+            made = await self.flights.join((*key, names.revision), lambda: self._make(key, names, account))
+        return made
+
+    async def _opened(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> tuple[_Made, IContent]:
+        tries = _TRIES
+        while True:
+            made = await self._current(key, names, account)
+            try:
+                return made, await self.store.open(made.digest)
+            except NoSuchBlob:
+                tries -= 1
+                if not tries:
+                    raise
+                if self._made.get(key) is made:
+                    del self._made[key]
+
+    def forget(self) -> None:
+        """Rights have changed: what an account may see is made anew, also for those who see what everybody sees."""
+        self._made.clear()
+
+    async def _make(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> _Made:
+        render = RENDERINGS[key[1]]
+
+        def visible(label: str, name: NormalizedName) -> bool:
+            return account.may("list", label, name)
+
+        pieces = encoded(lambda: render(seen(names, visible), names.serial), key[2])
         draft = await self.store.draft()
         size = 0
         try:

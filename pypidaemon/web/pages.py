@@ -9,14 +9,15 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IIndex
+from pypidaemon.interfaces import IAccount, IIndex
 from pypidaemon.model import NormalizedName, ProjectPage
 from pypidaemon.simple.negotiation import Representation, negotiate
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
-from pypidaemon.web.answers import AnswerKey, Answers, State
+from pypidaemon.web.answers import AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
+from pypidaemon.web.gate import Gate
 from pypidaemon.web.reply import Reply, redirect
 
 
@@ -42,34 +43,38 @@ class Pages:
 
     indexes: Mapping[str, IIndex]
     answers: Answers
+    gate: Gate
     clock: IReactorTime
 
-    def quick(self, ask: Ask, index: str, spelled: str) -> Reply | None:
-        """A ready answer, if there is one, without asking anybody."""
+    def quick(self, ask: Ask, account: IAccount, index: str, spelled: str) -> Reply | None:
+        """A ready answer, if there is one that the account may see, without asking anybody."""
         key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value)
         now = self.clock.seconds()
         answer = self.answers.fresh(key, now)
-        if answer is None:
+        if answer is None or not account.may("read", answer.state.source, key.project):
             return None
         coding = answer.coding(ask.headers.every("accept-encoding"))
         body = answer.bodies.get(coding)
         if body is None:
             return None
         self.answers.hits += 1
-        return answer_reply(ask, answer, coding, body, now)
+        return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.source, key.project))
 
-    async def page(self, ask: Ask, index: str, spelled: str, slash: bool) -> Reply:
+    async def page(self, ask: Ask, account: IAccount, index: str, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
         name = project_name(spelled)
         if spelled != name or not slash:
             # One hop mends spelling and slash together (R5, R6, S8).
             return moved(ask, f"../{name}/" if slash else f"{name}/")
-        page = await self.indexes[index].project_page(name)
         form = preferred(ask)
         key = AnswerKey(index, name, form.value)
         render = render_json if form is Representation.JSON else render_html
         accepted = ask.headers.every("accept-encoding")
-        answer = await self.answers.make(key, state_of(page), form.content_type, lambda: render(page), accepted)
-        coding = answer.coding(accepted)
-        body = await self.answers.body(key, answer, coding)
-        return answer_reply(ask, answer, coding, body, self.clock.seconds())
+        with self.answers.readings.of(name) as reading:
+            page = await self.indexes[index].project_page(name)
+            self.gate.check(account, "read", page.source, name)
+            made = Making(state_of(page), form.content_type, lambda: render(page), accepted)
+            answer = await self.answers.make(key, made, reading)
+            coding = answer.coding(accepted)
+            body = await self.answers.body(key, answer, coding)
+        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(page.source, name))

@@ -7,18 +7,25 @@ from collections.abc import Mapping
 
 import attrs
 
+from pypidaemon import passage
 from pypidaemon.errors import Loop, NoSuchFile, Refused
-from pypidaemon.interfaces import IIndex, IRecords
+from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.files import Files
+from pypidaemon.web.gate import Gate
+from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.legacy import Legacy
+from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages, moved
+from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
+from pypidaemon.web.uploads import retired
 
 READING = ("GET", "HEAD")
+_OPERATIONS = (("",), ("+health",), ("+ready",), ("+metrics",))
 
 
 @attrs.define
@@ -59,23 +66,32 @@ class Routes:
 
     default: str
     indexes: Mapping[str, IIndex]
+    gate: Gate
     address: Address
     records: IRecords
     pages: Pages
     lists: Lists
     files: Files
     legacy: Legacy
+    links: Links
     operations: Operations
+    releases: ReleaseDesk
+    inquiries: Inquiries
+    uploads: str | None = None
+    """The label of the index that uploads at the root go to; None where uploads are off."""
 
     def quick(self, ask: Ask) -> Reply | None:
         """A ready answer to a request for a project page, without a coroutine; None for everything else."""
         if ask.method not in READING or ask.headers.first("via") is not None:
             return None
+        account = self.gate.known(ask)
+        if account is None:
+            return None
         match ask.segments:
             case ("simple", project, "") if project:
-                return self.pages.quick(ask, self.default, project)
+                return self.pages.quick(ask, account, self.default, project)
             case ("index", label, "simple", project, "") if project and label in self.indexes:
-                return self.pages.quick(ask, label, project)
+                return self.pages.quick(ask, account, label, project)
         return None
 
     async def handle(self, ask: Ask) -> Reply:
@@ -85,41 +101,76 @@ class Routes:
         :raises Loop: the request came from this daemon itself, by way of others (L9).
         :raises PypidaemonError: as the index asked; the skin has the table.
         """
+        if ask.segments[:2] == ("+api", "releases"):
+            return await self.releases.without_body(ask)
         if ask.method not in READING:
             return text(405, "only GET and HEAD are answered here", ask.id, (("Allow", ", ".join(READING)),))
         await self._check_loop(ask)
+        if self.uploads is not None and (reply := retired(ask)) is not None:
+            return reply
+        if ask.segments in _OPERATIONS:
+            return await self.operations.handle(ask, self.address.root(ask))
+        account = await self.gate.admit(ask)
         match ask.segments:
+            case ("+api", "log"):
+                return await self.inquiries.log_for(ask, account)
             case ("index", label, *below) if label in self.indexes:
-                return await self._of_index(ask, label, tuple(below), f"index/{label}/")
-            case ("",) | ("+health",) | ("+ready",) | ("+metrics",):
-                return await self.operations.handle(ask, self.address.root(ask))
-        return await self._of_index(ask, self.default, ask.segments, "")
+                return await self._of_index(ask, account, label, tuple(below), f"index/{label}/")
+        return await self._of_index(ask, account, self.default, ask.segments, "")
 
-    async def _of_index(self, ask: Ask, index: str, below: tuple[str, ...], root: str) -> Reply:
+    async def _of_index(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], root: str) -> Reply:
+        if IHostedIndex.providedBy(self.indexes[index]):
+            # Clients that send credentials only once they are asked for them are asked by the first thing they want (P5).
+            self.gate.check_index(account, ("read", "list"), index)
         match below:
-            case ("simple",):
-                return moved(ask, "simple/")
-            case ("simple", ""):
-                return await self.lists.listing(ask, index)
-            case ("simple", project) if project != "namespaces":  # PEP 752's own address, which must not lead to a project (R122)
-                return await self.pages.page(ask, index, project, slash=False)
-            case ("simple", project, ""):
-                return await self.pages.page(ask, index, project, slash=True)
+            case ("simple", *rest):
+                return await self._simple(ask, account, index, tuple(rest))
+            case ("legacy", "+simple", project, "") if (target := self._taking(index, root)) is not None:
+                # Hatch looks here for what it need not upload (R175). It follows no redirect, and reads what links say, not where they lead.
+                return await self._of_index(ask, account, target, ("simple", project, ""), f"index/{target}/")
+            case ("links",):
+                return moved(ask, "links/")
+            case ("links", ""):
+                return await self.links.page(ask, account, index)
             case ("packages", *rest):
                 try:
-                    return await self.files.file(ask, index, tuple(rest))
+                    return await self.files.file(ask, account, index, tuple(rest))
                 except Refused as error:
                     return failures.answer(error, ask.id, of_file=True)
+            case ("pypi", *_) | (_, "json"):
+                return await self._legacy(ask, account, index, below, self.address.root(ask) + root)
+        raise NoSuchFile("/".join(below)[:200])
+
+    def _taking(self, index: str, root: str) -> str | None:
+        """The index that an upload below this root goes to, if any does."""
+        target = index if root else self.uploads
+        return target if IHostedIndex.providedBy(self.indexes.get(target or "")) else None
+
+    async def _legacy(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], base: str) -> Reply:
+        match below:
             case ("pypi", _, "json", "") | ("pypi", _, _, "json", ""):
                 return moved(ask, "../json")
             case ("pypi", project, "json") | (project, "json"):
-                return await self.legacy.document(ask, index, project, None, self.address.root(ask) + root)
+                return await self.legacy.document(ask, account, index, project, None, base)
             case ("pypi", project, version, "json"):
-                return await self.legacy.document(ask, index, project, version, self.address.root(ask) + root)
+                return await self.legacy.document(ask, account, index, project, version, base)
         raise NoSuchFile("/".join(below)[:200])
+
+    async def _simple(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply:
+        match below:
+            case ():
+                return moved(ask, "simple/")
+            case ("",):
+                return await self.lists.listing(ask, account, index)
+            case (project,) if project != "namespaces":  # PEP 752's own address, which must not lead to a project (R122)
+                return await self.pages.page(ask, account, index, project, slash=False)
+            case (project, ""):
+                return await self.pages.page(ask, account, index, project, slash=True)
+        raise NoSuchFile("/".join(("simple", *below))[:200])
 
     async def _check_loop(self, ask: Ask) -> None:
         """RFC 9110 §7.6.3: whoever finds its own name in `Via` is asking itself."""
         passed = ask.headers.every("via")
+        passage.note(passed)
         if passed and await self.records.identity() in ",".join(passed):
             raise Loop("this request came from here: two daemons have each other as upstream")

@@ -18,6 +18,8 @@ from twisted.web.server import Request, Site
 
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.channel import DoorChannel, Limits
+from pypidaemon.web.intake import Intake, Room
+from pypidaemon.web.skin import Arrival
 
 
 @attrs.frozen
@@ -56,21 +58,37 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
     """
     A request on its way to the one resource there is, past Twisted's own traversal, which decodes the path a second way.
 
-    Its body is counted and let go of: no route reads one.
+    Its body goes to whoever the skin says takes it, or else is counted and let go of.
     """
 
     defaultContentType = None
+    arrival: Arrival | None = None
+    """What the skin read of the head, where there is a body."""
     _arrived = 0
 
     def gotLength(self, length: int | None) -> None:
-        """The head is whole. Nothing of the body is kept, so nothing is made ready for it but an empty place."""
+        """The head is whole. Nothing of the body is kept here, so nothing is made ready for it but an empty place."""
         super().gotLength(0)
+
+    def received(self) -> Intake | None:
+        """A body is to come: what passes it on, None where it means nothing. An answer may have gone out already."""
+        self.arrival = self.channel.site.resource.arrive(self, self.channel)
+        return self.arrival.intake
 
     def handleContentChunk(self, data: bytes) -> None:
         """Some of the body, its framing taken off."""
         self._arrived += len(data)
-        if self._arrived > self.channel.limits.body:
+        if self.finished:
+            return
+        if self._arrived > self.channel.largest:
             self.channel.refuse(413)
+        elif self.arrival is not None and self.arrival.intake is not None:
+            self.arrival.intake.take(data)
+
+    def cut(self, status: int) -> None:
+        """The connection has answered by itself, with that status."""
+        if self.arrival is not None:
+            self.arrival.leave(status)
 
     def parseCookies(self) -> None:
         """No cookie means anything here."""
@@ -103,6 +121,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
     Listens for clients. `resource` is a `Skin`; `reactor` gives the time for every limit.
 
     :param uncapped: addresses from which only the total counts, as those of a proxy that stands before us.
+    :param room: how large the bodies may be that somebody takes; without it all are held to `Limits.body`.
     """
 
     displayTracebacks = False
@@ -116,9 +135,12 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
         limits: Limits | None = None,
         caps: Caps | None = None,
         uncapped: Container[str] = (),
+        *,
+        room: Room | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.caps = caps or Caps()
+        self.room = room
         self._uncapped = uncapped
         self._places: Counter[str] = Counter()
         super().__init__(resource, requestFactory=DoorRequest, reactor=reactor, timeout=self.limits.idle, parsePOSTFormSubmission=False)
@@ -137,6 +159,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
             return Busy()
         channel: Any = super().buildProtocol(addr)
         channel.limits = self.limits
+        channel.room = self.room
         self._places[place] += 1
 
         def ended() -> None:
@@ -166,7 +189,8 @@ class AccessLog:
     """
     An observer for the skin: one line per answer in the combined format, without query, credentials, or anything raw.
 
-    The path is written as we read it, encoded afresh, so no byte of a client's can end a line or pose as a field.
+    The path is written as we read it, encoded afresh, so no byte of a client's can end a line or pose as a field; it is "-" where the
+    request was refused unread. Of the user agent the first product stands there, such as `pip/26.3`: pip's goes on with a page of JSON.
     """
 
     clock: IReactorTime
@@ -179,18 +203,22 @@ class AccessLog:
             '{client} - - {time} "{method} {path} HTTP/1.1" {status} {sent} "-" "{agent}" {seconds:.3f} {id}',
             client=ask.client or "-",
             time=datetimeToLogString(self.clock.seconds()),
-            method=ask.method,
+            method=_quoted(ask.method),
             path=path,
             status=status,
             sent=sent,
-            agent=_quoted(ask.headers.first("user-agent")),
+            agent=_product(ask.headers.first("user-agent")),
             seconds=seconds,
             id=ask.id,
         )
 
 
-def _quoted(value: str | None) -> str:
-    """A header value fit to stand between quotation marks: printable ASCII, at most 200 characters: pip's goes on with a page of JSON."""
-    if not value:
-        return "-"
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in value[:200])
+def _product(agent: str | None) -> str:
+    """The first product of a User-Agent field with its version (RFC 9110 §10.1.5)."""
+    products = (agent or "").split(maxsplit=1)
+    return _quoted(products[0]) if products else "-"
+
+
+def _quoted(word: str) -> str:
+    """A word of a client's, fit to stand between quotation marks: printable ASCII, at most 60 characters."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word[:60])

@@ -24,12 +24,14 @@ from pypidaemon.errors import PypidaemonError
 from pypidaemon.pace import PIECE, Gone, Held, send
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask, BadRequest, read, unreadable
+from pypidaemon.web.intake import Intake, Receive, Receiver, Valve, nothing_received
 from pypidaemon.web.reply import Reply, Stream, phrase
 
 LEFT = 499
 """What observers are told where the client left before it was answered; never sent."""
 
 _BODILESS = (204, 304)
+_CLOSE = ("Connection", "close")
 
 Observer = Callable[[Ask, int, int, float], None]
 """Called once when a response has ended, with the request, the status, the bytes of body sent, and the seconds it took."""
@@ -82,6 +84,35 @@ class _Outlet:
             transport.abortConnection()
 
 
+@attrs.define(eq=False)
+class Arrival:
+    """A request whose head is here, read once."""
+
+    ask: Ask
+    started: float
+    outlet: _Outlet
+    refused: Reply | None = None
+    """The answer of a request that could not be read."""
+    intake: Intake | None = None
+    """What its body goes through, where somebody takes that."""
+
+    def leave(self, status: int = LEFT) -> None:
+        """Whoever asked has left, or was answered with that status by the connection itself; work on the body stops."""
+        self.outlet.gone = True
+        if not self.outlet.sent:
+            self.outlet.status = status
+        if self.intake is not None:
+            self.intake.cut()
+
+
+async def _ready(reply: Reply) -> Reply:
+    return reply
+
+
+async def _failed(wrong: Exception) -> Receiver:
+    raise wrong
+
+
 @implementer(IResource)
 @attrs.define(eq=False)
 class Skin:
@@ -102,6 +133,8 @@ class Skin:
     observe: Observer = nobody_watches
     seen: Callable[[Ask], Ask] = as_it_came
     """What the request means once it is known who passed it on."""
+    receive: Receive = nothing_received
+    """Asked who takes the body, where there is one; such a request comes neither to `quick` nor to `handle`."""
     isLeaf: bool = True
     _log = Logger(namespace="pypidaemon.web")
 
@@ -117,59 +150,99 @@ class Skin:
         """
         raise TypeError("the skin has no children")
 
-    def render(self, request: Request) -> int:
-        """Answer `request`, at once where the answer is ready; the answer is always written by ourselves."""
-        started = self.clock.seconds()
-        id = self.random(8).hex()
-        outlet = _Outlet(request)
-        reply: Reply | None
+    def arrive(self, request: Request, valve: Valve) -> Arrival:
+        """
+        Read a request whose head is here and whose body is to come, and begin with that.
+
+        Where the decision about the body needs no time, an answer may have gone out when this returns.
+        """
+        arrival = self._arrival(request)
+        # A body there means nothing (RFC 9110 §9.3.1, §9.3.2).
+        if arrival.refused is not None or arrival.ask.method in ("GET", "HEAD"):
+            return arrival
         try:
-            ask = self.seen(read(request, id))
-        except BadRequest as wrong:
-            ask = unreadable(request, id)
-            reply = failures.answer(wrong, id, False)
-            reply = attrs.evolve(reply, headers=(*reply.headers, ("Connection", "close")))
-        else:
+            receiving = self.receive(arrival.ask)
+        except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
+            receiving = _failed(wrong)
+        if receiving is not None:
+            intake = arrival.intake = Intake(valve)
+            intake.running = self._begin(arrival, intake.reply(receiving))
+        return arrival
+
+    def render(self, request: Request) -> int:
+        """Answer `request`, which is whole, at once where the answer is ready; the answer is always written by ourselves."""
+        arrival: Arrival = getattr(request, "arrival", None) or self._arrival(request)
+        if arrival.intake is not None:
+            arrival.intake.end()
+            return NOT_DONE_YET
+        ask, outlet, reply = arrival.ask, arrival.outlet, arrival.refused
+        if reply is None:
             try:
                 reply = self.quick(ask)
             except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
-                reply = failures.answer(wrong, id, False)
+                reply = failures.answer(wrong, ask.id, False)
         if reply is not None and reply.stream is None and len(reply.body) <= PIECE:
             self._head(outlet, ask, reply)
             if not _bodiless(ask, reply):
                 outlet.write(reply.body)
             outlet.finish()
-            self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - started)
+            self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - arrival.started)
             return NOT_DONE_YET
-        working = Deferred.fromCoroutine(self._work(outlet, ask, reply, started))
-
-        def left(reason: Failure) -> None:
-            outlet.gone = True
-            working.cancel()
-
-        if not working.called:
-            request.notifyFinish().addErrback(left)
+        self._begin(arrival, self._handled(ask) if reply is None else _ready(reply))
         return NOT_DONE_YET
 
-    async def _work(self, outlet: _Outlet, ask: Ask, reply: Reply | None, started: float) -> None:
-        """Find the reply where it was not ready, and send it."""
+    def _arrival(self, request: Request) -> Arrival:
+        id = self.random(8).hex()
+        started = self.clock.seconds()
         try:
-            if reply is None:
-                reply = await self._found(outlet, ask)
+            return Arrival(self.seen(read(request, id)), started, _Outlet(request))
+        except BadRequest as wrong:
+            reply = failures.answer(wrong, id, False)
+            reply = attrs.evolve(reply, headers=(*reply.headers, _CLOSE))
+            return Arrival(unreadable(request, id), started, _Outlet(request), reply)
+
+    def _begin(self, arrival: Arrival, making: Awaitable[Reply]) -> Deferred[None]:
+        """Set to work on an answer that is not ready; it is cancelled when the client leaves."""
+        working = Deferred.fromCoroutine(self._work(arrival, making))
+
+        def left(reason: Failure) -> None:
+            arrival.outlet.gone = True
+            if arrival.intake is None:
+                working.cancel()
+            else:
+                arrival.intake.cut()
+
+        if not working.called:
+            arrival.outlet.request.notifyFinish().addErrback(left)
+        return working
+
+    async def _work(self, arrival: Arrival, making: Awaitable[Reply]) -> None:
+        """Wait for the reply, and send it."""
+        ask, outlet, intake = arrival.ask, arrival.outlet, arrival.intake
+        try:
+            reply = await self._made(arrival, making)
             if reply is not None:
                 try:
+                    if intake is not None and not intake.whole and not outlet.gone:
+                        # What is still on its way is of no use, and the next request could only be found behind all of it.
+                        intake.valve.turn_away()
+                        reply = attrs.evolve(reply, headers=(*reply.headers, _CLOSE))
                     await self._send(outlet, ask, reply)
                 finally:
                     reply.close()
         finally:
-            self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - started)
+            self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - arrival.started)
 
-    async def _found(self, outlet: _Outlet, ask: Ask) -> Reply | None:
+    async def _handled(self, ask: Ask) -> Reply:
+        return await self.handle(ask)
+
+    async def _made(self, arrival: Arrival, making: Awaitable[Reply]) -> Reply | None:
         try:
-            return await self.handle(ask)
+            return await making
         except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
             # What a cancelled handler raises is not about the request: the client left, which is no event worth a line.
-            return None if outlet.gone else failures.answer(wrong, ask.id, False)
+            # An upload concerns a file, so the rule that refused it is named (R10).
+            return None if arrival.outlet.gone else failures.answer(wrong, arrival.ask.id, arrival.intake is not None)
 
     async def _send(self, outlet: _Outlet, ask: Ask, reply: Reply) -> None:
         if outlet.gone:

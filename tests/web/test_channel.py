@@ -343,12 +343,28 @@ def test_the_access_log_is_one_combined_line_without_secrets() -> None:
     )
     line = access_line(ask)
     assert line.startswith(
-        '192.0.2.7 - - [01/Jan/1970:00:00:00 +0000] "GET /simple/a%20b%E2%80%A8/ HTTP/1.1" 200 5 "-" "pip/26.2 {.x.}.yyy'
+        '192.0.2.7 - - [01/Jan/1970:00:00:00 +0000] "GET /simple/a%20b%E2%80%A8/ HTTP/1.1" 200 5 "-" "pip/26.2" 0.250 0123'
     )
     assert line.endswith('" 0.250 0123')
     assert "secret" not in line
     assert "c2VjcmV0" not in line
     assert len(line) < 350
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ('uv/0.13.9 {"installer":{}}', "uv/0.13.9"),
+        ("  twine/6.1.0", "twine/6.1.0"),
+        ("", "-"),
+        (" ", "-"),
+        ('"\\x"\xe4\x1b[0m', "..x...[0m"),
+        ("y" * 500, "y" * 60),
+    ],
+)
+def test_the_access_log_names_the_first_product_alone(agent: str, shown: str) -> None:
+    """Fit to stand between quotation marks."""
+    assert f' "{shown}" 0.250 ' in access_line(Ask(headers=Headers((("User-Agent", agent),))))
 
 
 def test_the_access_log_of_what_could_not_be_read_has_no_path() -> None:
@@ -387,6 +403,23 @@ def test_the_parser_behind_us_still_ends_its_complaints_where_we_listen() -> Non
         assert refused(client.heard()) == 400
         assert seen.asks == []
         client.hang_up()
+
+
+def test_twisteds_own_allHeadersReceived_does_no_more_than_ours() -> None:
+    """Ours replaces it, so that `100 Continue` can wait; a Twisted that does more when a head is parsed is noticed here."""
+    assert set(HTTPChannel.allHeadersReceived.__code__.co_names) <= {
+        "requests",
+        "parseCookies",
+        "checkPersistence",
+        "_version",
+        "persistent",
+        "gotLength",
+        "length",
+        "requestHeaders",
+        "getRawHeaders",
+        "lower",
+        "_send100Continue",
+    }
 
 
 def test_line_mode_says_when_a_head_is_expected() -> None:

@@ -33,7 +33,7 @@ def test_R10_R218_every_error_has_one_status(error: Exception, status: int, line
     assert reply.body == f"{line}\nrequest id: 0123\n".encode()
 
 
-@pytest.mark.parametrize(("given", "said"), [(-3, "1"), (7, "7"), (4000, "60")])
+@pytest.mark.parametrize(("given", "said"), [(-3, "1"), (2, "2"), (7, "2"), (4000, "2")])
 def test_R217_an_outage_says_when_to_come_back_in_whole_seconds(given: int, said: str) -> None:
     assert dict(answer(errors.UpstreamUnavailable("pypi", "x", given), "0123", False).headers)["Retry-After"] == said
 
@@ -52,9 +52,38 @@ def test_R10_a_refused_project_is_404() -> None:
     assert b"refused by names: denied" in reply.body
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("/secret/path"), errors.NoSuchBlob("a" * 64), errors.ConfigError("/etc/x", "", "", "bad"), KeyError()]
-)
+@pytest.mark.parametrize("error", [errors.NoSuchBlob("a" * 64), errors.PypidaemonError("the records are busy")])
+def test_F59_F68_trouble_of_ours_that_may_pass_is_503(error: Exception) -> None:
+    """With the time after which to ask again."""
+    reply = answer(error, "0123", False)
+    assert reply.status == 503
+    assert ("Retry-After", "5") in reply.headers
+
+
+@pytest.mark.parametrize(("would_help", "status"), [(True, 401), (False, 403)])
+def test_R188_credentials_are_asked_for_where_they_would_help(would_help: bool, status: int) -> None:
+    """In the words that old clients wait for."""
+    reply = answer(errors.NotAllowed("who are you", would_help=would_help), "0123", False)
+    assert (reply.status, reply.reason) == (status, "who are you")
+    assert (("WWW-Authenticate", 'Basic realm="pypi"') in reply.headers) == would_help
+
+
+def test_S69_too_many_attempts_are_429() -> None:
+    """R217: with whole seconds."""
+    reply = answer(errors.TooManyAttempts(30), "0123", False)
+    assert reply.status == 429
+    assert ("Retry-After", "30") in reply.headers
+
+
+@pytest.mark.parametrize("error", [errors.Conflict("File already exists"), errors.InvalidUpload("no sdist")])
+def test_R167_a_refused_upload_is_400_with_its_line_in_reason_and_body(error: Exception) -> None:
+    """Since twine shows nothing else."""
+    reply = answer(error, "0123", False)
+    assert (reply.status, reply.reason) == (400, str(error))
+    assert reply.body.startswith(str(error).encode() + b"\n")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("/secret/path"), errors.ConfigError("/etc/x", "", "", "bad"), KeyError()])
 def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Exception, no_logged_failures: list[dict[str, Any]]) -> None:
     """The client learns the id; the log has the id and the failure."""
     reply = answer(error, "0123", True)
@@ -67,6 +96,7 @@ def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Excepti
 
 def test_every_error_we_have_is_in_the_table_or_meant_to_be_internal() -> None:
     """A new error must be given a status."""
-    known = {type(error) for error, _, _ in TABLE} | {errors.Refused, errors.PypidaemonError, errors.NoSuchBlob, errors.ConfigError}
+    special = {errors.Refused, errors.PypidaemonError, errors.NoSuchBlob, errors.ConfigError, errors.NotAllowed, errors.TooManyAttempts}
+    known = {type(error) for error, _, _ in TABLE} | special | {errors.Conflict, errors.InvalidUpload}
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert ours <= known

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pypidaemon.errors import CorruptContent, InvalidName, NoSuchFile, UpstreamUnavailable
 from pypidaemon.indexes.policed import Policed
 from tests.fakes import file, page
-from tests.gear import inline
+from tests.gear import inline, now
 from tests.house import House, header
 from tests.indexes.test_policed import NoSuffix
 
@@ -149,8 +149,9 @@ def test_law_2_only_what_the_page_lists_under_the_path_it_lists(house: House, pa
 @pytest.mark.parametrize("last", ["..", "a/b.tar.gz", "alpha\x00.tar.gz", ".hidden.tar.gz", "noext", "a" * 300 + ".tar.gz"])
 def test_law_5_an_unclean_name_is_refused_without_a_request(house: House, last: str) -> None:
     """S4, S6: the door's own gate, behind the one that reads paths."""
+    nobody = now(house.doorkeeper.admit(None, ""))
     with pytest.raises(InvalidName):
-        house.door.routes.files.file(house.ask("/packages"), "pypi", ("ab", "cd", "e" * 60, last)).send(None)
+        house.door.routes.files.file(house.ask("/packages"), nobody, "pypi", ("ab", "cd", "e" * 60, last)).send(None)
     assert house.upstream.asked == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 
 import pytest
 
@@ -154,6 +155,14 @@ def test_R224_health_readiness_and_metrics(house: House) -> None:
     assert 'pypidaemon_upstream_up{upstream="pypi"} 0.0' in metrics
 
 
+def test_an_upstream_that_nothing_was_asked_of_is_neither_up_nor_down(house: House) -> None:
+    """Nobody knows; and what is known since when is said in UTC."""
+    house.upstream.health.since = 0.0
+    assert json.loads(house.get("/+health").body)["upstreams"]["pypi"] == {"state": "not asked yet", "cause": "", "since": None}
+    house.upstream.health.since = 1_780_000_000.9
+    assert json.loads(house.get("/+health").body)["upstreams"]["pypi"] == {"state": "up", "cause": "", "since": "2026-05-28T20:26:40Z"}
+
+
 def test_the_root_says_how_to_use_it(house: House) -> None:
     """With the address that works."""
     assert b"--index-url http://127.0.0.1:3141/simple/" in house.get("/").body
@@ -171,7 +180,9 @@ def test_the_control_socket_refreshes_and_reports(house: House) -> None:
     house.get("/simple/alpha/")
     status, report = control(house, "/status", "GET")
     assert (status, report["index"]) == (200, "pypi")
-    assert control(house, "/refresh?name=Alpha", "POST") == (200, {"refreshed": 1})
+    assert (report["pid"], report["started"], report["uptime_seconds"]) == (os.getpid(), "2026-05-28T20:26:40Z", 0)
+    assert control(house, "/refresh?name=Alpha", "POST") == (200, {"refreshed": 1, "projects": {"alpha": 1}})
+    assert control(house, "/refresh?name=beta&name=alpha", "POST")[1]["projects"] == {"beta": 0, "alpha": 1}
     house.get("/simple/alpha/")
     assert house.upstream.asked == ["page alpha", "page alpha"]
     assert control(house, "/refresh?all=yes", "POST")[0] == 200

@@ -18,6 +18,7 @@ from zope.interface import directlyProvides, implementer
 from pypidaemon.interfaces import IContent
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.channel import Limits
+from pypidaemon.web.intake import Receive, Room, nothing_received
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.site import Caps, DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
@@ -173,6 +174,10 @@ class Seen:
     uncapped: tuple[str, ...] = ()
     handler: Callable[[Ask], Awaitable[Reply]] | None = None
     quick: Callable[[Ask], Reply | None] = nothing_ready
+    receive: Receive = nothing_received
+    room: Room | None = None
+    told: list[Ask] = attrs.field(factory=list)
+    """The requests that observers were told of."""
     site: DoorSite = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -183,9 +188,10 @@ class Seen:
 
         def observe(ask: Ask, status: int, sent: int, seconds: float) -> None:
             self.ends.append((status, sent))
+            self.told.append(ask)
 
-        skin = Skin(self.handle, self.quick, self.clock, random, observe)
-        self.site = DoorSite(skin, self.clock, self.limits, self.caps, self.uncapped)
+        skin = Skin(self.handle, self.quick, self.clock, random, observe, receive=self.receive)
+        self.site = DoorSite(skin, self.clock, self.limits, self.caps, self.uncapped, room=self.room)
 
     async def handle(self, ask: Ask) -> Reply:
         self.asks.append(ask)

@@ -1,0 +1,55 @@
+"""Accounts over HTTP: the orders of `pypidaemon.accounts.orders`, each the body of a POST."""
+
+from __future__ import annotations
+
+import attrs
+import orjson
+
+from pypidaemon.accounts.orders import ORDERS, perform
+from pypidaemon.accounts.people import OPERATOR, Actor, People, Unacceptable
+from pypidaemon.errors import NoSuchFile
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.operations import json_reply
+from pypidaemon.web.reply import Reply, text
+
+LARGEST = 65536
+"""Bytes of a body; the longest password and names need a tenth of it."""
+
+
+@attrs.define
+class PeopleDesk:
+    """
+    Answers `POST .../<word>/<word>` such as `/people/token/add`, whatever stands before the last two segments.
+
+    Who asks has been let in by the caller: everybody on the control socket, and elsewhere who may `admin` everywhere
+    (`may("admin", "*", NormalizedName(""))`, since None would ask for any project).
+    """
+
+    people: People
+
+    async def handle(self, ask: Ask, body: bytes, actor: Actor = OPERATOR) -> Reply:
+        """
+        Carry out one order and answer what came of it, 400 with one line where it cannot be.
+
+        :param actor: who the audit log says it was.
+        :raises NoSuchFile: there is no such order.
+        :raises TooManyAttempts: too many passwords are being hashed.
+        """
+        order = ask.segments[-2:]
+        if len(order) != 2 or order not in ORDERS:
+            raise NoSuchFile("/".join(ask.segments)[:200])
+        if ask.method != "POST":
+            return text(405, "POST a JSON object", ask.id, (("Allow", "POST"),))
+        if len(body) > LARGEST:
+            return text(413, "the body is too large", ask.id)
+        try:
+            fields = orjson.loads(body or b"{}")
+        except orjson.JSONDecodeError:
+            # What the parser says would quote the body, which may hold a password (S71).
+            fields = None
+        if not isinstance(fields, dict):
+            return text(400, "the body must be a JSON object", ask.id)
+        try:
+            return json_reply(200, await perform(self.people, actor, (order[0], order[1]), fields))
+        except Unacceptable as error:
+            return text(400, str(error), ask.id)

@@ -1,0 +1,74 @@
+"""Orders about releases over HTTP: the verbs of `pypidaemon.releases`, each with the body of a POST."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import attrs
+import orjson
+
+from pypidaemon.accounts.people import Unacceptable
+from pypidaemon.errors import NoSuchFile
+from pypidaemon.releases import THE_OPERATOR, VERBS, Caller, Check, Releases, insist
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.gate import Gate
+from pypidaemon.web.intake import Collected, Receiver
+from pypidaemon.web.operations import json_reply
+from pypidaemon.web.reply import Reply, text
+
+LARGEST = 65536
+"""Bytes of an order."""
+
+
+@attrs.define
+class ReleaseDesk:
+    """Answers `POST /+api/releases/<verb>` for accounts with rights, and `POST /releases/<verb>` on the control socket for the operator."""
+
+    releases: Releases
+    gate: Gate
+
+    def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
+        """As `Receive`, of the public site."""
+        return self._collected(ask) if ask.method == "POST" and ask.segments[:2] == ("+api", "releases") else None
+
+    async def _collected(self, ask: Ask) -> Receiver | Reply:
+        if (ask.headers.first("content-type") or "").partition(";")[0].strip().lower() != "application/json":
+            # A page of another site can have a browser send its user's credentials along, but no body of this kind without our leave.
+            return text(415, "send a JSON object, with Content-Type: application/json", ask.id)
+        caller = Caller(await self.gate.admit(ask), ask.client)
+        return Collected(LARGEST, lambda body: self._perform(ask, body, caller, self.gate.check))
+
+    def receive_operator(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
+        """As `Receive`, of the control socket."""
+        return self._of_operator(ask) if ask.method == "POST" and ask.segments[:1] == ("releases",) else None
+
+    async def _of_operator(self, ask: Ask) -> Receiver:
+        return Collected(LARGEST, lambda body: self._perform(ask, body, THE_OPERATOR, insist))
+
+    async def without_body(self, ask: Ask) -> Reply:
+        """
+        Whatever is no POST with a body.
+
+        :raises NoSuchFile: there is no such order.
+        """
+        self._verb(ask)
+        return text(405, "POST a JSON object", ask.id, (("Allow", "POST"),))
+
+    async def _perform(self, ask: Ask, body: bytes, caller: Caller, check: Check) -> Reply:
+        verb = self._verb(ask)
+        try:
+            order = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            order = None
+        if not isinstance(order, dict):
+            return text(400, "the body must be a JSON object", ask.id)
+        try:
+            return json_reply(200, await self.releases.perform(verb, order, caller, check))
+        except Unacceptable as error:
+            return text(400, str(error), ask.id)
+
+    def _verb(self, ask: Ask) -> str:
+        verb = ask.segments[-1]
+        if verb not in VERBS or len(ask.segments) != (3 if ask.segments[0] == "+api" else 2):
+            raise NoSuchFile("/".join(ask.segments)[:200])
+        return verb

@@ -1,0 +1,208 @@
+"""Uploads: from a form that arrives in pieces to a file on the very next page (standards J)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+import orjson
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.clashes import Clashes
+from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError
+from pypidaemon.forms import Event, Field, FileBegins, FileBytes, FormReader
+from pypidaemon.interfaces import IAccount, IAccountRecords, IDraft, IHostedIndex, IIndex
+from pypidaemon.model import Deed, NormalizedName, Published, Upload
+from pypidaemon.uploads import ACTION, action, read_upload
+from pypidaemon.web import failures
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.gate import Gate
+from pypidaemon.web.intake import Receiver
+from pypidaemon.web.reply import Reply, phrase, text
+
+LARGEST = 16 << 30
+"""Bytes of an upload at most; what the disk has room for is the bound that matters."""
+
+SMALL = 1 << 20
+"""Bytes of any other body."""
+
+_ROOMY = frozenset({b"", b"simple", b"legacy", b"pypi"})
+_ADDRESSES = (("",), ("simple", ""), ("legacy",), ("legacy", ""), ("pypi",), ("pypi", ""))
+"""Where clients old and new send uploads to, below an index's root (P1, R157)."""
+
+_RETIRED = {
+    "submit": "there is nothing to register: upload the files",
+    "submit_pkg_info": "there is nothing to register: upload the files",
+    "doc_upload": "documentation is not hosted here",
+    "verify": "the metadata is checked when a file is uploaded",
+    "list_classifiers": "any classifier is accepted here",
+    "remove_pkg": "use pypidaemon delete",
+}
+
+log = Logger()
+
+
+def retired(ask: Ask) -> Reply | None:
+    """
+    The answer to what old clients ask an upload address by GET, such as `?:action=list_classifiers` of `setup.py register` (P2); else None.
+
+    They send no credentials, and print the reason phrase.
+    """
+    asked = dict(ask.query).get(ACTION, "")
+    if asked not in _RETIRED or ask.segments not in _ADDRESSES:
+        return None
+    return text(410, _RETIRED[asked], ask.id, reason=_RETIRED[asked])
+
+
+def concerned(ask: Ask, default: str | None) -> str | None:
+    """The label of the index that this request uploads to; None where it is no upload."""
+    if ask.method != "POST" or not (ask.headers.first("content-type") or "").lower().startswith("multipart/form-data"):
+        return None
+    match ask.segments:
+        case ("index", label, *below):
+            return label if tuple(below) in (("legacy",), ("legacy", "")) else None
+        case below if below in _ADDRESSES:
+            return default
+    return None
+
+
+@attrs.define
+class Uploads:
+    """
+    Takes uploads into hosted indexes.
+
+    :param default: the label of the index that uploads at the root go to; None where uploads are off.
+    :param founded: told of every project that was begun here, with its owner.
+    """
+
+    default: str | None
+    indexes: Mapping[str, IIndex]
+    gate: Gate
+    clashes: Clashes
+    audit: IAccountRecords
+    clock: IReactorTime
+    founded: Callable[[str, str, NormalizedName], None]
+
+    def room(self, method: bytes, target: bytes) -> int:
+        """As `Room`: an upload may be large, whatever else is posted is small."""
+        path = target.partition(b"?")[0].strip(b"/")
+        return LARGEST if method == b"POST" and (path in _ROOMY or path.endswith(b"/legacy")) else SMALL
+
+    def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
+        """As `Receive`: who takes the body, once the head says that the account may upload at all (S20)."""
+        label = concerned(ask, self.default)
+        if label is None:
+            return None
+        return self._receiver(ask, label)
+
+    async def _receiver(self, ask: Ask, label: str) -> Receiver | Reply:
+        try:
+            account = await self.gate.admit(ask)
+            index = self.indexes.get(label)
+            if index is None or not IHostedIndex.providedBy(index):
+                raise NotAllowed(f"nothing can be uploaded to {label}", would_help=False)
+            self.gate.check_index(account, ("upload", "create"), label)
+            form = FormReader(ask.headers.first("content-type") or "")
+        except PypidaemonError as error:
+            return told(ask, failures.answer(error, ask.id, of_file=True))
+        return _Reception(self, ask, label, index, account, form)
+
+    async def publish(self, ask: Ask, label: str, index: IHostedIndex, account: IAccount, upload: Upload, draft: IDraft) -> Published:
+        """Check the account's rights on that very project, let the index take the file, and note what became of it."""
+        founding = False
+        if not account.may("upload", label, upload.name):
+            self.gate.check(account, "create", label, upload.name)
+            founding = True
+        await self.clashes.consider(label, index, upload.name)
+        replacing = account.may("overwrite", label, upload.name)
+        published = await index.publish(upload, draft, account.name, founding, replacing)
+        if founding:
+            self.founded(account.name, label, upload.name)
+        return published
+
+    async def note(self, ask: Ask, account: IAccount, subject: str, detail: str, *, done: bool) -> None:
+        """A row of the audit log."""
+        await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject, detail, done))
+
+
+@attrs.define(eq=False)
+class _Reception:
+    """One upload on its way in: fields kept, the file written to a draft as it comes."""
+
+    uploads: Uploads
+    ask: Ask
+    label: str
+    index: IHostedIndex
+    account: IAccount
+    form: FormReader
+    fields: list[tuple[str, str]] = attrs.field(factory=list)
+    filename: str | None = None
+    draft: IDraft | None = None
+    _in_content: bool = False
+
+    async def write(self, data: bytes) -> None:
+        for event in self.form.feed(data):
+            await self._take(event)
+
+    async def finish(self) -> Reply:
+        subject = self.label
+        try:
+            for event in self.form.end():
+                await self._take(event)
+            retired = action(self.fields, self.ask.query)
+            if retired in _RETIRED:
+                return told(self.ask, text(410, _RETIRED[retired], self.ask.id, reason=_RETIRED[retired]))
+            if self.draft is None or self.filename is None:
+                raise InvalidUpload("the form has no file named content")
+            upload = read_upload(self.fields, self.filename, query=self.ask.query)
+            subject = f"{self.label}/{upload.name}=={upload.version} {upload.filename}"
+            published = await self.uploads.publish(self.ask, self.label, self.index, self.account, upload, self.draft)
+        except PypidaemonError as error:
+            await self._undo()
+            await self.uploads.note(self.ask, self.account, subject, str(error), done=False)
+            return told(self.ask, failures.answer(error, self.ask.id, of_file=True))
+        except BaseException:
+            await self._undo()
+            raise
+        self.draft.close()
+        digest = published.file.digest or ""
+        await self.uploads.note(self.ask, self.account, subject, "the same again" if published.repeated else f"sha256:{digest}", done=True)
+        return told(self.ask, text(200, f"{upload.filename} is here", self.ask.id))
+
+    def drop(self) -> None:
+        draft, self.draft = self.draft, None
+        if draft is not None:
+            draft.close()
+
+    async def _undo(self) -> None:
+        draft, self.draft = self.draft, None
+        if draft is not None:
+            await draft.abort()
+            draft.close()
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case Field(name, value):
+                self.fields.append((name, value))
+            case FileBegins(name, filename):
+                self._in_content = name == "content"
+                if self._in_content:
+                    self.filename = filename
+                    self.draft = await self.index.draft()
+            case FileBytes(data) if self._in_content and self.draft is not None:
+                await self.draft.write(data)
+
+
+def told(ask: Ask, reply: Reply) -> Reply:
+    """
+    That answer as the uploader reads it: uv asks for JSON, whose type must stand without a parameter (R167); all others read text.
+
+    Of the document uv shows its user `code` and nothing else, so the line stands there too, as PyPI has it.
+    """
+    if "application/json" not in ",".join(ask.headers.every("accept")).lower() or reply.status < 400:
+        return reply
+    line = reply.body.decode("utf-8", "replace").split("\n", 1)[0]
+    body = orjson.dumps({"code": f"{reply.status} {line}", "message": line, "title": phrase(reply.status)})
+    kept = tuple(pair for pair in reply.headers if pair[0] != "Content-Type")
+    return attrs.evolve(reply, headers=(("Content-Type", "application/json"), *kept), body=body)
