@@ -11,8 +11,9 @@ PARALLEL ?= 2
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model.py,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
-        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/policies.py,pypidaemon/archives.py,pypidaemon/stored.py,$\
-        pypidaemon/shelf.py,pypidaemon/simple/*
+        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/policies.py,pypidaemon/archives/*,pypidaemon/stored.py,$\
+        pypidaemon/shelf.py,pypidaemon/readings.py,pypidaemon/listings.py,pypidaemon/passage.py,pypidaemon/rights.py,$\
+        pypidaemon/forms.py,pypidaemon/formlines.py,pypidaemon/uploads.py,pypidaemon/simple/*
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

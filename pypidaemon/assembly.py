@@ -7,8 +7,9 @@ else has a life, the door, the public sockets, the control socket. So a request 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.application.service import IService
@@ -21,11 +22,14 @@ from pypidaemon.blueprints import plan as plan
 from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
-from pypidaemon.interfaces import IIndex, IRecords
+from pypidaemon.interfaces import IHostedIndex, IIndex, IRecords, IUpstream
 from pypidaemon.schema import local_url
-from pypidaemon.services.folder import LISTS, DataFolder
+from pypidaemon.services.folder import LISTS, NAMES, DataFolder
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
+
+if TYPE_CHECKING:
+    from pypidaemon.accounts.people import People
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
@@ -53,6 +57,20 @@ class Made:
         """The indexes that the door shows, by label."""
         return {part.section.label: self.objects[part.name] for part in self.plan.parts.values() if part.exposed}
 
+    def indexes(self) -> dict[str, IIndex]:
+        """All indexes, by label, exposed or not."""
+        return {name.partition(":")[2]: made for name, made in self.objects.items() if name.startswith("index:")}
+
+    def upstreams(self) -> dict[str, IUpstream]:
+        """All upstreams, by label."""
+        return {name.partition(":")[2]: made for name, made in self.objects.items() if name.startswith("upstream:")}
+
+    def hosted(self) -> dict[str, IHostedIndex]:
+        """The indexes that can be written to, by label: those that are shown, and the one that uploads go to, shown or not."""
+        target = self.plan.daemon.uploads
+        found = self.exposed() if target is None else {**self.exposed(), target: self.objects[f"index:{target}"]}
+        return {label: index for label, index in found.items() if IHostedIndex.providedBy(index)}
+
     def records(self) -> IRecords:
         """The daemon's records."""
         made: IRecords = self.objects[self.plan.records]
@@ -70,16 +88,22 @@ def make(plan: Plan, reactor: Any) -> Made:
     :raises ConfigError: a component would not be made of these values, or is not what it promised to be.
     """
     from pypidaemon.announcements import Announcements
+    from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.inspection.processes import ProcessInspector
     from pypidaemon.spool import Spool
     from pypidaemon.threads import Threads
     from pypidaemon.upstreams.guard import Guarded
 
+    disk = Threads(reactor, "disk", DISK_THREADS)
     given: dict[str, Any] = {
         "reactor": reactor,
         "clock": reactor,
         "data": plan.data,
-        "disk": Threads(reactor, "disk", DISK_THREADS),
+        "disk": disk,
+        # What the records remember by digest lies here, so unlike the rendered lists these stay over a restart.
+        "lists": DirectoryBlobs(path=plan.data / NAMES, label=NAMES, disk=disk),
         "cpu": Threads(reactor, "cpu", CPU_THREADS),
+        "inspector": ProcessInspector(reactor),
         "reserved": plan.daemon.reserved,
         "announcements": Announcements(),
     }
@@ -105,16 +129,26 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
 
     :raises ConfigError: as `make`.
     """
+    from pypidaemon.accounts.doorkeeper import Doorkeeper
     from pypidaemon.blobs.directory import DirectoryBlobs
     from pypidaemon.web.door import build as build_door
 
     made = make(plan, reactor)
+    records = made.records()
+    doorkeeper = Doorkeeper(made.objects[plan.accounts], records, reactor, os.urandom)
     lists = DirectoryBlobs(path=plan.data / LISTS, label=LISTS, disk=made.given["disk"])
     door = build_door(
         indexes=made.exposed(),
         default=plan.parts[plan.index].section.label,
-        upstreams={name.partition(":")[2]: upstream for name, upstream in made.objects.items() if name.startswith("upstream:")},
-        records=made.records(),
+        upstreams=made.upstreams(),
+        records=records,
+        doorkeeper=doorkeeper,
+        people=lambda changed: people(made, reactor, changed),
+        uploads=plan.daemon.uploads,
+        hosted=made.hosted(),
+        everything=made.indexes(),
+        reserved=plan.daemon.reserved,
+        conceal=plan.daemon.conceal,
         spool=made.given["spool"],
         lists=lists,
         announcements=made.given["announcements"],
@@ -129,13 +163,36 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
             DataFolder(plan.data),
             *stores(made),
             *made.living("blobs"),
+            made.given["lists"],
             lists,
             made.given["spool"],
+            made.given["inspector"],
             *made.living("upstream", "policy", "index", "accounts", "service"),
             door,
             *(PublicSocket(text, serverFromString(reactor, text), door.site) for text in plan.daemon.listen),
             PrivateSocket(reactor, plan.data / CONTROL, door.control),
         )
+    )
+
+
+def people(made: Made, reactor: Any, changed: Callable[[], None]) -> People:
+    """What changes accounts; `changed` is called after each change."""
+    from pypidaemon.accounts.checker import LocalAccounts
+    from pypidaemon.accounts.passwords import Passwords
+    from pypidaemon.accounts.people import People
+    from pypidaemon.accounts.users import Users
+
+    checker = made.objects[made.plan.accounts]
+    local = isinstance(checker, LocalAccounts)
+    return People(
+        records=made.records(),
+        # One `Users` for one place of records, or two changes could undo each other.
+        users=checker.users if local else Users(made.records(), Passwords(made.given["cpu"])),
+        clock=reactor,
+        random=os.urandom,
+        labels=[part.section.label for part in made.plan.parts.values() if part.section.kind == "index"],
+        changed=changed,
+        strangers=not local,
     )
 
 

@@ -17,9 +17,13 @@ from zope.interface.interface import InterfaceClass
 from pypidaemon import components, configuration
 from pypidaemon.configuration import DAEMON, Configuration, Section
 from pypidaemon.errors import ConfigError
+from pypidaemon.interfaces import IHostedIndex
 from pypidaemon.schema import Daemon, Wish, data_beside, unknown, wishes
 from pypidaemon.services.sockets import CONTROL, LONGEST_SOCKET
 from pypidaemon.settings import Given, Reference, Setting, flag
+
+PRIVATE = "private"
+"""The label of the index that takes uploads where the file says nothing of indexes."""
 
 _EXPOSED = "exposed"
 
@@ -74,7 +78,7 @@ class Plan:
 
     :param parts: by name, each after all those that it refers to.
     :param data: the data folder, absolute.
-    :param index: the name of the default index's part; so `blobs` and `records`.
+    :param index: the name of the default index's part; so `blobs`, `records` and `accounts`.
     """
 
     file: str
@@ -83,6 +87,7 @@ class Plan:
     index: str
     blobs: str
     records: str
+    accounts: str
     parts: Mapping[str, Part]
     entries: tuple[Entry, ...]
 
@@ -100,6 +105,10 @@ def plan(file: str) -> Plan:
     if key is not None:
         raise ConfigError(file, DAEMON, key, "unknown key", [wish.key for wish in wanted])
     values, entries = _settings(read, section, wanted)
+    if "index" not in section.values and "uploads" not in section.values:
+        # Nothing is said of any index, so ours are the ones that everybody knows, and one of them takes uploads (design, section 6).
+        values["uploads"] = PRIVATE
+        entries = [attrs.evolve(entry, value=PRIVATE) if entry.key == "uploads" else entry for entry in entries]
     data = values.get("data") or data_beside(read.here)
     if len(os.fsencode(data / CONTROL)) > LONGEST_SOCKET:
         raise ConfigError(
@@ -114,12 +123,24 @@ def plan(file: str) -> Plan:
         if isinstance(wish.source, Reference):
             (names[wish.argument],) = resolver.follow(section, wish, section.values.get(wish.key))
             entries.append(Entry(wish.key, labels[wish.argument], wish.key in section.values, wish.source.help))
+    if "uploads" in values:
+        names["uploads"] = resolver.hosted(section, values["uploads"])
     for other in read.sections.values():
         if other.kind != DAEMON:
             resolver.part(other.kind, other.label, other, "")
     entries = [attrs.evolve(entry, value=str(data)) if entry.key == "data" else entry for entry in entries]
     parts = _marked(resolver.parts, names)
-    return Plan(file, Daemon(**{**values, **labels}), data, names["index"], names["blobs"], names["records"], parts, tuple(entries))
+    return Plan(
+        file,
+        Daemon(**{**values, **labels}),
+        data,
+        names["index"],
+        names["blobs"],
+        names["records"],
+        names["accounts"],
+        parts,
+        tuple(entries),
+    )
 
 
 @attrs.define
@@ -145,6 +166,14 @@ class _Resolver:
             self.parts[name] = self._resolved(section or self._implied(kind, label, asker, key), implied)
             self.path.pop()
         return self.parts[name]
+
+    def hosted(self, section: Section, label: str) -> str:
+        """The name of the index that uploads go to."""
+        found = self.part("index", label, section, "uploads")
+        if not IHostedIndex.implementedBy(found.component):
+            known = [part.section.label for part in self.parts.values() if IHostedIndex.implementedBy(part.component)]
+            self._fail(section, "uploads", f"[{found.name}] takes no uploads", known)
+        return found.name
 
     def follow(self, section: Section, wish: Wish, raw: str | None) -> tuple[str, ...]:
         """The names of the parts that a reference's text means; without text, its default."""
@@ -204,12 +233,16 @@ class _Resolver:
 
     def _implied(self, kind: str, label: str, asker: Section, key: str) -> Section:
         sections = {
+            f"index:{PRIVATE}": Section("index", PRIVATE, "private", {}),
             "index:pypi": Section("index", "pypi", "proxy", {"upstream": "pypi"}),
             "upstream:pypi": Section("upstream", "pypi", "pypi", {}),
         }
+        if "index" not in self.read.daemon.values:
+            sections["index:root"] = Section("index", "root", "first-match", {"indexes": f"{PRIVATE} pypi"})
         if not any(section.kind == kind for section in self.read.sections.values()):
             sections["blobs:blobs"] = Section("blobs", "blobs", "directory", {"path": str(self.data / "blobs")})
             sections["records:records"] = Section("records", "records", "sqlite", {"path": str(self.data / "records.sqlite")})
+            sections["accounts:accounts"] = Section("accounts", "accounts", "local", {})
         found = sections.get(f"{kind}:{label}")
         if found is not None:
             return found
@@ -255,7 +288,14 @@ def _article(kind: str) -> str:
 
 def _marked(parts: Mapping[str, Part], names: Mapping[str, str]) -> dict[str, Part]:
     """The parts with what is exposed and what is needed filled in, now that all are known (design, section 5)."""
-    wrapped = {name for part in parts.values() if part.section.use == "policed" for name in part.leads_to()}
+    # Whatever stands behind policies, however deep, would be a way around them.
+    wrapped: set[str] = set()
+    behind = [name for part in parts.values() if any(other.startswith("policy:") for other in part.leads_to()) for name in part.leads_to()]
+    while behind:
+        name = behind.pop()
+        if name.startswith("index:") and name not in wrapped:
+            wrapped.add(name)
+            behind.extend(parts[name].leads_to())
     shown = {
         name
         for name, part in parts.items()

@@ -42,6 +42,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "proxy": "pypidaemon.indexes.proxy:Proxy",
             "first-match": "pypidaemon.indexes.first_match:FirstMatch",
             "policed": "pypidaemon.indexes.policed:Policed",
+            "private": "pypidaemon.indexes.private:Private",
+            "merged": "pypidaemon.indexes.merged:Merged",
+            "pinned": "pypidaemon.indexes.pinned:Pinned",
+            "directory": "pypidaemon.indexes.directory:Directory",
         },
         "upstream": {
             "http": "pypidaemon.upstreams.http:HttpUpstream",
@@ -58,7 +62,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "sqlite": "pypidaemon.records.sqlite:SqliteRecords",
             "memory": "pypidaemon.records.memory:MemoryRecords",
         },
-        "accounts": {},
+        "accounts": {
+            "local": "pypidaemon.accounts.checker:LocalAccounts",
+            "strcred": "pypidaemon.accounts.plugin:PluginAccounts",
+        },
         "service": {},
     }
 )

@@ -15,16 +15,33 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.endpoints import serverFromString
 
 from pypidaemon.components import Unloadable
 from pypidaemon.interfaces import IBlobStore, IIndex, IRecords
-from pypidaemon.settings import KEY, Given, Reference, Secret, Setting, duration, path, reference, secret, setting, size, url, words
+from pypidaemon.settings import (
+    KEY,
+    Given,
+    Reference,
+    Secret,
+    Setting,
+    duration,
+    flag,
+    path,
+    reference,
+    secret,
+    setting,
+    size,
+    text,
+    url,
+    words,
+)
 
-GIVEN = ("announcements", "clock", "cpu", "data", "disk", "label", "reactor", "reserved", "spool")
+GIVEN = ("announcements", "clock", "cpu", "data", "disk", "inspector", "label", "lists", "reactor", "reserved", "spool")
 """
 What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
-disks, the section's own label, the reactor, the reserved patterns, and the spool of the default blob store.
+disks, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the reactor, the reserved patterns, and the spool of the default blob store.
 """
 
 HIDDEN = "(hidden)"
@@ -82,7 +99,10 @@ class Daemon:
 
     blobs: str = reference(IBlobStore, default="blobs", help="where files are kept")
     records: str = reference(IRecords, default="records", help="where what is known about them is kept")
-    index: str = reference(IIndex, default="pypi", help="the index at /simple/")
+    accounts: str = reference(ICredentialsChecker, default="accounts", help="who says who it is that logs in")
+    index: str = reference(IIndex, default="root", help="the index at /simple/")
+    uploads: str | None = setting(text, default=None, help="the index that uploads at the root go to; without it they are off")
+    conceal: bool = setting(flag, default=False, help="whether what an account may not see is answered as if it were not there")
     listen: tuple[str, ...] = setting(
         endpoints, default=("tcp:3141:interface=127.0.0.1",), help="where to listen: Twisted endpoint descriptions"
     )

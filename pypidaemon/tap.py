@@ -1,15 +1,26 @@
-"""What twistd asks for: the options of `twistd pypidaemon` and the service that they describe."""
+"""
+The two ways to be the daemon: what twistd asks for, which is options and the service that they describe, and `foreground`, which needs no twistd.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogEvent, globalLogBeginner, textFileLogObserver
 from twisted.python import usage
+from zope.interface import provider
 
+from pypidaemon import __version__
 from pypidaemon.blueprints import Plan, plan
 from pypidaemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pypidaemon.services.lifetime import Lifetime
 
 PLACES = ("etc/config.ini", "/etc/pypidaemon/config.ini")
 """Where the configuration is looked for when nobody names it: first below the working directory."""
@@ -56,9 +67,60 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    from pypidaemon.assembly import build
-
     try:
-        return build(options.plan, reactor)
+        return lifetime(options.plan, reactor)
     except ConfigError as error:
         raise SystemExit(f"pypidaemon: {error}") from error
+
+
+def lifetime(planned: Plan, reactor: Any) -> Lifetime:
+    """
+    The daemon, not yet started, with the lines that it leaves in the log when it answers and when it stops.
+
+    :raises ConfigError: a component could not be made.
+    """
+    from pypidaemon.assembly import build
+    from pypidaemon.services.lifetime import Lifetime
+    from pypidaemon.services.sockets import PublicSocket
+
+    whole = build(planned, reactor)
+    sockets = [child for child in whole if isinstance(child, PublicSocket)]
+
+    def greeting() -> str:
+        places = ", ".join(socket.address() for socket in sockets)
+        public = f", for clients at {planned.daemon.public_url}" if planned.daemon.public_url else ""
+        return f"pypidaemon {__version__} answers at {places}{public} (configuration {planned.file}, data folder {planned.data})"
+
+    return Lifetime(whole, reactor, greeting)
+
+
+_CHATTER = re.compile(r"\w+ starting on .+|\((?:TCP|UNIX) Port .+ Closed\)|Main loop terminated\.")
+"""What Twisted says of each socket, and of itself at the end; the lines of `Lifetime` say it better."""
+
+
+def foreground(planned: Plan) -> None:
+    """
+    Be the daemon, in this process, until SIGINT or SIGTERM ends it; log to standard output. Files are made for our own user alone (S87).
+
+    Nothing is logged before everything has started, so that a start which fails leaves its reason to the caller.
+
+    :raises ConfigError: a component could not be made.
+    :raises CannotStart: a part could not be started; its reason is the line.
+    """
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    os.umask(0o077)
+    whole = lifetime(planned, running)
+    whole.privilegedStartService()
+    whole.startService()
+    running.addSystemEventTrigger("before", "shutdown", whole.stopService)
+    write = textFileLogObserver(sys.stdout)
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if not _CHATTER.fullmatch(str(event.get("log_text") or event.get("log_format") or "")):
+            write(event)
+
+    globalLogBeginner.beginLoggingTo([observe])
+    running.run()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from typing import Any
+
 import attrs
 from twisted.internet.task import Clock
 
+from pypidaemon.accounts.checker import LocalAccounts
+from pypidaemon.accounts.doorkeeper import Doorkeeper
+from pypidaemon.accounts.people import OPERATOR, People
 from pypidaemon.announcements import Announcements
+from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
+from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.private import Private
 from pypidaemon.indexes.proxy import Proxy
+from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.interfaces import IIndex
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.spool import Spool
@@ -20,6 +31,14 @@ from tests.gear import inline, now
 NOON = 1_780_000_000.0
 
 
+class Inspectors:
+    """Looks into archives here and now."""
+
+    def under(self, rules: Rules) -> InlineInspector:
+        """As the daemon's inspector."""
+        return InlineInspector(rules)
+
+
 @attrs.define
 class House:
     """The parts, for tests to look into."""
@@ -29,7 +48,13 @@ class House:
     upstream: FakeUpstream = attrs.field(factory=FakeUpstream)
     announcements: Announcements = attrs.field(factory=Announcements)
     blobs: MemoryBlobs = attrs.field(factory=MemoryBlobs)
+    lists: MemoryBlobs = attrs.field(factory=MemoryBlobs)
+    uploads: str | None = None
+    tokens: dict[str, str] = attrs.field(factory=dict)
+    conceal: bool = False
     records: MemoryRecords = attrs.field(init=False)
+    accounts: LocalAccounts = attrs.field(init=False)
+    doorkeeper: Doorkeeper = attrs.field(init=False)
     spool: Spool = attrs.field(init=False)
     proxy: Proxy = attrs.field(init=False)
     door: Door = attrs.field(init=False)
@@ -38,8 +63,14 @@ class House:
         self.clock.advance(NOON)
         self.records = MemoryRecords(label="records", clock=self.clock)
         self.spool = Spool(self.blobs, self.clock)
+        self.accounts = LocalAccounts(label="accounts", records=self.records, clock=self.clock, cpu=inline)
+        self.doorkeeper = Doorkeeper(self.accounts, self.records, self.clock, lambda count: b"\x07" * count)
         self.proxy = self.new_proxy("pypi")
         self.open({"pypi": self.proxy}, "pypi")
+
+    def people(self, changed: Callable[[], None]) -> People:
+        """What changes accounts."""
+        return People(self.records, self.accounts.users, self.clock, os.urandom, ("pypi", "root", "private", "production"), changed)
 
     def new_proxy(self, label: str, upstream: FakeUpstream | None = None) -> Proxy:
         """Another proxy in this house."""
@@ -48,6 +79,7 @@ class House:
             upstream=upstream or self.upstream,
             records=self.records,
             blobs=self.blobs,
+            lists=self.lists,
             spool=self.spool,
             clock=self.clock,
             cpu=inline,
@@ -56,6 +88,32 @@ class House:
             announcements=self.announcements,
         )
 
+    def with_private(self, **settings: Any) -> Private:
+        """Put a private index before the proxy, at the root, and let uploads go there."""
+        private = Private(
+            label="private",
+            records=self.records,
+            blobs=self.blobs,
+            clock=self.clock,
+            cpu=inline,
+            announcements=self.announcements,
+            inspector=Inspectors(),
+            **settings,
+        )
+        root = FirstMatch("root", (private, self.proxy), self.records)
+        self.uploads = "private"
+        self.open({"root": root, "private": private, "pypi": self.proxy}, "root")
+        return private
+
+    def grant(self, subject: str, right: str, place: str) -> None:
+        """Give a right, as the command does."""
+        now(self.door.people.grant(OPERATOR, subject, right, place))
+
+    def token(self, name: str, scope: str = "", projects: str = "*") -> str:
+        """A token of that account, which is made if it is not there."""
+        now(self.door.people.add_user(OPERATOR, name, None))
+        return now(self.door.people.add_token(OPERATOR, name, scope, projects, None))[1]
+
     def open(self, indexes: dict[str, IIndex], default: str) -> None:
         """Put the door before these indexes."""
         self.door = build(
@@ -63,6 +121,11 @@ class House:
             default=default,
             upstreams={self.upstream.label: self.upstream},
             records=self.records,
+            doorkeeper=self.doorkeeper,
+            people=self.people,
+            uploads=self.uploads,
+            hosted={},
+            conceal=self.conceal,
             spool=self.spool,
             lists=MemoryBlobs(),
             announcements=self.announcements,
@@ -90,6 +153,8 @@ class House:
     def get(self, path: str, method: str = "GET", **headers: str) -> Reply:
         """What the door answers: the ready answer where there is one. Errors are raised as they are."""
         ask = self.ask(path, method, **headers)
+        if self.doorkeeper.known(None) is None:
+            now(self.doorkeeper.admit(None, ""))
         return self.door.routes.quick(ask) or now(self.door.routes.handle(ask))
 
     def body(self, reply: Reply) -> bytes:

@@ -48,13 +48,27 @@ def fault(tmp_path: Path, text: str) -> ConfigError:
 def test_daemon_alone_is_a_complete_file(tmp_path: Path) -> None:
     """Every reference has a default."""
     found = planned(tmp_path, "[daemon]\n")
-    assert list(found.parts) == ["blobs:blobs", "records:records", "upstream:pypi", "index:pypi"]
+    assert list(found.parts) == [
+        "blobs:blobs", "records:records", "accounts:accounts", "index:private", "upstream:pypi", "index:pypi", "index:root",
+    ]  # fmt: skip
     assert all(part.implied and part.needed for part in found.parts.values())
     assert found.data == tmp_path / "var"
     assert found.parts["blobs:blobs"].values["path"] == tmp_path / "var" / "blobs"
     assert found.parts["records:records"].values["path"] == tmp_path / "var" / "records.sqlite"
     assert found.daemon.listen == ("tcp:3141:interface=127.0.0.1",)
-    assert (found.index, found.blobs, found.records) == ("index:pypi", "blobs:blobs", "records:records")
+    assert (found.index, found.blobs, found.records) == ("index:root", "blobs:blobs", "records:records")
+    assert found.parts["index:root"].references["indexes"] == ("index:private", "index:pypi")
+    assert found.daemon.uploads == "private"
+
+
+def test_with_an_index_of_its_own_a_file_has_uploads_only_where_it_says_so(tmp_path: Path) -> None:
+    """What takes uploads is made even if nothing else leads to it."""
+    assert planned(tmp_path, "[daemon]\nindex = pypi\n").daemon.uploads is None
+    assert "index:private" not in planned(tmp_path, "[daemon]\nindex = pypi\n").parts
+    found = planned(tmp_path, "[daemon]\nindex = pypi\nuploads = ours\n[index:ours]\nuse = private\nexposed = no\n")
+    assert found.daemon.uploads == "ours"
+    assert found.parts["index:ours"].needed
+    assert planned(tmp_path, "[daemon]\nuploads = ours\n[index:ours]\nuse = private\n").daemon.uploads == "ours"
 
 
 def test_planning_touches_nothing(tmp_path: Path) -> None:
@@ -108,7 +122,7 @@ def test_components_find_the_stores_that_the_daemon_was_given(tmp_path: Path) ->
     found = planned(tmp_path, "[daemon]\nrecords = r\nblobs = b\n[records:r]\nuse = memory\n[blobs:b]\nuse = memory\n")
     assert found.parts["index:pypi"].references["records"] == "records:r"
     assert found.parts["index:pypi"].references["blobs"] == "blobs:b"
-    assert set(found.parts) == {"records:r", "blobs:b", "upstream:pypi", "index:pypi"}
+    assert {name for name in found.parts if name.startswith(("records:", "blobs:"))} == {"records:r", "blobs:b"}
 
 
 def test_relative_paths_start_at_the_file_also_in_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +170,12 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\npublic-url = https://me:word@packages.example/\n", "daemon", "public-url", "credentials"),
     ("[daemon]\ntrusted-proxies = proxy.example\n", "daemon", "trusted-proxies", "not an IP network"),
     ("[daemon]\ntrusted-proxies = 10.0.0.1/8\n", "daemon", "trusted-proxies", "host bits"),
-    ("[daemon]\nuploads = private\n", "daemon", "uploads", "unknown key"),
+    ("[daemon]\nuploads = pypi\n", "daemon", "uploads", "[index:pypi] takes no uploads"),
+    ("[daemon]\nuploads = nowhere\n", "daemon", "uploads", "no section [index:nowhere]"),
+    ("[daemon]\n[index:a]\nuse = private\nkinds = wheel rar\n", "index:a", "kinds", "'rar' is no kind of file"),
+    ("[daemon]\n[index:a]\nuse = pinned\nindex = pypi\nreleases = alpha>=1\n", "index:a", "releases", "not an exact release"),
+    ("[daemon]\n[index:a]\nuse = directory\npath = x\ninterval = 5s\n", "index:a", "interval", "0.1s to 2s"),
+    ("[daemon]\n[index:a]\nuse = merged\nindexes = pypi\n", "index:a", "projects", "is missing"),
     ("[daemon]\npublic_url = https://x.example/\n", "daemon", "public_url", "not a key"),
     ("[daemon]\nindex = root\n", "daemon", "index", "no section [index:root]"),
     ("[daemon]\nindex = a b\n[index:a]\nuse = proxy\n", "daemon", "index", "can be one"),
@@ -167,7 +186,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\n[index:a]\n", "index:a", "use", "is missing"),
     ("[daemon]\n[index:a]\nuse = prxy\n", "index:a", "use", "no index 'prxy'"),
     ("[daemon]\n[index:a]\nuse = names\n", "index:a", "use", "no index 'names'"),
-    ("[daemon]\n[accounts:a]\nuse = local\n", "accounts:a", "use", "no accounts 'local'"),
+    ("[daemon]\naccounts = a\n[accounts:a]\nuse = nobody\n", "accounts:a", "use", "no accounts 'nobody'"),
     ("[daemon]\n[policy:a]\nuse = nowhere:Thing\n", "policy:a", "use", "cannot import nowhere"),
     ("[daemon]\n[policy:a]\nuse = tests.parts:NotAttrs\n", "policy:a", "use", "not an attrs class"),
     ("[daemon]\n[policy:a]\nuse = tests.parts:Short\n", "policy:a", "use", "is no IPolicy"),
@@ -261,7 +280,7 @@ def test_describe_says_what_is_implied_unused_and_shown(tmp_path: Path) -> None:
     found = planned(tmp_path, "[daemon]\n[index:a]\nuse = proxy\n[policy:p]\nuse = names\n")
     text = describe(found)
     assert "# Nothing leads here, so this is checked but not used.\n[policy:p]" in text
-    assert "# Shown at /simple/.\n[index:pypi]" in text
+    assert "# Shown at /simple/.\n[index:root]" in text
     assert "# Shown at /index/a/simple/.\n[index:a]" in text
     sections = describe_json(found)["sections"]
     assert sections["policy:p"]["needed"] is False
@@ -345,7 +364,7 @@ def test_what_nothing_leads_to_is_not_made(tmp_path: Path) -> None:
     )
     assert "policy:p" not in made.objects
     assert "service:s" in made.objects
-    assert list(made.exposed()) == ["pypi"]
+    assert list(made.exposed()) == ["private", "pypi", "root"]
 
 
 @pytest.mark.parametrize(("use", "words"), [("tests.parts:Fussy", "no such colour"), ("tests.parts:Nameless", "label")])
@@ -362,6 +381,15 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "Threads", "Threads", "SqliteRecords", "DirectoryBlobs", "DirectoryBlobs", "Spool", "Proxy", "Diary", "Door", "PublicSocket", "PrivateSocket",
+        "DataFolder", "Threads", "Threads", "SqliteRecords", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Door", "PublicSocket", "PrivateSocket",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
+
+
+def test_the_lists_of_upstreams_have_a_store_of_their_own(tmp_path: Path) -> None:
+    """Not that of the files, and not that of rendered lists, which is emptied at each start while the records remember these."""
+    made = make(planned(tmp_path, "[daemon]\n" + SILENT), Reactor())
+    lists = made.given["lists"]
+    assert made.objects["index:pypi"].lists is lists
+    assert lists.path == tmp_path / "var" / "names"
+    assert lists is not made.objects["index:pypi"].blobs

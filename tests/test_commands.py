@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -70,7 +73,8 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 def daemon(config: str) -> Iterator[PretendedDaemon]:
     """A daemon that has refreshed three, and says so to anything."""
     pretended = PretendedDaemon(
-        Path(config).parent / "var" / "control.sock", answer(b'{"refreshed": 3, "upstreams": {"pypi": {"state": "up"}}}')
+        Path(config).parent / "var" / "control.sock",
+        answer(b'{"refreshed": 3, "projects": {"foo-bar": 3, "baz": 0}, "version": "9", "upstreams": {"pypi": {"state": "up"}}}'),
     )
     yield pretended
     pretended.close()
@@ -117,8 +121,10 @@ def test_F72_a_fault_is_one_line_and_status_1(tmp_path: Path, capsys: pytest.Cap
         assert said.out == ""
         assert said.err.startswith(f"pypidaemon: {file} [daemon] lissen: unknown key")
         assert said.err.count("\n") == 1
-    assert main(["check", "-c", str(file), "--json"]) == 1
-    assert "unknown key" in json.loads(capsys.readouterr().out)["error"]
+        assert main([*verb, "-c", str(file), "--json"]) == 1
+        said = capsys.readouterr()
+        assert said.out.count("\n") == 1
+        assert "unknown key" in json.loads(said.out)["error"]
 
 
 def test_the_environment_names_the_file(config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,6 +146,20 @@ def test_init_writes_a_file_that_is_right_and_overwrites_none(
     assert main(["init", str(file)]) == 1
     assert "is not overwritten" in capsys.readouterr().err
     assert file.read_text() == before
+
+
+def test_init_prints_what_it_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where `-` is the file; with no path of this machine in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["init", "-"]) == 0
+    text = capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) not in text
+    (tmp_path / "c.ini").write_text(text)
+    assert plan("c.ini").index == "index:root"
+    assert main(["init", "-", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": None, "text": text}
 
 
 class Terminal(io.StringIO):
@@ -181,24 +201,43 @@ def test_status_without_a_daemon_is_one_line_and_status_1(config: str, capsys: p
 def test_status_asks_the_daemon(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     """And prints what it says, for people or as it is."""
     assert main(["status", "-c", config]) == 0
-    assert capsys.readouterr().out == "refreshed: 3\nupstreams\n  pypi\n    state: up\n"
+    folder = Path(config).parent
+    assert capsys.readouterr().out.splitlines() == [
+        "pypidaemon 9",
+        "  address        http://127.0.0.1:3141/ (tcp:3141:interface=127.0.0.1)",
+        f"  configuration  {config}",
+        f"  data folder    {folder}/var",
+        "upstreams",
+        "  pypi  up",
+    ]
     assert main(["status", "-c", config, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["refreshed"] == 3
+    said = json.loads(capsys.readouterr().out)
+    assert (said["version"], said["data"], said["address"]) == ("9", f"{folder}/var", "http://127.0.0.1:3141/")
     assert daemon.asked == ["GET /status HTTP/1.1"] * 2
 
 
 def test_refresh_goes_through_a_running_daemon(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which has answers in memory that must go, too. Names are normalised."""
-    assert main(["refresh", "-c", config, "Foo.Bar", "baz"]) == 0
+    """Which has answers in memory that must go, too. Names are normalised, and one that nothing is remembered of is status 1."""
+    assert main(["refresh", "-c", config, "Foo.Bar", "baz"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "foo-bar: will be asked for again with the next request",
+        "baz: nothing is remembered of it, so there is nothing to refresh",
+    ]
+    assert main(["refresh", "-c", config, "foo-bar"]) == 0
+    assert main(["refresh", "-c", config, "--all"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["3 remembered answers will be asked for again with the next requests"]
     assert main(["refresh", "-c", config, "--all", "--json"]) == 0
-    assert capsys.readouterr().out == '3 will be asked for again\n{\n  "refreshed": 3\n}\n'
-    assert daemon.asked == ["POST /refresh?name=foo-bar&name=baz HTTP/1.1", "POST /refresh?all=yes HTTP/1.1"]
+    assert json.loads(capsys.readouterr().out)["refreshed"] == 3
+    asked = ["name=foo-bar&name=baz", "name=foo-bar", "all=yes", "all=yes"]
+    assert daemon.asked == [f"POST /refresh?{query} HTTP/1.1" for query in asked]
 
 
 def test_refresh_without_a_daemon_or_a_folder_has_nothing_to_do(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And makes none."""
     assert main(["refresh", "-c", config, "--all"]) == 0
-    assert capsys.readouterr().out == "0 will be asked for again\n"
+    assert capsys.readouterr().out == "0 remembered answers will be asked for again with the next requests\n"
+    assert main(["refresh", "-c", config, "foo", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"refreshed": 0, "projects": {"foo": 0}}
     assert not (Path(config).parent / "var").exists()
 
 
@@ -226,14 +265,14 @@ def test_refresh_without_a_daemon_works_on_the_records(config: str) -> None:
     (Path(config).parent / "var").mkdir(mode=0o700)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
 
-    def python(*arguments: str) -> str:
+    def python(*arguments: str, status: int = 0) -> str:
         done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=60, check=False)
-        assert done.stderr == ""
+        assert (done.stderr, done.returncode) == ("", status)
         return done.stdout
 
     assert python("-c", KEEP, config) == "True\n"
-    assert python("-m", "pypidaemon", "refresh", "-c", config, "foo") == "1 will be asked for again\n"
-    assert python("-m", "pypidaemon", "refresh", "-c", config, "bar") == "0 will be asked for again\n"
+    assert python("-m", "pypidaemon", "refresh", "-c", config, "foo") == "foo: will be asked for again with the next request\n"
+    assert "nothing is remembered" in python("-m", "pypidaemon", "refresh", "-c", config, "bar", status=1)
 
 
 @pytest.mark.parametrize(
@@ -285,3 +324,56 @@ def test_a_reader_who_has_seen_enough_causes_no_noise(config: str) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@contextlib.contextmanager
+def running(config: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A daemon in the foreground, in another process, which does not outlive the test."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    command = [sys.executable, "-m", "pypidaemon", "run", "-c", config, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_run_says_when_it_answers_and_being_told_to_stop_is_no_failure(config: str, sign: signal.Signals) -> None:
+    """One line for each of the three moments, none of Twisted's about sockets, and status 0 in the end."""
+    file = Path(config)
+    file.write_text(file.read_text().replace("[daemon]\n", "[daemon]\nlisten = tcp:0:interface=127.0.0.1\n"))
+    with running(config) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/ ", first)
+        assert found is not None, first
+        assert first.partition("] ")[2] == (
+            f"pypidaemon {__version__} answers at http://127.0.0.1:{found[1]}/ (configuration {config}, data folder {file.parent}/var)\n"
+        )
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=30):
+            status = control.ask(file.parent / "var" / "control.sock", "GET", "/status")
+        assert status["pid"] == process.pid
+        process.send_signal(sign)
+        rest, complaints = process.communicate(timeout=30)
+    lines = [line.partition("] ")[2] for line in rest.splitlines() if "pypidaemon.access" not in line]
+    assert lines == [f"Received {sign.name}, shutting down.", "stopping", "stopped"]
+    assert (complaints, process.returncode) == ("", 0)
+    assert (file.parent / "var").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_run_that_cannot_start_leaves_one_line(config: str, arguments: list[str]) -> None:
+    """A bare one on standard error, and a line of JSON on standard output where that is wanted; no log has begun."""
+    file = Path(config)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        file.write_text(file.read_text().replace("[daemon]\n", f"[daemon]\nlisten = tcp:{port}:interface=127.0.0.1\n"))
+        with running(config, *arguments) as process:
+            said, complaints = process.communicate(timeout=30)
+    line = f"cannot listen on 127.0.0.1 port {port}: Address already in use"
+    assert process.returncode == 1
+    assert complaints == f"pypidaemon: {line}\n"
+    assert said == (json.dumps({"error": line}) + "\n" if arguments else "")

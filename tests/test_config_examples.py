@@ -59,3 +59,14 @@ def test_the_shipped_default_listens_on_loopback_and_keeps_things_in_var() -> No
     found = plan(str(ROOT / "etc" / "config.ini"))
     assert found.daemon.listen == ("tcp:3141:interface=127.0.0.1",)
     assert found.data == ROOT / "var"
+
+
+def test_the_shipped_default_is_the_default_written_out(tmp_path: Path) -> None:
+    """So whoever reads it knows what an empty file means: private packages first, and they take the uploads."""
+    empty = tmp_path / "etc" / "config.ini"
+    empty.parent.mkdir()
+    empty.write_text("[daemon]\n")
+    shipped, implied = plan(str(ROOT / "etc" / "config.ini")), plan(str(empty))
+    assert list(shipped.parts) == list(implied.parts)
+    assert (shipped.index, shipped.daemon.uploads) == (implied.index, implied.daemon.uploads) == ("index:root", "private")
+    assert shipped.parts["index:root"].references == implied.parts["index:root"].references

@@ -91,7 +91,7 @@ def test_each_command_exists(command: str) -> None:
         case "python":
             assert arguments[0] == "-m" or (ROOT / arguments[0]).exists()
         case _:
-            assert program in {"curl", "pip", "pip-compile", "uv", "poetry", "pdm"}
+            assert program in {"curl", "pip", "pip-compile", "uv", "poetry", "pdm", "twine", "flit", "hatch"}
 
 
 def test_the_example_component_does_what_its_page_says() -> None:

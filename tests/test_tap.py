@@ -17,12 +17,15 @@ from pypidaemon.tap import PLACES, Options, configuration_file
 ROOT = Path(__file__).parents[1]
 
 
-def twistd(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def twistd(*arguments: str, cwd: Path, keep: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run twistd in another process, with this checkout and the test's parts on its path."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     code = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
     command = [sys.executable, "-c", code]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False)
+    kept = () if keep is None else (keep,)
+    return subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False, pass_fds=kept
+    )
 
 
 def test_the_configuration_is_named_or_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +98,12 @@ def test_a_start_that_fails_is_one_line_and_status_1(tmp_path: Path, mode: list[
     """In the foreground and, by way of the waiting parent, as a daemon; the pid file goes."""
     (tmp_path / "file").write_text("")
     (tmp_path / "c.ini").write_text("[daemon]\nlisten = tcp:0:interface=127.0.0.1\ndata = file\n")
-    done = twistd(*mode, "pypidaemon", "-c", "c.ini", cwd=tmp_path)
+    ended, held = os.pipe()
+    done = twistd(*mode, "pypidaemon", "-c", "c.ini", cwd=tmp_path, keep=held)
+    os.close(held)
+    # The daemon itself may end after the parent that waited for its start; the pipe is closed when both have.
+    assert os.read(ended, 1) == b""
+    os.close(ended)
     assert done.returncode == 1
     said = done.stdout if mode else (tmp_path / "twistd.log").read_text()
     assert [line.partition("] ")[2] for line in said.splitlines() if "#error" in line] == [
@@ -105,3 +113,12 @@ def test_a_start_that_fails_is_one_line_and_status_1(tmp_path: Path, mode: list[
     assert not (tmp_path / "twistd.pid").exists()
     if not mode:
         assert "CannotStart: pypidaemon: the data folder" in done.stderr
+
+
+def test_a_socket_in_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    """As `/run/pypidaemon` is after a reboot where nothing makes it."""
+    (tmp_path / "c.ini").write_text(f"[daemon]\nlisten = unix:{tmp_path}/gone/http.sock:mode=660\n")
+    done = twistd("-n", "--pidfile=", "pypidaemon", "-c", "c.ini", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"pypidaemon: cannot listen on {tmp_path}/gone/http.sock: the folder {tmp_path}/gone is missing" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

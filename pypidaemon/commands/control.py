@@ -40,12 +40,15 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(path: Path, method: str, resource: str, query: Sequence[tuple[str, str]] = (), patience: float = PATIENCE) -> dict[str, Any]:
+def ask(
+    path: Path, method: str, resource: str, query: Sequence[tuple[str, str]] = (), patience: float = PATIENCE, *, body: bytes = b""
+) -> dict[str, Any]:
     """
     Ask a running daemon and answer the JSON object that it gives.
 
     :param path: the control socket.
     :param patience: how many seconds to wait for it at most.
+    :param body: what a POST brings: a JSON object, or nothing.
     :raises NotRunning: no daemon listens there.
     :raises PypidaemonError: it does not answer in time, refuses, or says something that cannot be read.
     """
@@ -53,9 +56,9 @@ def ask(path: Path, method: str, resource: str, query: Sequence[tuple[str, str]]
     connection = _Connection(path, patience)
     try:
         # A body, though empty, makes the client send a Content-Length, which some methods need.
-        connection.request(method, target, body=b"" if method == "POST" else None)
+        connection.request(method, target, body=body if method == "POST" else None)
         response = connection.getresponse()
-        body = response.read(LARGEST + 1)
+        said = response.read(LARGEST + 1)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NotRunning(path) from None
     except TimeoutError:
@@ -65,10 +68,10 @@ def ask(path: Path, method: str, resource: str, query: Sequence[tuple[str, str]]
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
-        reason = body[:500].decode("utf-8", "replace").strip() or response.reason
+        reason = said[:500].decode("utf-8", "replace").strip() or response.reason
         raise PypidaemonError(f"the daemon refuses: {' '.join(reason.split())}")
     try:
-        answer = json.loads(body)
+        answer = json.loads(said)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pypidaemon.assembly import Plan, make, plan, stores
+from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say
-from pypidaemon.errors import InvalidName, PypidaemonError
+from pypidaemon.commands.standalone import alone
+from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
-from pypidaemon.services.ordered import OrderedService
 from pypidaemon.services.sockets import CONTROL
 
 
@@ -44,56 +43,43 @@ def _wrong(verb: argparse.ArgumentParser, line: str) -> int:
 
 def refresh(arguments: argparse.Namespace, names: Sequence[NormalizedName]) -> int:
     """
-    Let what is remembered of these projects, or of all where none is named, be fresh no longer, and say how much that was.
+    Let what is remembered of these projects, or of all where none is named, be fresh no longer.
 
     A running daemon does it itself; else it is done in the records, which the next daemon reads.
+    The exit status is 1 where nothing is remembered of one that was named.
 
     :raises PypidaemonError: the daemon refuses, or the records cannot be used.
     """
     planned = plan(named_file(arguments))
     query = [("name", str(name)) for name in names] or [("all", "yes")]
     try:
-        count = int(control.ask(planned.data / CONTROL, "POST", "/refresh", query).get("refreshed", 0))
+        answer = control.ask(planned.data / CONTROL, "POST", "/refresh", query)
     except control.NotRunning:
-        count = _without_daemon(planned, names)
-    say(arguments, f"{count} will be asked for again", {"refreshed": count})
-    return 0
+        answer = _without_daemon(planned, names)
+    counts = answer.get("projects", {})
+    say(arguments, "\n".join(_lines(answer, names)), answer)
+    return 0 if all(counts.get(name) for name in names) else 1
 
 
-def _without_daemon(planned: Plan, names: Sequence[NormalizedName]) -> int:
-    if not planned.data.is_dir():
-        return 0
-    from twisted.internet import task
-
-    counts: list[int] = []
-    failures: list[PypidaemonError] = []
-
-    async def work(reactor: Any) -> None:
-        try:
-            counts.append(await _expire(planned, names, reactor))
-        except PypidaemonError as error:
-            failures.append(error)
-
-    # `react` always ends by leaving the process; what came of the work is in the lists.
-    with contextlib.suppress(SystemExit):
-        task.react(work)
-    if failures:
-        raise failures[0]
-    if not counts:
-        raise PypidaemonError("interrupted before everything was refreshed")
-    return counts[0]
+def _lines(answer: Mapping[str, Any], names: Sequence[NormalizedName]) -> Iterator[str]:
+    for name in names:
+        if answer.get("projects", {}).get(name):
+            yield f"{name}: will be asked for again with the next request"
+        else:
+            yield f"{name}: nothing is remembered of it, so there is nothing to refresh"
+    if not names:
+        count = answer.get("refreshed", 0)
+        yield f"{count} remembered {'answer' if count == 1 else 'answers'} will be asked for again with the next requests"
 
 
-async def _expire(planned: Plan, names: Sequence[NormalizedName], reactor: Any) -> int:
-    made = make(planned, reactor)
-    running = OrderedService(stores(made))
-    running.startService()
-    try:
-        wanted: Sequence[NormalizedName | None] = names or [None]
-        count = 0
-        for index in made.exposed().values():
-            for name in wanted:
-                count += await index.refresh(name)
-        return count
-    finally:
-        await running.stopService()
+def _without_daemon(planned: Plan, names: Sequence[NormalizedName]) -> dict[str, Any]:
+    wanted: Sequence[NormalizedName | None] = names or [None]
+    counts = [0] * len(wanted)
+    if planned.data.is_dir():
+
+        async def work(made: Made, reactor: Any) -> list[int]:
+            indexes = made.exposed().values()
+            return [sum([await index.refresh(name) for index in indexes]) for name in wanted]
+
+        counts = alone(planned, work)
+    return {"refreshed": sum(counts)} | ({"projects": dict(zip(names, counts, strict=True))} if names else {})

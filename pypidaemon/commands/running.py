@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
 
 from pypidaemon.assembly import describe, describe_json, plan
 from pypidaemon.commands import control
-from pypidaemon.commands.speech import Verbs, named_file, outline, say
+from pypidaemon.commands.reporting import report
+from pypidaemon.commands.speech import Verbs, named_file, say
+from pypidaemon.schema import local_url
 from pypidaemon.services.sockets import CONTROL
+from pypidaemon.tap import foreground
 
 
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
@@ -24,34 +25,14 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Be the daemon, in this process and in the foreground, until a signal ends it: `twistd` without its pid file.
+    Be the daemon, in this process and in the foreground, until SIGINT or SIGTERM ends it, which is no failure. It logs to standard output.
 
     Files made by it are for its own user alone (S87).
 
     :raises ConfigError: the configuration cannot be used; nothing has been started.
+    :raises CannotStart: something could not be started, such as a port that is taken; the line says what.
     """
-    file = named_file(arguments)
-    plan(file)
-    from twisted.application import app
-    from twisted.application.service import ServiceMaker
-    from twisted.scripts.twistd import (  # type: ignore[attr-defined]  # Twisted lists only one of the two in `__all__`
-        ServerOptions,
-        runApp,
-    )
-
-    from pypidaemon.tap import Options
-
-    class OurOptions(ServerOptions):
-        """twistd's options with one subcommand: a look through the plugins of the whole machine would load what nobody uses here."""
-
-        @property
-        def subCommands(self) -> list[tuple[str, None, Callable[[], Options], str]]:
-            maker = ServiceMaker("pypidaemon", "pypidaemon.tap", "", "pypidaemon")
-            self.loadedPlugins = {maker.tapname: maker}
-            return [(maker.tapname, None, Options, maker.description)]
-
-    sys.argv = ["twistd", "--nodaemon", "--pidfile=", "--umask=077", "pypidaemon", "--config", file]
-    app.run(runApp, OurOptions)
+    foreground(plan(named_file(arguments)))
     return 0
 
 
@@ -68,10 +49,20 @@ def check(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> int:
     """
-    Print what the running daemon says of itself.
+    Print what the running daemon says of itself, and where it lies by the configuration.
+
+    In JSON times are in UTC, `uptime_seconds` is in seconds, and the rest are counts and bytes since the start.
 
     :raises NotRunning: there is none.
     """
-    answer = control.ask(plan(named_file(arguments)).data / CONTROL, "GET", "/status")
-    say(arguments, "\n".join(outline(answer)), answer)
+    planned = plan(named_file(arguments))
+    answer = control.ask(planned.data / CONTROL, "GET", "/status")
+    # The daemon does not tell where it lies: the socket it was asked by stands in its data folder.
+    answer |= {
+        "configuration": planned.file,
+        "data": str(planned.data),
+        "listen": list(planned.daemon.listen),
+        "address": planned.daemon.public_url or local_url(planned.daemon.listen),
+    }
+    say(arguments, "\n".join(report(answer)), answer)
     return 0

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from pypidaemon.tap import configuration_file
@@ -16,9 +16,9 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def say(arguments: argparse.Namespace, text: str, data: Mapping[str, Any]) -> None:
-    """Print `data` as JSON where `--json` was given, else `text`, if there is any."""
+    """Print `data` as one line of JSON where `--json` was given, else `text`, if there is any."""
     if arguments.json:
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        sys.stdout.write(json.dumps(data) + "\n")
     elif text:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
@@ -26,16 +26,3 @@ def say(arguments: argparse.Namespace, text: str, data: Mapping[str, Any]) -> No
 def named_file(arguments: argparse.Namespace) -> str:
     """The configuration file that a verb is about."""
     return configuration_file(arguments.config, os.environ)
-
-
-def outline(data: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
-    """A JSON object as indented lines for people."""
-    for key, value in data.items():
-        lead = "  " * depth + str(key)
-        if isinstance(value, Mapping):
-            yield lead
-            yield from outline(value, depth + 1)
-        elif isinstance(value, list):
-            yield f"{lead}: {' '.join(str(item) for item in value) or '-'}"
-        else:
-            yield f"{lead}: {'-' if value in (None, '') else value}"

@@ -16,7 +16,7 @@ from pypidaemon.settings import path
 from pypidaemon.tap import PLACES
 
 _TEXT = """\
-# pypidaemon: a caching proxy of the Python Package Index.
+# pypidaemon: your own packages, and a caching proxy of the Python Package Index.
 #
 #   pypidaemon check -c {file}     says what this comes to
 #   pypidaemon run -c {file}       runs it
@@ -31,7 +31,17 @@ _TEXT = """\
 # Names of your own projects (patterns): no upstream is ever asked about them.
 {reserved}
 # The index at /simple/.
-index = pypi
+index = root
+# The index that uploads go to. Nobody may upload before you say so: pypidaemon user add NAME, pypidaemon grant NAME create private
+uploads = private
+
+# A project that is private is never taken from anywhere else, whatever its versions are.
+[index:root]
+use = first-match
+indexes = private pypi
+
+[index:private]
+use = private
 
 [index:pypi]
 use = proxy
@@ -46,7 +56,9 @@ use = pypi
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     """Add this verb to the command line."""
     verb = verbs.add_parser("init", parents=[shared], help="write a configuration file to begin with", allow_abbrev=False)
-    verb.add_argument("file", nargs="?", metavar="FILE", help=f"the file to write (as -c; without either {PLACES[0]})")
+    verb.add_argument(
+        "file", nargs="?", metavar="FILE", help=f"the file to write, - for standard output (as -c; without either {PLACES[0]})"
+    )
     verb.set_defaults(act=init)
 
 
@@ -54,18 +66,19 @@ def init(arguments: argparse.Namespace) -> int:
     """
     Write a commented configuration. On a terminal three questions come first; elsewhere the defaults stand.
 
+    `-` stands for standard output; with `--json` the text is then part of the object.
+
     :raises PypidaemonError: the file exists, which is never overwritten, cannot be written, or an answer makes no sense.
     """
+    if arguments.file == "-":
+        # Where the file will stand is not known, and so neither is an absolute path of its data folder.
+        text = _written("FILE", "var")
+        say(arguments, text, {"file": None, "text": text})
+        return 0
     file = Path(arguments.file or arguments.config or os.environ.get("PYPIDAEMON_CONFIG") or PLACES[0])
     if file.exists():
         raise PypidaemonError(f"{file} exists and is not overwritten")
-    data, listen, reserved = _answers(data_beside(Path(os.path.abspath(file)).parent)) if sys.stdin.isatty() else ("", "", "")
-    text = _TEXT.format(
-        file=file,
-        listen=f"listen = {_escaped(listen)}" if listen else "listen = tcp:3141:interface=127.0.0.1",
-        data=f"data = {_escaped(data)}" if data else f"# data = {_escaped(str(data_beside(Path(os.path.abspath(file)).parent)))}",
-        reserved=f"reserved = {_escaped(reserved)}" if reserved else "# reserved = acme-*",
-    )
+    text = _written(str(file), str(data_beside(Path(os.path.abspath(file)).parent)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "x", encoding="utf-8") as stream:
@@ -76,7 +89,17 @@ def init(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answers(data: Path) -> tuple[str, str, str]:
+def _written(file: str, beside: str) -> str:
+    data, listen, reserved = _answers(beside) if sys.stdin.isatty() else ("", "", "")
+    return _TEXT.format(
+        file=file,
+        listen=f"listen = {_escaped(listen)}" if listen else "listen = tcp:3141:interface=127.0.0.1",
+        data=f"data = {_escaped(data)}" if data else f"# data = {_escaped(beside)}",
+        reserved=f"reserved = {_escaped(reserved)}" if reserved else "# reserved = acme-*",
+    )
+
+
+def _answers(data: str) -> tuple[str, str, str]:
     return (
         _answer(f"Folder for everything that is kept [{data}]: ", path),
         _answer("Where to listen [tcp:3141:interface=127.0.0.1]: ", endpoints),

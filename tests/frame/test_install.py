@@ -180,7 +180,7 @@ def test_components_of_another_distribution_serve_pages(use: str, tmp_path: Path
     try:
         for line in process.stdout:
             said.append(line)
-            port = re.search(r"DoorSite starting on (\d+)", line)
+            port = re.search(r"answers at http://127\.0\.0\.1:(\d+)/", line)
             if port:
                 break
         else:

@@ -1,0 +1,107 @@
+"""A running daemon's account of itself, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+COUNTS = {
+    "downloads": {
+        "started": "begun at an upstream, since the start",
+        "landed": "arrived whole and kept",
+        "failed": "given up; the next request tries again",
+        "corrupt": "not the bytes that were promised; never handed on whole, never kept",
+        "resumed": "taken up again where they had broken off",
+        "bytes_in": "received",
+    },
+    "answers": {
+        "ready": "given as they lay ready, since the start",
+        "rendered": "made first, since the start",
+        "held": "ready now",
+        "bytes": "of memory for those",
+    },
+}
+"""What the counts of a status mean; one that is not here is shown by its own name."""
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+_SPANS = (("d", 86400), ("h", 3600), ("m", 60))
+
+
+def span(seconds: float) -> str:
+    """A time that has passed: `1d 2h 3m`, and in seconds below a minute."""
+    if seconds < 60:
+        return f"{int(seconds)}s"
+    words = []
+    for unit, each in _SPANS:
+        count, seconds = divmod(seconds, each)
+        if count:
+            words.append(f"{count:.0f}{unit}")
+    return " ".join(words)
+
+
+def amount(count: float) -> str:
+    """A number of bytes: `12 B`, `3.4 MiB`."""
+    if count < 1024:
+        return f"{count:.0f} B"
+    size, unit = count, ""
+    for unit in _UNITS:  # noqa: B007  # the one it stops at is used below
+        size /= 1024
+        if size < 1024:
+            break
+    return f"{size:.1f} {unit}"
+
+
+def report(status: Mapping[str, Any]) -> Iterator[str]:
+    """The lines for what `GET /status` answered. A daemon of another version may say less, or more, which is left out."""
+    head = f"pypidaemon {status.get('version', '')}".rstrip()
+    if "pid" in status:
+        head += f", process {status['pid']}"
+    if "uptime_seconds" in status:
+        head += f", up for {span(status['uptime_seconds'])}"
+    if status.get("started"):
+        head += f", since {status['started']}"
+    yield head
+    yield from _table(_place(status))
+    upstreams = status.get("upstreams")
+    if upstreams:
+        yield "upstreams"
+        yield from _table((label, _upstream(state)) for label, state in upstreams.items())
+    for title, meanings in COUNTS.items():
+        if status.get(title):
+            yield title
+            yield from _table(_counts(status[title], meanings))
+
+
+def _place(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    listen = " ".join(status.get("listen", ()))
+    if status.get("address"):
+        yield "address", f"{status['address']} ({listen})" if listen else status["address"]
+    for title, key in (("configuration", "configuration"), ("data folder", "data"), ("default index", "index")):
+        if status.get(key):
+            yield title, status[key]
+    if status.get("indexes"):
+        yield "indexes", " ".join(status["indexes"])
+
+
+def _upstream(state: Mapping[str, Any]) -> str:
+    words = str(state.get("state", ""))
+    if state.get("since"):
+        words += f" since {state['since']}"
+    if state.get("cause"):
+        words += f": {state['cause']}"
+    if state.get("requests"):
+        words += f"; requests {state['requests']:.0f}, failed {state.get('failures', 0):.0f}, received {amount(state.get('bytes_in', 0))}"
+    return words
+
+
+def _counts(counts: Mapping[str, float], meanings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, count in counts.items():
+        shown = amount(count) if key.startswith("bytes") else f"{count:.0f}"
+        yield key.replace("bytes_in", "bytes"), f"{shown}  {meanings[key]}" if key in meanings else shown
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    found = list(rows)
+    width = max((len(title) for title, _ in found), default=0)
+    for title, words in found:
+        yield f"  {title.ljust(width)}  {words}"
