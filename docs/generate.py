@@ -14,7 +14,7 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,14 @@ VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
         "``env`` (what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say), ``none``, the URL of an HTTP proxy, or a secret that holds such a URL.",
     ),
 }
-"""How each way of reading a value is called and explained; a component that reads in another way has to be added here."""
+"""How each way of reading a value that several components share is called and explained."""
+
+
+def explained(convert: Callable[[str], Any]) -> tuple[str, str]:
+    """How a way of reading a value is called, and how the value is written."""
+    known = VALUES.get(convert)
+    # A component's own way of reading is explained by its own words, where the key stands.
+    return known if known is not None else (convert.__name__.replace("_", " "), prose((convert.__doc__ or "").partition("\n")[0]))
 
 
 def heading(text: str, line: str) -> str:
@@ -79,7 +86,9 @@ def literal(text: str) -> str:
 
 def prose(text: str) -> str:
     """A docstring's own marks for code in those of reStructuredText, on one line."""
-    return re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", " ".join(text.split()))
+    marked = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", " ".join(text.split()))
+    # Outside code a star would begin emphasis.
+    return "``".join(part.replace("*", r"\*") if place % 2 == 0 else part for place, part in enumerate(marked.split("``")))
 
 
 def described(thing: object) -> Iterator[str]:
@@ -120,7 +129,10 @@ def configuration() -> str:
     found.append(heading("What need not be written", "-"))
     found.append(
         "The smallest file is ``[daemon]`` alone. Wherever something refers to these labels and the file has no such section, they are there:\n\n"
+        "* ``[index:root]``, ``first-match`` of ``private`` and ``pypi``, with ``uploads = private``, where the file names no ``index``;\n"
+        "* ``[index:private]``, a ``private`` index;\n"
         "* ``[index:pypi]``, a ``proxy`` of the upstream ``pypi``;\n"
+        "* ``[accounts:accounts]``, ``local``, unless the file has a section of this kind;\n"
         "* ``[upstream:pypi]``, the public index;\n"
         "* ``[blobs:blobs]``, a ``directory`` at ``blobs`` in the data folder, unless the file has a section of this kind;\n"
         "* ``[records:records]``, ``sqlite`` at ``records.sqlite`` in the data folder, unless the file has a section of this kind.\n\n"
@@ -170,7 +182,7 @@ def key(wish: schema.Wish) -> tuple[str, str, str, str] | None:
     """One row of that table; None for what the daemon itself hands over."""
     source = wish.source
     if isinstance(source, Setting):
-        return literal(wish.key), VALUES[source.convert][0], default(wish), remark(source.help)
+        return literal(wish.key), explained(source.convert)[0], default(wish), remark(source.help)
     if isinstance(source, Reference):
         labels = (source.default,) if isinstance(source.default, str) else source.default
         kind = next(kind for kind, interface in components.INTERFACES.items() if source.interface.isOrExtends(interface))
@@ -205,12 +217,13 @@ def command_line() -> str:
         "With ``--json`` a verb prints one JSON object, also for a failure.\n"
         "``pypidaemon --version`` prints the version, and ``--help`` after any verb says what it takes.\n"
     )
-    helps = {choice.dest: choice.help or "" for choice in verbs._choices_actions}
-    for name, verb in verbs.choices.items():
+    helps = dict(helped(verbs))
+    for name, verb in spoken(verbs.choices):
         found += [heading(f"pypidaemon {name}", "-"), prose(helps[name]).capitalize() + ".\n"]
         found.append(f".. code-block:: text\n\n   pypidaemon {name} {usage(verb)}\n")
         found.append(table(["Argument", "Meaning"], "30 70", arguments(verb)))
-        found += [paragraph + "\n" for paragraph in described(work(name, verb))]
+        doing = work(name, verb)
+        found += [paragraph + "\n" for paragraph in described(doing)] if doing is not None else []
     found += [
         heading("twistd pypidaemon", "-"),
         f"{Options.longdesc}\n",
@@ -224,11 +237,31 @@ def command_line() -> str:
     return "\n".join(found)
 
 
+def spoken(choices: Mapping[str, argparse.ArgumentParser]) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every verb, and of a group such as `user` every verb in it."""
+    for name, verb in choices.items():
+        inner = [action for action in verb._actions if isinstance(action, argparse._SubParsersAction)]
+        if inner:
+            yield from ((f"{name} {word}", one) for word, one in spoken(inner[0].choices))
+        else:
+            yield name, verb
+
+
+def helped(verbs: Any, before: str = "") -> Iterator[tuple[str, str]]:
+    """Every verb with its line of help, those of groups by both words."""
+    for choice in verbs._choices_actions:
+        yield before + choice.dest, choice.help or ""
+    for name, verb in verbs.choices.items():
+        for action in verb._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from helped(action, f"{before}{name} ")
+
+
 def work(name: str, verb: argparse.ArgumentParser) -> object:
-    """The function that does what the verb says; it is named like the verb."""
+    """The function that does what the verb says, if it is named like the verb and so has a text for users; else None."""
     act = verb.get_default("act")
     inner = act.func if isinstance(act, functools.partial) else act
-    return getattr(sys.modules[inner.__module__], name)
+    return getattr(sys.modules[inner.__module__], name.replace("-", "_"), None) if inner is not None else None
 
 
 def visible(verb: argparse.ArgumentParser) -> list[argparse.Action]:
