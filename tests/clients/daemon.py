@@ -157,6 +157,8 @@ class Daemon:
     """More of the configuration file, after the section of the upstream."""
     index: str = ""
     """The default index, where it is not the daemon's own choice."""
+    uploads: str = ""
+    """The index that uploads at the root go to, where it is not the daemon's own choice."""
     port: int = attrs.field(factory=free_port)
     process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
 
@@ -181,6 +183,8 @@ class Daemon:
         settings = f"[daemon]\nlisten = tcp:{self.port}:interface=127.0.0.1\ndata = %(here)s/var\n"
         if self.index:
             settings += f"index = {self.index}\n"
+        if self.uploads:
+            settings += f"uploads = {self.uploads}\n"
         settings += f"[upstream:pypi]\nuse = http\nurl = {self.upstream}\n{self.sections}"
         (self.folder / "config.ini").write_text(settings)
         command = [*_twistd(), "--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
@@ -235,6 +239,16 @@ class Daemon:
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
         """One request, on a connection of its own."""
         return ask(self.url, method, target, headers, body)
+
+    def order(self, *words: str, said: str = "") -> str:
+        """Have `pypidaemon` do something to this daemon, which runs or not; `said` is its standard input. Answers what it prints."""
+        command = [sys.executable, "-m", "pypidaemon", *words, "-c", str(self.folder / "config.ini")]
+        environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, env=environment, cwd=self.folder, input=said, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
 
     def page(self, project: str) -> dict[str, Any]:
         """A project's page as JSON."""

@@ -29,13 +29,20 @@ class Relay:
     port: int
     cut_after: int | None = None
     """So many bytes of an answer come through before its connection is broken off; this happens once."""
+    cut_request_after: int | None = None
+    """The same for what is sent to the daemon."""
     listening: socket.socket = attrs.field(factory=lambda: socket.create_server(("127.0.0.1", 0)))
     _said: list[bytearray] = attrs.field(factory=list, init=False)
 
     @property
+    def url(self) -> str:
+        """Scheme, host and port of this relay, without a slash at the end."""
+        return f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+
+    @property
     def simple(self) -> str:
         """The URL of the simple index, by way of this relay."""
-        return f"http://127.0.0.1:{self.listening.getsockname()[1]}/simple/"
+        return f"{self.url}/simple/"
 
     def asked(self, target_end: str) -> list[Asked]:
         """The requests for targets that end so. Requests without bodies follow each other, so heads are all there is to find."""
@@ -62,27 +69,35 @@ class Relay:
 
     def _upwards(self, near: socket.socket, far: socket.socket, said: bytearray) -> None:
         with suppress(OSError):
+            passed = 0
             while piece := near.recv(PIECE):
                 said += piece
+                if self.cut_request_after is not None and passed + len(piece) > self.cut_request_after:
+                    far.sendall(piece[: self.cut_request_after - passed])
+                    self.cut_request_after = None
+                    near.shutdown(socket.SHUT_RDWR)
+                    break
                 far.sendall(piece)
+                passed += len(piece)
             far.shutdown(socket.SHUT_WR)
 
     def _downwards(self, near: socket.socket, far: socket.socket) -> None:
         passed = 0
         with near, far, suppress(OSError):
             while piece := far.recv(PIECE):
-                near.sendall(piece)
-                passed += len(piece)
-                if self.cut_after is not None and passed >= self.cut_after:
+                if self.cut_after is not None and passed + len(piece) > self.cut_after:
+                    near.sendall(piece[: self.cut_after - passed])
                     self.cut_after = None
                     near.shutdown(socket.SHUT_RDWR)
                     return
+                near.sendall(piece)
+                passed += len(piece)
 
 
 @contextmanager
-def relay(port: int, cut_after: int | None = None) -> Iterator[Relay]:
+def relay(port: int, cut_after: int | None = None, cut_request_after: int | None = None) -> Iterator[Relay]:
     """A relay to that port, as long as the block lasts."""
-    found = Relay(port, cut_after)
+    found = Relay(port, cut_after, cut_request_after)
     thread = threading.Thread(target=found.serve, daemon=True)
     thread.start()
     try:

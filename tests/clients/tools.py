@@ -1,4 +1,4 @@
-"""The installers that the daemon is tried with: which, in which version, and where they live."""
+"""The installers and uploaders that the daemon is tried with: which, in which version, and where they live."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOME = ROOT / ".cache" / "clients"
 
 @attrs.frozen
 class Tool:
-    """One installer in one version, in a virtual environment of its own below `HOME`."""
+    """One installer or uploader in one version, in a virtual environment of its own below `HOME`."""
 
     distribution: str
     version: str
@@ -46,6 +46,11 @@ TOOLS = {
     "pdm": Tool("pdm", "2.29.4", beside=("hishel[httpx2]<2",)),
     "pip-tools": Tool("pip-tools", "7.6.2", beside=("pip==26.3",)),
     "zc.buildout": Tool("zc.buildout", "6.0.1"),
+    "twine": Tool("twine", "7.0.0"),
+    "flit": Tool("flit", "4.2.0"),
+    "hatch": Tool("hatch", "1.18.2"),
+    # What builds the source distributions of distutils.
+    "setuptools": Tool("setuptools", "80.9.0", beside=("pip==26.3",)),
 }
 """Every version that is used anywhere in these tests."""
 
