@@ -322,7 +322,7 @@ def standards() -> str:
     proved = proofs()
     found: list[str] = [NOTICE, heading("Standards", "=")]
     found.append(
-        "What the standards for package indexes and the installers that exist demand of an index that is read.\n"
+        "What the standards for package indexes, the installers and the publishing tools demand of an index.\n"
         "*Must* means that a client breaks, a specification is broken or there is a hole without it; *should* means a loss.\n"
         "Tests name the rows that they prove in their own names.\n"
     )

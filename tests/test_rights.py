@@ -92,7 +92,7 @@ def test_S70_a_token_never_gives_more_than_its_account(
         assert not rights.may(*question)
 
 
-def test_a_token_is_kept_to_its_projects_and_scope() -> None:
+def test_R195_a_token_is_kept_to_its_projects_and_scope() -> None:
     """The scopes are those of the design."""
     admin = Grant("ann", "admin", "private")
     upload = ann(admin, token_scope="upload", token_projects="acme-*")

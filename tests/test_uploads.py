@@ -95,6 +95,17 @@ def test_R156_the_action_in_a_field_or_in_the_query() -> None:
         action(form(), [(":action", "submit")])
 
 
+_REPEATED = [
+    "classifiers", "requires_dist", "provides_dist", "obsoletes_dist", "requires_external", "project_urls", "provides_extra", "dynamic", "platform",
+    "supported_platform", "license_file", "import_name", "import_names", "import_namespace", "import_namespaces", "requires", "provides", "obsoletes",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", _REPEATED)
+def test_R162_fields_that_may_be_repeated_are_lists(field: str) -> None:
+    assert read_upload(form((field, "a, b"), (field, "c")), WHEEL).metadata[-2:] == ((field, "a, b"), (field, "c"))
+
+
 def test_R161_empty_and_UNKNOWN_count_as_absent_and_NUL_is_refused() -> None:
     upload = read_upload(form(("platform", "UNKNOWN"), ("requires_python", ""), ("sha256_digest", ""), ("novelty", "x")), WHEEL)
     assert upload.metadata == (("name", "foo-bar"), ("version", "1.0"), ("novelty", "x"))

@@ -34,7 +34,7 @@ def told(header: str) -> tuple[str, ...] | None:
 
 
 @given(st.binary(min_size=64, max_size=64))
-def test_S70_a_token_can_be_told_from_afar_and_read_back(noise: bytes) -> None:
+def test_S70_R195_a_token_can_be_told_from_afar_and_read_back(noise: bytes) -> None:
     """Prefix, 12 characters of id, and 200 bits; nothing in it needs quoting anywhere."""
     token = make(lambda count: noise[:count])
     text = token.text()

@@ -302,7 +302,7 @@ def test_memory_is_bounded(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [gate.doorkeeper.known(header) is not None for header in tokens] == [True, False, True, True]
 
 
-def test_S71_no_credential_is_kept_logged_or_said(gate: Gate, said: list[dict[str, Any]]) -> None:
+def test_S71_R196_no_credential_is_kept_logged_or_said(gate: Gate, said: list[dict[str, Any]]) -> None:
     """A canary goes through every path, and sings in none."""
     gate.user("eve", "canary")
     token = gate.token()

@@ -70,7 +70,7 @@ def test_the_doorkeeper_is_told_of_every_change(gate: Gate) -> None:
     assert next(told) == 5
 
 
-def test_S70_only_the_hash_of_a_token_is_kept(gate: Gate) -> None:
+def test_S70_R195_only_the_hash_of_a_token_is_kept(gate: Gate) -> None:
     """With what limits it."""
     gate.user()
     text = gate.token("ann", "upload", "acme-*", 30.5)

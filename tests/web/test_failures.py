@@ -61,7 +61,7 @@ def test_F59_F68_trouble_of_ours_that_may_pass_is_503(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(("would_help", "status"), [(True, 401), (False, 403)])
-def test_R188_credentials_are_asked_for_where_they_would_help(would_help: bool, status: int) -> None:
+def test_R188_R194_credentials_are_asked_for_where_they_would_help(would_help: bool, status: int) -> None:
     """In the words that old clients wait for."""
     reply = answer(errors.NotAllowed("who are you", would_help=would_help), "0123", False)
     assert (reply.status, reply.reason) == (status, "who are you")

@@ -30,7 +30,7 @@ def house() -> House:
     return house
 
 
-def test_R14_R15_a_file_is_served_under_upstreams_own_path(house: House) -> None:
+def test_R14_R15_R193_a_file_is_served_under_upstreams_own_path(house: House) -> None:
     """In a daemon that never served the page: its project is read off its name."""
     reply = house.get(PATH)
     assert reply.status == 200

@@ -112,6 +112,37 @@ def test_R165_R166_the_same_again_is_success_and_other_bytes_are_not(house: Hous
     assert json.loads(told.body)["code"].startswith("400 File already exists")
 
 
+def test_R158_an_upload_to_the_page_of_a_project_is_405(house: House) -> None:
+    """By which uv knows that the URL is wrong; no redirect, and no 404."""
+    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    for path in ("/simple/alpha/", "/simple/nothing/", "/index/private/simple/alpha/"):
+        assert house.door.receive(house.ask(path, "POST", content_type=kind)) is None
+        assert house.get(path, "POST", content_type=kind).status == 405
+
+
+def test_R168_a_refusal_is_plain_text(house: House) -> None:
+    """Whatever is asked for, JSON excepted: flit prints no body that looks like HTML."""
+    upload(house, house.tokens["ann"], wheel())
+    refusals = [(house.tokens["ann"], wheel(requires=["six"]), 400), (None, wheel(), 401), (house.token("eve"), wheel(), 403)]
+    for token, made, expected in refusals:
+        for accept in ("*/*", "text/html"):
+            reply = upload(house, token, made, accept=accept)
+            assert reply.status == expected
+            assert header(reply, "Content-Type") == "text/plain; charset=utf-8"
+            assert reply.body[:1].isalpha()
+
+
+def test_R177_R178_signatures_and_attestations_do_no_harm(house: House) -> None:
+    """They are read past and not kept."""
+    filename, data, fields = wheel()
+    signature = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="gpg_signature"; filename="{filename}.asc"\r\n\r\n-----\r\n'
+    body = signature.encode() + form(filename, data, attestations="[{}]", **fields)
+    assert post(house, body, token=house.tokens["ann"]).status == 200
+    page = json.loads(house.get("/simple/alpha/", accept=JSON).body)
+    assert [one["filename"] for one in page["files"]] == [filename]
+    assert not page["files"][0].get("provenance")
+
+
 def test_R188_uploads_need_a_login_and_a_right(house: House) -> None:
     """401 without, 403 with too little; decided from the head."""
     nobody = upload(house, None, wheel())
@@ -122,7 +153,7 @@ def test_R188_uploads_need_a_login_and_a_right(house: House) -> None:
     assert status(house, "/index/private/simple/alpha/") == 404
 
 
-def test_P4_who_may_begin_a_project_owns_it_and_no_other(house: House) -> None:
+def test_P4_R179_who_may_begin_a_project_owns_it_and_no_other(house: House) -> None:
     """`create` covers only names that do not exist yet."""
     assert upload(house, house.tokens["bob"], wheel("gamma")).status == 200
     assert upload(house, house.tokens["bob"], wheel("gamma", "1.1")).status == 200
@@ -139,7 +170,7 @@ def test_a_token_for_some_projects_uploads_to_them_alone(house: House) -> None:
     assert upload(house, token, wheel("delta")).status == 403
 
 
-def test_P5_a_private_index_that_not_everybody_may_read_asks_first(house: House) -> None:
+def test_P5_R77_R190_a_private_index_that_not_everybody_may_read_asks_first(house: House) -> None:
     """Its own address answers 401 to whoever does not log in; at the root its projects do, and public ones stay public (P5)."""
     upload(house, house.tokens["ann"], wheel("secret-lib"))
     now(house.door.people.ungrant(OPERATOR, "anonymous", "read", "*"))
