@@ -11,7 +11,9 @@ from pathlib import Path
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pypidaemon.blobs.descriptors import OpenFile, room
@@ -87,7 +89,19 @@ class DirectoryBlobs(Service):
 
     async def draft(self) -> FileDraft:
         """Begin a new blob; as `IBlobStore.draft`."""
-        return await self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve)
+        asked: Deferred[FileDraft] = Deferred()
+
+        def made(result: FileDraft | Failure) -> Deferred[None] | None:
+            if isinstance(result, FileDraft) and asked.called:
+                # Who asked did not wait for it; on its thread it came to be all the same.
+                return Deferred.fromCoroutine(result.abort())
+            if not asked.called:
+                asked.callback(result)
+            return None
+
+        making = Deferred.fromCoroutine(self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve))
+        making.addBoth(made).addErrback(lambda failed: self._log.failure("an unwanted draft could not be removed", failed))
+        return await asked
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""

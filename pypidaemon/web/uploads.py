@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 import orjson
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -171,9 +172,7 @@ class _Reception:
         return told(self.ask, text(200, f"{upload.filename} is here", self.ask.id))
 
     def drop(self) -> None:
-        draft, self.draft = self.draft, None
-        if draft is not None:
-            draft.close()
+        Deferred.fromCoroutine(self._undo()).addErrback(lambda failed: log.failure("an unfinished draft could not be removed", failed))
 
     async def _undo(self) -> None:
         draft, self.draft = self.draft, None

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from twisted.application.service import IService
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -124,6 +124,23 @@ class OnDiskTests(TestCase):
         assert Path(content.path).read_bytes() == b"data"
         content.close()
         draft.close()
+
+    async def test_S9_a_draft_that_nobody_waits_for_any_more_is_removed(self) -> None:
+        held: list[Callable[[], None]] = []
+
+        async def slow(function: Callable[..., Any], /, *args: Any) -> Any:
+            passing: Deferred[None] = Deferred()
+            held.append(lambda: passing.callback(None))
+            await passing
+            return function(*args)
+
+        self.store.disk = slow
+        asked = Deferred.fromCoroutine(self.store.draft())
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        while held:
+            held.pop()()
+        assert self.drafts() == []
 
     async def test_S7_folders_and_files_are_for_the_daemon_alone_whatever_the_umask(self) -> None:
         before = os.umask(0)

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -18,6 +19,7 @@ from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
 from tests.gear import now
 from tests.house import House, header
+from tests.web.posting import basic
 
 JSON = "application/vnd.pypi.simple.v1+json"
 BOUNDARY = "b0undary"
@@ -268,6 +270,27 @@ def test_S9_S11_what_is_refused_leaves_nothing_behind(house: House) -> None:
     assert house.blobs._blobs == blobs
     deeds = now(house.records.accounts.deeds(0.0, 100))
     assert [deed.done for deed in deeds if deed.action == "upload"] == [False] * 4
+
+
+def test_S9_a_client_that_leaves_leaves_no_draft_behind(house: House) -> None:
+    """What had come of its file is given up at once, not at the next start."""
+    filename, data, fields = wheel("gamma", size=200_000)
+    drafts: list[Any] = []
+    making = house.blobs.draft
+
+    async def watched() -> Any:
+        drafts.append(await making())
+        return drafts[-1]
+
+    with mock.patch.object(type(house.blobs), "draft", lambda _: watched()):
+        ask = house.ask("/legacy/", "POST", content_type=f"multipart/form-data; boundary={BOUNDARY}", authorization=basic(house.tokens["ann"]))
+        taking = house.door.receive(ask)
+        assert taking is not None
+        receiver: Any = now(taking)  # type: ignore[arg-type]  # it is a coroutine
+        now(receiver.write(form(filename, data, **fields)[:150_000]))
+        assert len(drafts) == 1 and drafts[0].written > 0
+        receiver.drop()
+    assert drafts[0]._growth.aborted
 
 
 def test_S78_uploads_are_in_the_audit_log(house: House) -> None:
