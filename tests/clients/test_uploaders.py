@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -95,6 +96,15 @@ def test_R186_a_password_does_as_well_as_a_token(shop: Store, tmp_path: Path) ->
     wanted = ["--no-binary", "seeds-by-password", "seeds-by-password"]
     assert installers.pip(shop.simple, below(tmp_path, "pip"), wanted) == {"seeds-by-password": "1.0"}
     assert installers.uv_pip(shop.simple, below(tmp_path, "uv"), wanted) == {"seeds-by-password": "1.0"}
+
+
+def test_R189_credentials_that_nobody_asked_for_are_taken(shop: Store, tmp_path: Path) -> None:
+    """pip and uv with a login in the index's address send it whether or not it is needed, and get what everybody gets."""
+    assert uploaders.twine(shop.login(), below(tmp_path, "up"), Release("seeds-unasked", "1.0")).code == 0
+    for user, password in (("__token__", shop.reader), ("ann", quote(PASSWORD))):
+        index = shop.simple.replace("//", f"//{user}:{password}@", 1)
+        assert installers.pip(index, below(tmp_path, f"pip-{user}"), ["seeds-unasked"]) == {"seeds-unasked": "1.0"}
+        assert installers.uv_pip(index, below(tmp_path, f"uv-{user}"), ["seeds-unasked"]) == {"seeds-unasked": "1.0"}
 
 
 def test_P4_who_began_a_project_goes_on_with_it_and_nobody_else_does(shop: Store, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""How an upload's two blobs come to the disk: side by side, both before the record, and no failure of either unheard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from twisted.internet.task import Clock
+
+from pypidaemon.blobs.memory import MemoryBlobs
+from pypidaemon.errors import NoSuchProject, StorageFull
+from pypidaemon.indexes.private.index import Private
+from pypidaemon.interfaces import IDraft
+from pypidaemon.model import Digest
+from pypidaemon.records.memory import MemoryRecords
+from pypidaemon.waits import Bell
+from tests.contracts.hosted_index import ALPHA, NOON, WHEEL, WHEEL_BYTES, Yard, files, publish, upload
+from tests.gear import inline, later, now, waiting
+
+
+class Watched:
+    """A draft whose commit waits for the store's bell, and fails while the store is told so."""
+
+    def __init__(self, draft: IDraft, store: Store) -> None:
+        self.draft, self.store = draft, store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.draft, name)
+
+    async def commit(self, expected: Digest | None) -> Digest:
+        which = "sidecar" if expected is None else "file"
+        self.store.committing.append(which)
+        if which in self.store.slow:
+            await self.store.bell.wait()
+        if which in self.store.full:
+            raise StorageFull("no room")
+        return await self.draft.commit(expected)
+
+
+@attrs.define
+class Store:
+    """A store of such drafts."""
+
+    blobs: MemoryBlobs = attrs.field(factory=MemoryBlobs)
+    slow: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
+    committing: list[str] = attrs.field(factory=list)
+    bell: Bell = attrs.field(factory=Bell)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.blobs, name)
+
+    async def draft(self) -> Watched:
+        return Watched(await self.blobs.draft(), self)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def yard(store: Store) -> Yard:
+    clock = Clock()
+    clock.advance(NOON)
+    return Yard(MemoryRecords("records", clock), store, clock)  # type: ignore[arg-type]  # enough of one
+
+
+@pytest.fixture
+def index(yard: Yard) -> Private:
+    return Private("private", yard.records, yard.blobs, yard.clock, inline, yard.announcements, yard.inspectors)
+
+
+@pytest.mark.parametrize("slow", [("file",), ("sidecar",), ("file", "sidecar")])
+def test_law_7_file_and_sidecar_are_on_their_way_at_once_and_recorded_when_both_are_there(
+    slow: tuple[str, ...], yard: Yard, index: Private, store: Store
+) -> None:
+    """Whichever takes longer."""
+    store.slow = slow
+    publishing = later(index.publish(upload(WHEEL), yard.draft(WHEEL_BYTES), "ada", False))
+    assert sorted(store.committing) == ["file", "sidecar"]
+    assert waiting(publishing)
+    with pytest.raises(NoSuchProject):
+        now(index.project_page(ALPHA))
+    store.bell.ring()
+    assert not now(publishing).repeated
+    assert list(files(index)) == [WHEEL]
+    assert sorted(store.committing) == ["file", "sidecar"]
+
+
+@pytest.mark.parametrize("full", [("file",), ("sidecar",), ("file", "sidecar")])
+@pytest.mark.parametrize("slow", [(), ("file",), ("sidecar",)])
+def test_F53_without_room_for_either_there_is_nothing_to_see(
+    full: tuple[str, ...], slow: tuple[str, ...], yard: Yard, index: Private, store: Store
+) -> None:
+    """Whichever is told first; and trying again succeeds."""
+    store.full, store.slow = full, slow
+    publishing = later(index.publish(upload(WHEEL), yard.draft(WHEEL_BYTES), "ada", False))
+    store.bell.ring()
+    with pytest.raises(StorageFull):
+        now(publishing)
+    with pytest.raises(NoSuchProject):
+        now(index.project_page(ALPHA))
+    now(index.publisher.keeping.land())
+    store.full = store.slow = ()
+    assert not publish(yard, index).repeated
+    assert list(files(index)) == [WHEEL]
