@@ -30,6 +30,11 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 NOTICE = ".. Written by docs/generate.py. Change the code or that program, never this file.\n"
 
+CITATION = re.compile(
+    r"\s*\((?=[^)]*(?:law|design|\.md|\b[A-Z]\d))(?:(?:laws?|[A-Z]\d+|\d+|and|of|design|section|[\w./-]+\.md|[\d.]+)[, ]*)+\)"
+)
+"""As in `(law 1)`, `(S1, R23)` or `(design, section 10)`."""
+
 VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
     settings.text: ("text", "Any text that is not empty."),
     settings.words: ("list", "Words separated by white space, also over several lines."),
@@ -48,6 +53,10 @@ VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
         "Twisted endpoint descriptions, separated by white space: ``tcp:3141:interface=127.0.0.1``, ``unix:/run/pypidaemon.sock:mode=660``.",
     ),
     schema.networks: ("networks", "IP addresses and networks, separated by white space: ``127.0.0.1 10.0.0.0/8``. Host names are refused."),
+    schema.hosts: (
+        "hosts",
+        "Host names without ports, or patterns of them, separated by white space: ``packages.example *.internal``. ``*`` is every name.",
+    ),
     schema.patterns: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
     policies.globs: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
     routes.proxy_choice: (
@@ -95,12 +104,17 @@ def described(thing: object) -> Iterator[str]:
     """The paragraphs of a docstring that are for everybody."""
     for paragraph in (inspect.getdoc(thing) or "").split("\n\n"):
         if not paragraph.lstrip().startswith(":"):
-            yield prose(re.sub(r"\s*\((?:[SRF]\d+(?:, )?)+\)", "", paragraph))
+            yield prose(uncited(paragraph))
+
+
+def uncited(text: str) -> str:
+    """That text without citations of the notes that the code was made from, which no user has."""
+    return CITATION.sub("", text)
 
 
 def remark(help: str) -> str:
     """The help of a key as a cell: it begins small and ends without a full stop, whoever wrote it."""
-    help = prose(help).rstrip(".")
+    help = prose(uncited(help)).rstrip(".")
     return help if help[1:2].isupper() else help[:1].lower() + help[1:]
 
 
@@ -214,7 +228,9 @@ def command_line() -> str:
     found.append(
         "Every verb exits with 0 (done), 1 (something was found, or failed) or 2 (wrong usage).\n"
         "A failure is one line on standard error.\n"
-        "With ``--json`` a verb prints one JSON object, also for a failure.\n"
+        'With ``--json`` a verb prints one JSON object, also for a failure: ``{"error": ...}``.\n'
+        "Arguments that are missing, unknown or malformed are refused before ``--json`` is looked at, with the usage on standard error; what a\n"
+        "PROJECT or a release cannot be is said in JSON too.\n"
         "``pypidaemon --version`` prints the version, and ``--help`` after any verb says what it takes.\n"
     )
     helps = dict(helped(verbs))
@@ -287,7 +303,7 @@ def arguments(verb: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for action in visible(verb):
         after = f" {action.metavar}" if action.metavar else ""
         name = ", ".join(literal(option + after) for option in action.option_strings) or literal(str(action.metavar))
-        yield name, prose(action.help or "")
+        yield name, prose(uncited(action.help or ""))
 
 
 # The standards.

@@ -132,6 +132,7 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
     from pypidaemon.accounts.doorkeeper import Doorkeeper
     from pypidaemon.blobs.directory import DirectoryBlobs
     from pypidaemon.web.door import build as build_door
+    from pypidaemon.web.hosts import known_hosts
 
     made = make(plan, reactor)
     records = made.records()
@@ -157,6 +158,7 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
         public_url=plan.daemon.public_url,
         local_url=local_url(plan.daemon.listen),
         trusted_proxies=plan.daemon.trusted_proxies,
+        hosts=known_hosts(plan.daemon.listen, plan.daemon.hosts),
     )
     return OrderedService(
         (
@@ -190,10 +192,21 @@ def people(made: Made, reactor: Any, changed: Callable[[], None]) -> People:
         users=checker.users if local else Users(made.records(), Passwords(made.given["cpu"])),
         clock=reactor,
         random=os.urandom,
-        labels=[part.section.label for part in made.plan.parts.values() if part.section.kind == "index"],
+        labels=_leaves(made.plan),
         changed=changed,
         strangers=not local,
     )
+
+
+def _leaves(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The label of every index with those of the leaves below it, in order; a leaf has none."""
+    found: dict[str, tuple[str, ...]] = {}
+    # Each part stands after all that it refers to.
+    for part in plan.parts.values():
+        if part.section.kind == "index":
+            below = [name.partition(":")[2] for name in part.leads_to() if name.startswith("index:")]
+            found[part.section.label] = tuple(dict.fromkeys(leaf for label in below for leaf in found[label] or (label,)))
+    return found
 
 
 def stores(made: Made) -> list[Any]:

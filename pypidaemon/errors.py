@@ -46,6 +46,14 @@ class NoSuchFile(PypidaemonError):
         self.filename = filename
 
 
+class NoSuchRelease(NoSuchFile):
+    """The project has no release of that version: so it has no file of it either."""
+
+    def __init__(self, name: str, version: str) -> None:
+        PypidaemonError.__init__(self, f"no such release: {name}=={version}")
+        self.filename = f"{name}=={version}"
+
+
 class NoSuchBlob(PypidaemonError):
     """A blob store holds no content of this digest."""
 

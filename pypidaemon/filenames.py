@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.model import Companion, Filename, NormalizedName
+from pypidaemon.versions import known
 
 LONGEST_PROJECT = 200
 """Characters in a project name, as spelled; PyPI's own longest are far below."""
@@ -217,7 +217,7 @@ def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
             if version[:1].isdigit():
                 return
     name, _, version = stem.rpartition("-")
-    if type_ == "sdist" and name and _is_version(version):
+    if type_ == "sdist" and name and known(version) is not None:
         yield name, version
     borders = [match.start() for match in _VERSION_BEGINS.finditer(stem)]
     if not borders:
@@ -226,11 +226,3 @@ def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
         yield stem[:border], stem[border + 1 :]
     if not borders:
         yield stem, ""
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True

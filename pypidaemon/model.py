@@ -90,8 +90,8 @@ class ProjectPage:
 
     `revision` is opaque and changes when, and only when, anything a client can see changes. `serial` never falls for a project of
     an index (R69); 0 means that no number is known yet. `fresh_until` is in seconds of the daemon's clock; None means until a
-    change is announced. `source` is the label of the index at the end of the chain that answered. `stale` says that upstream could not be asked
-    and this is its last known word.
+    change is announced. `source` is the label of the index at the end of the chain that answered, and `also` those of the others where several
+    made the page together. `stale` says that upstream could not be asked and this is its last known word.
     """
 
     name: NormalizedName
@@ -104,6 +104,12 @@ class ProjectPage:
     fresh_until: float | None = None
     source: str = ""
     stale: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The labels of all indexes that something on the page is from: only who may read each of them may see it."""
+        return (self.source, *self.also)
 
     def file(self, filename: str) -> File | None:
         """The entry of that file name, or None."""
@@ -115,7 +121,10 @@ class ProjectPage:
 
 @attrs.frozen
 class Listed:
-    """One entry of an index's page. `source` and `fresh_until` are those of the page."""
+    """
+    One entry of an index's page. `fresh_until` is that of the page; `source` is the label of the index that the entry is from, one of the
+    page's `sources`.
+    """
 
     name: NormalizedName
     file: File

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import implementer
 
-from pypidaemon.accounts.people import OPERATOR, Actor, Unacceptable
+from pypidaemon.accounts.people import Unacceptable
+from pypidaemon.callers import THE_OPERATOR as THE_OPERATOR
+from pypidaemon.callers import Caller as Caller
 from pypidaemon.clashes import Clashes
-from pypidaemon.errors import NoSuchProject, NotAllowed, PypidaemonError
+from pypidaemon.errors import NoSuchFile, NoSuchProject, NotAllowed, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IAccount, IAccountRecords, IHostedIndex
 from pypidaemon.model import Deed, FileRecord, NormalizedName, Standing
@@ -37,6 +38,9 @@ _MOVES: Mapping[str, tuple[Standing, Standing | None]] = {
 }
 """What becomes of the files, and of which of them: to undelete must not show what somebody hid."""
 
+_ABOUT: Mapping[str, tuple[Standing, ...]] = {"undelete": (Standing.DELETED,), "unhide": (Standing.HIDDEN,), "promote": (Standing.SHOWN,)}
+"""Of which standing the files are that these verbs are about; all others are about what is not deleted."""
+
 Answer = dict[str, Any]
 
 
@@ -45,36 +49,6 @@ class Check(Protocol):
 
     def __call__(self, account: IAccount, action: str, index: str, name: NormalizedName, /) -> None:
         """Raise NotAllowed, or NoSuchProject for who may not even know, where the account may not do that."""
-
-
-@implementer(IAccount)
-@attrs.frozen
-class Operator:
-    """Whoever may use this machine's own files and control socket: an account that may everything."""
-
-    name: str = OPERATOR.account
-    authenticated: bool = True
-    scope: str = OPERATOR.account
-
-    def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
-        """Yes."""
-        return True
-
-
-@attrs.frozen
-class Caller:
-    """Who gives an order, and from where."""
-
-    account: IAccount
-    address: str
-
-    @property
-    def actor(self) -> Actor:
-        """As the audit log has it."""
-        return Actor(self.account.name, self.address)
-
-
-THE_OPERATOR = Caller(Operator(), OPERATOR.address)
 
 
 @attrs.frozen
@@ -139,7 +113,11 @@ class Releases:
         return {"project": read.name, "version": read.version, "index": label, **answer}
 
     async def _index(self, order: _Order, wanted: str | None, caller: Caller, check: Check) -> str:
-        """The index that the order is about; who may do it nowhere learns nothing."""
+        """
+        The index that the order is about: the one that has the release. Of several none is guessed, or the wrong one would be changed.
+
+        Who may do it nowhere learns nothing.
+        """
         right = "read" if order.verb == "promote" else "delete"
         if wanted is not None:
             check(caller.account, right, wanted, order.name)
@@ -154,10 +132,24 @@ class Releases:
         holders = [label for label in labels if await self.indexes[label].has(order.name)]
         if not holders:
             raise NoSuchProject(order.name)
-        if len(holders) > 1 and holders[0] != self.default:
-            raise Unacceptable(f"several indexes have {order.name}: {' '.join(holders)}; say which")
-        check(caller.account, right, holders[0], order.name)
-        return holders[0]
+        # Who may not do it in an index is not told what that one has.
+        open_ = [label for label in holders if caller.account.may(right, label, order.name)]
+        if not open_:
+            check(caller.account, right, holders[0], order.name)
+        concerned = [label for label in open_ if label != order.to and await self._concerns(order, label)]
+        if len(concerned) > 1:
+            raise Unacceptable(
+                f"several indexes have {order.spelled}: {' '.join(sorted(concerned))}; say which, by --index or over HTTP the field index"
+            )
+        return (concerned or [label for label in open_ if label != order.to] or open_)[0]
+
+    async def _concerns(self, order: _Order, label: str) -> bool:
+        """Whether the index has something of the release that the order can be about: what is deleted is only brought back."""
+        try:
+            release = await self.indexes[label].release(order.name, order.version)
+        except (NoSuchFile, NoSuchProject):
+            return False
+        return any(record.standing in _ABOUT.get(order.verb, (Standing.SHOWN, Standing.HIDDEN)) for record in release)
 
     async def _do(self, order: _Order, label: str, caller: Caller, check: Check) -> tuple[Sequence[FileRecord], Answer]:
         index = self.indexes[label]
@@ -188,10 +180,12 @@ class Releases:
             raise Unacceptable(f"{order.spelled} is in {order.to} already")
         await source.release(order.name, order.version)
         await self.clashes.consider(order.to, target, order.name)
+        before = await target.release(order.name, None) if await target.has(order.name) else []
         taken = await target.take(order.name, order.version, source, account.name, founding)
         if founding:
             self.founded(account.name, order.to, order.name)
-        return taken, {"to": order.to, "files": len(taken)}
+        changed = [record for record in taken if record not in before]
+        return changed, {"to": order.to, "files": len(changed)}
 
     async def _note(self, caller: Caller, verb: str, subject: str, detail: str, *, done: bool) -> None:
         await self.audit.note(Deed(self.clock.seconds(), caller.account.name, caller.address, verb, subject, detail, done))

@@ -120,6 +120,25 @@ class Rights:
             return True
         return EVERY in patterns or (bool(patterns) and matches_any(project, patterns) is not None)
 
+    def limit(self, action: str, index_label: str, project: NormalizedName | None) -> str:
+        """
+        What of a token is in the way of that action, for a person; "" where nothing is, whether or not the account itself may.
+
+        It says nothing of what the account may besides: who holds the token need not know.
+        """
+        if self.token_scope and action not in SCOPES.get(self.token_scope, ()):
+            return f"this token is of scope {self.token_scope}"
+        # Whether any project of an index is in reach depends on the grants as well, so of an index the pattern is to blame where these have some.
+        outside = not self._within(project) if project is not None else self._kept_out(action, index_label)
+        return f"this token is for {self.token_projects} only" if outside else ""
+
+    def _kept_out(self, action: str, index_label: str) -> bool:
+        return (
+            self.token_projects != EVERY
+            and not self.may(action, index_label, None)
+            and attrs.evolve(self, token_projects=EVERY).may(action, index_label, None)
+        )
+
     def _subjects(self) -> frozenset[str]:
         if not self.authenticated:
             return frozenset({ANONYMOUS})
@@ -188,6 +207,10 @@ class Account:
     def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
         """See `Rights.may`."""
         return self.rights.may(action, index_label, project)
+
+    def limit(self, action: str, index_label: str, project: NormalizedName | None) -> str:
+        """See `Rights.limit`."""
+        return self.rights.limit(action, index_label, project)
 
 
 def _seen(patterns: Mapping[tuple[str, str], Iterable[str]]) -> list[tuple[str, ...]]:

@@ -47,6 +47,7 @@ disks, the inspector of uploaded archives, the section's own label, a store for 
 HIDDEN = "(hidden)"
 """Stands where a secret would."""
 
+_HOSTS = re.compile(r"[a-z0-9_.*?-]{1,253}")
 _PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(\d+)")
 _INTERFACE = re.compile(r":interface=((?:[^:\\]|\\.)+)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
@@ -86,6 +87,17 @@ def networks(raw: str) -> tuple[str, ...]:
     return words(raw)
 
 
+def hosts(raw: str) -> tuple[str, ...]:
+    """Host names without ports, and patterns of them in which `*` stands for any run of characters and `?` for one."""
+    names = tuple(word.lower() for word in words(raw))
+    if not names:
+        raise ValueError("must not be empty; leave the key out instead")
+    for name in names:
+        if not _HOSTS.fullmatch(name):
+            raise ValueError(f"{name!r} is not a host name, or a pattern of some; ports are left out")
+    return names
+
+
 def patterns(raw: str) -> tuple[str, ...]:
     """Patterns of project names, as `pypidaemon.policies.globs` reads them."""
     from pypidaemon.policies import globs
@@ -110,6 +122,12 @@ class Daemon:
     reserved: tuple[str, ...] = setting(patterns, default=(), help="patterns of project names that no upstream is ever asked about")
     public_url: str | None = setting(url, default=None, help="the address that clients use, where a proxy stands in front")
     trusted_proxies: tuple[str, ...] = setting(networks, default=(), help="the networks whose X-Forwarded headers are believed")
+    hosts: tuple[str, ...] = setting(
+        hosts,
+        default=(),
+        help="names in the Host header that are answered, besides addresses, localhost and this machine's own; without it, where only this machine"
+        " is listened for, these alone, and else all",
+    )
 
 
 def data_beside(here: Path) -> Path:

@@ -94,6 +94,17 @@ def lifetime(planned: Plan, reactor: Any) -> Lifetime:
     return Lifetime(whole, reactor, greeting)
 
 
+def rehearse(planned: Plan) -> None:
+    """
+    Make the whole daemon, start nothing, and let go of it.
+
+    :raises ConfigError: a component could not be made.
+    """
+    from twisted.internet import reactor
+
+    lifetime(planned, reactor)
+
+
 _CHATTER = re.compile(r"\w+ starting on .+|\((?:TCP|UNIX) Port .+ Closed\)|Main loop terminated\.")
 """What Twisted says of each socket, and of itself at the end; the lines of `Lifetime` say it better."""
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_version
-from packaging.version import InvalidVersion, Version
-
 from pypidaemon import filenames
 from pypidaemon.archives.rules import Rules as Rules
 from pypidaemon.archives.rules import extension, same_version
 from pypidaemon.archives.tags import unknown_platform
 from pypidaemon.errors import InvalidName, InvalidUpload
 from pypidaemon.model import Filename, Inspected, NormalizedName, Upload
+from pypidaemon.versions import LONGEST_SPECIFIERS, LONGEST_VERSION, known, specifiers
 
 ACTION = ":action"
 PROTOCOLS = ("protocol_version", "protcol_version")
@@ -48,7 +45,6 @@ CLASSIFIERS = frozenset(
 """What PyPI's classifiers begin with; `Private` is the one that it promises never to know."""
 
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
-_LONGEST_VERSION = 200
 
 
 def action(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]]) -> str:
@@ -84,6 +80,8 @@ def read_upload(fields: Sequence[tuple[str, str]], filename: str, *, query: Sequ
         if _one(told, field) not in {"", "1"}:
             raise InvalidUpload("the form's protocol_version is not 1")
     project, version = _name(_needed(told, "name")), _version(_needed(told, "version"))
+    if len(_one(told, "requires_python")) > LONGEST_SPECIFIERS:
+        raise InvalidUpload(f"the form's requires_python is longer than {LONGEST_SPECIFIERS} characters")
     named = _filename(filename)
     _fits(named, project, version)
     return Upload(
@@ -123,7 +121,7 @@ def agree(upload: Upload, inspected: Inspected, rules: Rules) -> None:
     if not same_version(inspected.version, upload.version):
         raise InvalidUpload(f"the form says version {_shown(upload.version)}, but the archive is version {_shown(inspected.version)}")
     told = _one(upload.metadata, "requires_python")
-    if told and _specifiers(told) != _specifiers(inspected.requires_python or ""):
+    if told and specifiers(told) != specifiers(inspected.requires_python or ""):
         raise InvalidUpload(
             f"the form says requires_python {_shown(told)}, but the archive says {_shown(inspected.requires_python or 'nothing')}"
         )
@@ -136,10 +134,9 @@ def agree(upload: Upload, inspected: Inspected, rules: Rules) -> None:
 
 
 def _strictly(upload: Upload, inspected: Inspected) -> None:
-    try:
-        version = Version(inspected.version)
-    except InvalidVersion as error:
-        raise InvalidUpload(f"the version {_shown(inspected.version)} is not one that PEP 440 knows") from error
+    version = known(inspected.version)
+    if version is None:
+        raise InvalidUpload(f"the version {_shown(inspected.version)} is not one that PEP 440 knows")
     if version.local:
         raise InvalidUpload(f"the version {version} is a local one, which strict rules refuse")
     stem = upload.name.replace("-", "_")
@@ -226,17 +223,9 @@ def _filename(raw: str) -> Filename:
 
 def _version(raw: str) -> str:
     # Private releases may have versions older than PEP 440, but none with characters that mean something in a path or a page.
-    if len(raw) > _LONGEST_VERSION or not raw.isascii() or not raw.isprintable() or any(sign in raw for sign in " /\\<>&\"'"):
+    if len(raw) > LONGEST_VERSION or not raw.isascii() or not raw.isprintable() or any(sign in raw for sign in " /\\<>&\"'"):
         raise InvalidUpload(f"the version {_shown(raw)} is malformed")
     return raw
-
-
-def _specifiers(raw: str) -> object:
-    """Equal for specifiers that differ in order and spacing alone."""
-    try:
-        return frozenset((part.operator, canonicalize_version(part.version, strip_trailing_zero=False)) for part in SpecifierSet(raw))
-    except InvalidSpecifier:
-        return "".join(raw.split())
 
 
 def _shown(text: str) -> str:

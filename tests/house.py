@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ from twisted.internet.task import Clock
 
 from pypidaemon.accounts.checker import LocalAccounts
 from pypidaemon.accounts.doorkeeper import Doorkeeper
-from pypidaemon.accounts.people import OPERATOR, People
+from pypidaemon.accounts.people import OPERATOR, People, Unacceptable
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
@@ -52,6 +53,8 @@ class House:
     uploads: str | None = None
     tokens: dict[str, str] = attrs.field(factory=dict)
     conceal: bool = False
+    hosts: tuple[str, ...] | None = None
+    public_url: str | None = None
     records: MemoryRecords = attrs.field(init=False)
     accounts: LocalAccounts = attrs.field(init=False)
     doorkeeper: Doorkeeper = attrs.field(init=False)
@@ -70,7 +73,15 @@ class House:
 
     def people(self, changed: Callable[[], None]) -> People:
         """What changes accounts."""
-        return People(self.records, self.accounts.users, self.clock, os.urandom, ("pypi", "root", "private", "production"), changed)
+        leaves = ("pypi", "private", "production")
+        return People(
+            records=self.records,
+            users=self.accounts.users,
+            clock=self.clock,
+            random=os.urandom,
+            labels={"root": leaves, **dict.fromkeys(leaves, ())},
+            changed=changed,
+        )
 
     def new_proxy(self, label: str, upstream: FakeUpstream | None = None) -> Proxy:
         """Another proxy in this house."""
@@ -111,7 +122,8 @@ class House:
 
     def token(self, name: str, scope: str = "", projects: str = "*") -> str:
         """A token of that account, which is made if it is not there."""
-        now(self.door.people.add_user(OPERATOR, name, None))
+        with suppress(Unacceptable):
+            now(self.door.people.add_user(OPERATOR, name, None))
         return now(self.door.people.add_token(OPERATOR, name, scope, projects, None))[1]
 
     def open(self, indexes: dict[str, IIndex], default: str) -> None:
@@ -131,7 +143,8 @@ class House:
             announcements=self.announcements,
             clock=self.clock,
             cpu=inline,
-            public_url=None,
+            public_url=self.public_url,
+            hosts=self.hosts,
             local_url="http://127.0.0.1:3141/",
             random=lambda count: b"\x07" * count,
         )

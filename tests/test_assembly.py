@@ -19,7 +19,9 @@ from pypidaemon.errors import ConfigError
 from pypidaemon.schema import Wish, data_beside, local_url, wishes
 from pypidaemon.settings import Secret
 from pypidaemon.upstreams.guard import Guarded
+from pypidaemon.web.door import Door
 from tests import parts
+from tests.web.wire import Client, answers, get
 
 
 @implementer(IReactorTime, IReactorCore)
@@ -170,6 +172,8 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\npublic-url = https://me:word@packages.example/\n", "daemon", "public-url", "credentials"),
     ("[daemon]\ntrusted-proxies = proxy.example\n", "daemon", "trusted-proxies", "not an IP network"),
     ("[daemon]\ntrusted-proxies = 10.0.0.1/8\n", "daemon", "trusted-proxies", "host bits"),
+    ("[daemon]\nhosts =\n", "daemon", "hosts", "empty"),
+    ("[daemon]\nhosts = packages.example:443\n", "daemon", "hosts", "not a host name"),
     ("[daemon]\nuploads = pypi\n", "daemon", "uploads", "[index:pypi] takes no uploads"),
     ("[daemon]\nuploads = nowhere\n", "daemon", "uploads", "no section [index:nowhere]"),
     ("[daemon]\n[index:a]\nuse = private\nkinds = wheel rar\n", "index:a", "kinds", "'rar' is no kind of file"),
@@ -374,6 +378,26 @@ def test_a_component_that_cannot_be_made_is_one_line(tmp_path: Path, use: str, w
     with pytest.raises(ConfigError, match=words) as caught:
         make(planned(tmp_path, text), Reactor())
     assert (caught.value.section, caught.value.key) == ("policy:p", "use")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", 421),
+        ("listen = tcp:3141:interface=127.0.0.1 tcp6:3142:interface=\\:\\:1\n", 421),
+        ("hosts = *.example\n", 200),
+        ("hosts = *.test\nlisten = tcp:3141\n", 421),
+        ("listen = tcp:3141\n", 200),
+        ("listen = tcp:3141:interface=127.0.0.1 unix:/run/index.sock\n", 200),
+        ("public-url = https://index.example/python/\n", 200),
+    ],
+)
+def test_S56_a_daemon_for_this_machine_alone_has_its_own_names_alone(tmp_path: Path, text: str, status: int) -> None:
+    """And one that others reach has all, unless it says which."""
+    whole = assembly.build(planned(tmp_path, "[daemon]\n" + text + SILENT), Reactor())
+    (door,) = (child for child in whole if isinstance(child, Door))
+    (answer,) = answers(Client(door.site).say(get("/+unknown", method="PUT")))
+    assert (answer.status if answer.status == 421 else 200) == status
 
 
 def test_build_orders_what_lives(tmp_path: Path) -> None:

@@ -111,6 +111,18 @@ def test_check_prints_what_the_file_comes_to(config: str, capsys: pytest.Capture
     assert data["sections"]["upstream:pypi"]["use"] == "tests.parts:Silent"
 
 
+def test_F72_check_finds_what_would_keep_the_daemon_from_being_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not only what the file says, but also whether the parts can be made of it."""
+    file = tmp_path / "c.ini"
+    file.write_text("[daemon]\nindex = i\n[index:i]\nuse = proxy\nupstream = u\n[upstream:u]\nuse = pypi\nca-file = none.pem\n")
+    assert main(["check", "-c", str(file)]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "[upstream:u]" in said.err
+    assert "ca-file" in said.err
+    assert "cannot be read as certificates" in said.err
+
+
 def test_F72_a_fault_is_one_line_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same line that twistd gives, for every verb; as JSON too where that is wanted."""
     file = tmp_path / "c.ini"
@@ -278,8 +290,11 @@ def test_refresh_without_a_daemon_works_on_the_records(config: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (answer(b"say name=PROJECT\nor all=yes", b"400 Bad Request"), "the daemon refuses: say name=PROJECT or all=yes"),
-        (answer(b"", b"500 Oh"), "the daemon refuses: Oh"),
+        (answer(b"say name=PROJECT\nor all=yes", b"400 Bad Request"), "^say name=PROJECT or all=yes$"),
+        (answer(b"there is no user\n nobody\nrequest id: b4918ef3f0e9babd\n", b"404 Oh"), "^there is no user nobody$"),
+        (answer(b"", b"404 Oh"), "^the daemon refuses: Oh$"),
+        (answer(b"internal error\nrequest id: b49\n", b"500 Oh"), "^the daemon failed: internal error; its log has more about request -$"),
+        (answer(b"", b"500 Oh"), "^the daemon failed: Oh; its log"),
         (answer(b"[1]"), "cannot be read"),
         (answer(b"{"), "cannot be read"),
         (b"nonsense\r\n\r\n", "cannot talk to the daemon"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import io
 import json
 import os
 import socket
@@ -39,7 +41,8 @@ def run(config: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
         timeout=120,
     )
     assert done.returncode == status, done.stderr
-    assert bool(done.stderr) == (status != 0)
+    # A token's id goes to standard error, so that standard output is the token alone.
+    assert bool(done.stderr) == (status != 0 or arguments[:2] == ("token", "add"))
     return done.stderr if status else done.stdout
 
 
@@ -60,12 +63,25 @@ def test_people_before_the_first_start_of_the_daemon(config: str, tmp_path: Path
     assert run(config, "token", "ls") == ""
     assert run(config, "ungrant", "ann", "upload", "pypi/acme.*") == "took back ann upload on pypi/acme.*\n"
     assert run(config, "user", "disable", "ann") == "disabled ann\n"
+    assert "there is a user ann already" in run(config, "user", "add", "ann", status=1)
     assert run(config, "grant", "ann", "read", "pypi", status=1) == "pypidaemon: the user ann is disabled\n"
     assert "no index pipi (known: private pypi root *)" in run(config, "grant", "anonymous", "read", "pipi", status=1)
+    assert run(config, "user", "enable", "ann").startswith("enabled ann")
+    assert run(config, "user", "password", "ann", "--password-stdin", stdin="another one\n") == "ann has another password\n"
+    assert run(config, "user", "rm", "ann") == "removed ann\n"
+    assert run(config, "user", "ls") == "anonymous\n  list *\n  read *\n"
+    assert "no user ann" in run(config, "user", "password", "ann", "--password-stdin", stdin="another one\n", status=1)
     for file in (tmp_path / "var").rglob("*"):
         if file.is_file():
             assert "päss word".encode() not in file.read_bytes()
             assert token.strip().rpartition("-")[2].encode() not in file.read_bytes()
+
+
+class Terminal(io.StringIO):
+    """A standard input that somebody sits at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class PretendedDaemon:
@@ -115,20 +131,26 @@ def daemon(config: str) -> Iterator[PretendedDaemon]:
     "story",
     [
         ("user add ci", "user/add", {"name": "ci", "password": None}, {"user": "ci", "new": True}, "added ci; without a password"),
-        ("user add ci", "user/add", {"name": "ci", "password": None}, {"user": "ci", "new": False}, "changed ci\n"),
-        ("user disable ci", "user/disable", {"name": "ci"}, {"user": "ci", "disabled": True}, "disabled ci\n"),
+        ("user disable ci", "user/disable", {"name": "ci"}, {"user": "ci", "disabled": True, "revoked": 0}, "disabled ci\n"),
+        ("user disable ci", "user/disable", {"name": "ci"}, {"user": "ci", "disabled": True, "revoked": 2}, "disabled ci; tokens revoked: 2\n"),
+        ("user enable ci", "user/enable", {"name": "ci"}, {"user": "ci", "disabled": False}, "enabled ci; its tokens were revoked"),
+        ("user rm ci", "user/rm", {"name": "ci"}, {"user": "ci", "owned": 0}, "removed ci\n"),
+        ("user rm ci", "user/rm", {"name": "ci"}, {"user": "ci", "owned": 3}, "removed ci; projects that are nobody's now: 3\n"),
         ("user ls", "user/ls", {}, {"users": [{"name": "a", "disabled": True, "password": False, "groups": [], "grants": []}], "others": {}},
          "a (disabled, no password)\n"),
-        ("grant a read *", "grant/add", {"name": "a", "right": "read", "place": "*"}, {"changed": False}, "was granted already: a read on *\n"),
+        ("grant a read *", "grant/add", {"name": "a", "right": "read", "place": "*"}, {"changed": False, "nobody": False}, "was granted already: a read on *\n"),
+        ("grant group:g read *", "grant/add", {"name": "group:g", "right": "read", "place": "*"}, {"changed": True, "nobody": True},
+         "granted group:g read on *; nobody is in that group yet\n"),
         ("ungrant a read x/y", "grant/remove", {"name": "a", "right": "read", "place": "x/y"}, {"changed": True}, "took back a read on x/y\n"),
         ("group add g a", "group/add", {"group": "g", "name": "a"}, {"changed": False}, "a is already in g\n"),
         ("group remove g a", "group/remove", {"group": "g", "name": "a"}, {"changed": True}, "a is no longer in g\n"),
-        ("token add a", "token/add", {"name": "a", "scope": None, "projects": None, "lifetime": None}, {"token": "t"}, "t\n"),
+        ("token add a", "token/add", {"name": "a", "scope": None, "projects": None, "lifetime": None}, {"token": "t", "id": "i"}, "t\n"),
         ("token add a --scope read --project x-* --expires 2h", "token/add",
-         {"name": "a", "scope": "read", "projects": "x-*", "lifetime": 7200.0}, {"token": "t"}, "t\n"),
+         {"name": "a", "scope": "read", "projects": "x-*", "lifetime": 7200.0}, {"token": "t", "id": "i"}, "t\n"),
         ("token revoke t", "token/revoke", {"token": "t"}, {"revoked": "i"}, "revoked i\n"),
-        ("token ls", "token/ls", {}, {"tokens": [{"id": "i", "account": "a", "scope": "all", "projects": "*", "expires": None, "last_used": None}]},
-         "i a scope=all projects=* expires=never last-used=never\n"),
+        ("token ls", "token/ls", {}, {"tokens": [{"id": "i", "account": "a", "scope": "all", "projects": "*", "expires": None, "expired": False, "last_used": None},
+                                                {"id": "j", "account": "a", "scope": "read", "projects": "*", "expires": "T", "expired": True, "last_used": None}]},
+         "i a scope=all projects=* expires=never last-used=never\nj a scope=read projects=* expires=T (expired) last-used=never\n"),
     ],
 )  # fmt: skip
 def test_a_running_daemon_does_it(
@@ -159,20 +181,44 @@ def test_S71_a_password_travels_in_the_body_alone(
     assert capsys.readouterr().out == "added ann\n"
 
 
+def test_a_password_is_typed_twice_on_a_terminal(
+    config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And two that differ change nothing."""
+    typed = iter(["another one", "another one", "another one", "other"])
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: next(typed))
+    daemon.answers = [(200, {"user": "ann"})]
+    command = ["user", "password", "ann", "--password-stdin", "-c", config]
+    assert main(command) == 0
+    assert daemon.asked == [("POST /people/user/password", {"name": "ann", "password": "another one"})]
+    assert main(command) == 1
+    assert "two different passwords" in capsys.readouterr().err
+
+
+def test_a_tokens_id_is_told_beside_it(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, since what is caught is the token alone."""
+    daemon.answers = [(200, {"token": "t", "id": "i"})]
+    assert main(["token", "add", "a", "-c", config]) == 0
+    assert capsys.readouterr() == ("t\n", "its id, by which pypidaemon token revoke ends it, is i\n")
+
+
 def test_what_the_daemon_refuses_is_one_line_and_status_1(config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is then done behind its back."""
     daemon.answers = [(400, "there is no user bob\nrequest id: 1\n")]
     assert main(["token", "add", "bob", "-c", config]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "there is no user bob" in said.err
-    assert said.err.count("\n") == 1
+    assert said.err == "pypidaemon: there is no user bob\n"
+    daemon.answers = [(400, "there is no user bob\nrequest id: 1\n")]
+    assert main(["token", "add", "bob", "-c", config, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"error": "there is no user bob"}
     assert not (Path(config).parent / "var" / "records.sqlite").exists()
 
 
 @pytest.mark.parametrize(
     "arguments",
-    ["user", "user fly", "user add", "grant ann", "grant ann fly *", "grant ann read", "token add ann --scope admin",
+    ["user", "user fly", "user add", "user password ann", "user rm", "grant ann", "grant ann fly *", "grant ann read", "token add ann --scope admin",
      "token add ann --expires soon", "token add ann --expires 0s", "token revoke", "group add staff", "user ls x"],
 )  # fmt: skip
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:

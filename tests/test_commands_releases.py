@@ -81,19 +81,31 @@ def test_the_life_of_a_release_without_a_daemon(filled: str) -> None:
     assert run(filled, "yank", "Alpha==1.0", "--reason", "it eats disks") == "alpha 1.0 in staging: 1 file yanked\n"
     assert run(filled, "yank", "--undo", "alpha==1.0.0") == "alpha 1.0.0 in staging: 1 file no longer yanked\n"
     assert run(filled, "promote", "alpha==1.0", "production") == "alpha 1.0 in staging: 1 file now in production\n"
+    assert run(filled, "promote", "alpha==1.0", "production") == "alpha 1.0 in staging: 0 files now in production\n"
     assert run(filled, "hide", "alpha==1.0", "--index", "production") == "alpha 1.0 in production: 1 file hidden\n"
     assert json.loads(run(filled, "unhide", "alpha==1.0", "--index", "production", "--json"))["files"] == 1
-    assert run(filled, "delete", "alpha") == "alpha in staging: 1 file deleted\n"
+    assert run(filled, "delete", "alpha", "--index", "staging") == "alpha in staging: 1 file deleted\n"
     assert run(filled, "undelete", "alpha") == "alpha in staging: 1 file back\n"
-    assert "no such file: alpha==7" in run(filled, "hide", "alpha==7", status=1)
+    assert "no such release: alpha==7" in run(filled, "hide", "alpha==7", status=1)
     assert "no index of packages of your own" in run(filled, "hide", "alpha==1.0", "--index", "pypi", status=1)
     rows = json.loads(run(filled, "log", "--json"))["log"]
-    assert [row["action"] for row in rows] == ["yank", "unyank", "promote", "hide", "unhide", "delete", "undelete", "hide", "hide"]
-    assert [row["done"] for row in rows] == [True] * 7 + [False] * 2
+    assert [row["action"] for row in rows] == [
+        "yank",
+        "unyank",
+        "promote",
+        "promote",
+        "hide",
+        "unhide",
+        "delete",
+        "undelete",
+        "hide",
+        "hide",
+    ]
+    assert [row["done"] for row in rows] == [True] * 8 + [False] * 2
     assert "reason: it eats disks" in rows[0]["detail"]
     lines = run(filled, "log", "--since", "1d").splitlines()
     assert " (operator) local promote staging/alpha==1.0 to production sha256:" in lines[2]
-    assert " REFUSED hide staging/alpha==7 no such file" in lines[7]
+    assert " REFUSED hide staging/alpha==7 no such release" in lines[8]
 
 
 def test_P15_check_upstream_names_what_upstream_is_known_to_have(filled: str) -> None:
@@ -159,3 +171,14 @@ def test_a_running_daemon_does_it(
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
     assert "usage: pypidaemon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["yank nope", "hide alpha==", "delete a/b", "promote alpha nowhere", "refresh a/b", "refresh"])
+def test_wrong_usage_that_is_ours_is_said_in_json_too(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What argparse itself refuses is not."""
+    assert main([*arguments.split(), "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("usage: pypidaemon")
+    assert f"error: {json.loads(said.out)['error']}\n" in said.err
+    assert main(["yank", "--json"]) == 2
+    assert capsys.readouterr().out == ""

@@ -155,6 +155,24 @@ def test_every_decision_is_on_its_page() -> None:
         assert note.name in text
 
 
+@pytest.mark.parametrize(
+    "citation", ["(law 1)", "(S1 of switching.md)", "(R128, R136)", "(design, section 10)", "(laws 1 and 4)", "(reliability.md 7.5)"]
+)
+def test_citations_of_notes_that_no_user_has_are_left_out(citation: str) -> None:
+    """What else stands in brackets stays."""
+    assert (
+        generate.uncited(f"so it is {citation}, as (nobody) said (PEP 592, 2019) (1)") == "so it is, as (nobody) said (PEP 592, 2019) (1)"
+    )
+
+
+def test_no_page_for_users_cites_what_no_user_has() -> None:
+    """The rows of the standards have a page of their own."""
+    for page in PAGES:
+        if page.name != "standards.rst" and "decisions" not in page.parts:
+            text = page.read_text("utf-8")
+            assert not re.search(r"\blaws? \d|\b[SF]\d+\b|switching\.md|design\.md", text), page
+
+
 def test_no_page_names_a_path_of_this_machine() -> None:
     """What is written from running code must be the same on every machine."""
     needles = (str(ROOT), str(Path.home()) + "/" if Path.home() != Path("/") else "\0", sys.prefix)

@@ -18,6 +18,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "mind",
         [
+            "versions",
             "filenames",
             "freshness",
             "validators",
@@ -54,6 +55,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "accounts.",
             "inspection.",
             "clashes",
+            "callers",
             "releases",
             "journal",
         ],

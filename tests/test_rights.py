@@ -216,3 +216,20 @@ def test_two_patterns_that_may_or_may_not_meet_count_as_meeting() -> None:
     assert rights.may("upload", "private", None)
     assert not rights.may("upload", "private", NormalizedName("abc"))
     assert rights.may("upload", "private", NormalizedName("abcz"))
+
+
+def test_R195_what_a_token_forbids_is_told_apart_from_what_the_account_may_not() -> None:
+    """By scope, then by pattern; and a token that is in nobody's way is not named."""
+    uploader = ann(*READERS, Grant("ann", "upload", "private", "acme-*"))
+    read = attrs.evolve(uploader, token_scope="read")
+    assert read.limit("upload", "private", A) == read.limit("upload", "private", None) == "this token is of scope read"
+    assert read.limit("read", "private", A) == ""
+    other = attrs.evolve(uploader, token_scope="upload", token_projects="zzz-*")
+    assert other.limit("delete", "private", A) == "this token is of scope upload"
+    assert other.limit("upload", "private", A) == "this token is for zzz-* only"
+    plain = attrs.evolve(uploader, token_projects="zzz")
+    assert plain.limit("upload", "private", None) == "this token is for zzz only"
+    assert plain.limit("delete", "private", None) == ""
+    assert attrs.evolve(uploader, token_projects="acme-a").limit("upload", "private", None) == ""
+    assert [uploader.limit(action, "private", A) for action in ACTIONS] == [""] * len(ACTIONS)
+    assert Account(read).limit("upload", "private", A) == "this token is of scope read"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -241,6 +242,28 @@ def test_S19_requires_python_of_the_archive_is_that_of_the_form() -> None:
     agree(read_upload(form(("requires_python", "banana  1")), WHEEL), found(requires_python="banana 1"), Rules())
     assert "requires_python" in disagree(upload, found(requires_python=">=3.9"))
     assert "'nothing'" in disagree(upload, found())
+
+
+def test_S19_specifiers_that_cannot_be_read_are_compared_as_they_stand() -> None:
+    """Among them numbers of more digits than Python turns into one."""
+    long = ">=3." + "8" * 900
+    agree(read_upload(form(("requires_python", long)), WHEEL), found(requires_python=long), Rules())
+    for absurd in ("8" * 5000, "1." + "8" * 5000, "1.*,>=1." + "8" * 5000):
+        assert "requires_python" in disagree(read_upload(form(("requires_python", long)), WHEEL), found(requires_python=f"=={absurd}"))
+        assert "archive is version" in disagree(read_upload(form(), WHEEL), found(version=absurd))
+
+
+@pytest.mark.parametrize("value", [">=3." + "8" * 5000, ",".join(f"!=3.{number}" for number in range(120_000))[: 2**20 - 8]])
+def test_S23_a_requires_python_of_absurd_length_is_refused_unread(value: str) -> None:
+    assert refused(form(("requires_python", value))) == "the form's requires_python is longer than 1000 characters"
+
+
+@pytest.mark.parametrize("field", ["name", "version", "filetype", "sha256_digest", "protocol_version", ":action"])
+def test_S23_fields_of_a_mebibyte_are_refused_at_once(field: str) -> None:
+    began = time.process_time()
+    for value in ("9" * 2**20, "1." * 2**19, "a" + "-" * (2**20 - 2) + "a"):
+        refused([*form(without=field), (field, value)])
+    assert time.process_time() - began < 1
 
 
 def test_R125_other_kinds_are_taken_where_the_rules_say_so() -> None:

@@ -111,6 +111,11 @@ class Doorkeeper:
         header, digest = authorization, self._digest(authorization)
         return await self._flights.join((digest, address, self._age), lambda: self._verified(header, digest, address))
 
+    @property
+    def age(self) -> int:
+        """How often accounts or rights have changed; `admit` begun at another age may answer what is not so any more."""
+        return self._age
+
     def changed(self) -> None:
         """Forget everything: users, tokens, groups or grants are not what they were (S73)."""
         self._age += 1

@@ -13,7 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pypidaemon.accounts.people import Actor, People, Unacceptable
+from pypidaemon.accounts.realm import unexpired
 from pypidaemon.model import Grant, Token
+from pypidaemon.rights import GROUP
 
 Order = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -38,13 +40,27 @@ async def perform(people: People, actor: Actor, words: tuple[str, str], order: O
 
 
 async def _user_add(people: People, actor: Actor, order: Order) -> Answer:
-    new = await people.add_user(actor, order["name"], order.get("password"))
-    return {"user": order["name"], "new": new}
+    await people.add_user(actor, order["name"], order.get("password"))
+    return {"user": order["name"], "new": True}
+
+
+async def _user_password(people: People, actor: Actor, order: Order) -> Answer:
+    await people.set_password(actor, order["name"], order["password"])
+    return {"user": order["name"]}
 
 
 async def _user_disable(people: People, actor: Actor, order: Order) -> Answer:
-    await people.disable_user(actor, order["name"])
-    return {"user": order["name"], "disabled": True}
+    revoked = await people.disable_user(actor, order["name"])
+    return {"user": order["name"], "disabled": True, "revoked": revoked}
+
+
+async def _user_enable(people: People, actor: Actor, order: Order) -> Answer:
+    await people.enable_user(actor, order["name"])
+    return {"user": order["name"], "disabled": False}
+
+
+async def _user_rm(people: People, actor: Actor, order: Order) -> Answer:
+    return {"user": order["name"], "owned": await people.remove_user(actor, order["name"])}
 
 
 async def _user_ls(people: People, actor: Actor, order: Order) -> Answer:
@@ -68,8 +84,11 @@ async def _user_ls(people: People, actor: Actor, order: Order) -> Answer:
 
 
 async def _grant(people: People, actor: Actor, order: Order) -> Answer:
-    changed = await people.grant(actor, order["name"], order["right"], order["place"])
-    return {"name": order["name"], "right": order["right"], "place": order["place"], "changed": changed}
+    name = order["name"]
+    changed = await people.grant(actor, name, order["right"], order["place"])
+    # A group needs no making, so a name that was misspelled can only be seen by this.
+    nobody = name.startswith(GROUP) and not any(name.removeprefix(GROUP) in person.groups for person in await people.everybody())
+    return {"name": name, "right": order["right"], "place": order["place"], "changed": changed, "nobody": nobody}
 
 
 async def _ungrant(people: People, actor: Actor, order: Order) -> Answer:
@@ -91,7 +110,7 @@ async def _token_add(people: People, actor: Actor, order: Order) -> Answer:
     token, text = await people.add_token(
         actor, order["name"], order.get("scope") or "", order.get("projects") or "*", order.get("lifetime")
     )
-    return {"token": text, **_shown(token)}
+    return {"token": text, **_shown(token, people.clock.seconds())}
 
 
 async def _token_revoke(people: People, actor: Actor, order: Order) -> Answer:
@@ -99,7 +118,7 @@ async def _token_revoke(people: People, actor: Actor, order: Order) -> Answer:
 
 
 async def _token_ls(people: People, actor: Actor, order: Order) -> Answer:
-    return {"tokens": [_shown(token) for token in await people.tokens()]}
+    return {"tokens": [_shown(token, people.clock.seconds()) for token in await people.tokens()]}
 
 
 _MAYBE_TEXT = (str, type(None))
@@ -109,7 +128,10 @@ Act = Callable[[People, Actor, Order], Awaitable[Answer]]
 ORDERS: Mapping[tuple[str, str], tuple[Act, Mapping[str, type | tuple[type, ...]]]] = MappingProxyType(
     {
         ("user", "add"): (_user_add, {"name": str, "password": _MAYBE_TEXT}),
+        ("user", "password"): (_user_password, {"name": str, "password": str}),
         ("user", "disable"): (_user_disable, {"name": str}),
+        ("user", "enable"): (_user_enable, {"name": str}),
+        ("user", "rm"): (_user_rm, {"name": str}),
         ("user", "ls"): (_user_ls, {}),
         ("grant", "add"): (_grant, {"name": str, "right": str, "place": str}),
         ("grant", "remove"): (_ungrant, {"name": str, "right": str, "place": str}),
@@ -128,7 +150,7 @@ def _right(grant: Grant) -> str:
     return f"{grant.right} {grant.index}" + ("" if grant.projects == "*" else f"/{grant.projects}")
 
 
-def _shown(token: Token) -> Answer:
+def _shown(token: Token, now: float) -> Answer:
     return {
         "id": token.id,
         "account": token.account,
@@ -136,6 +158,7 @@ def _shown(token: Token) -> Answer:
         "projects": token.projects,
         "created": _moment(token.created),
         "expires": _moment(token.expires),
+        "expired": not unexpired(token, now),
         "last_used": _moment(token.last_used),
     }
 

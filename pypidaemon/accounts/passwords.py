@@ -13,14 +13,14 @@ from twisted.internet.defer import DeferredSemaphore
 from pypidaemon.errors import TooManyAttempts
 from pypidaemon.model import InThread, T
 
-AT_ONCE = 2
-"""How many passwords are hashed at the same time."""
+AT_ONCE = 1
+"""How many passwords are hashed at the same time: fewer than there are threads for computing, so that pages are made meanwhile."""
 
 MOST_WAITING = 128
-"""How many more may wait for that, some six seconds' worth; who comes then is told to come again."""
+"""How many more may wait for that, some ten seconds' worth; who comes then is told to come again."""
 
-LONGEST = 1024
-"""Characters in a password."""
+SHORTEST, LONGEST = 8, 1024
+"""Characters in a password that is set: the least (NIST SP 800-63B) and the most."""
 
 PASSES = 3
 MEMORY = 46 * 1024

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection
+from collections.abc import Mapping
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
 
-from pypidaemon.accounts import tokens
-from pypidaemon.accounts.passwords import LONGEST
+from pypidaemon.accounts.keyring import OPERATOR as OPERATOR
+from pypidaemon.accounts.keyring import Actor as Actor
+from pypidaemon.accounts.keyring import Keyring
 from pypidaemon.accounts.users import Users
-from pypidaemon.errors import Conflict, PypidaemonError
-from pypidaemon.interfaces import IRecords
-from pypidaemon.model import ACTIONS, Deed, Grant, Token, User
-from pypidaemon.policies import globs
-from pypidaemon.rights import ANONYMOUS, AUTHENTICATED, EVERY, GROUP, SCOPES, account_name
-
-LONGEST_LIFE = 100 * 365 * 86400.0
-"""Seconds that a token which expires can be good for; one for longer is one that does not expire."""
-
-
-class Unacceptable(PypidaemonError):
-    """What is asked for makes no sense: a name, right, index, pattern or time that there is not. The line says which."""
-
-
-@attrs.frozen
-class Actor:
-    """Who changes something, and from where, as the audit log has it (S78)."""
-
-    account: str
-    address: str = ""
-
-
-OPERATOR = Actor("(operator)", "local")
-"""Whoever may use this machine's own files and control socket; no account's name has parentheses."""
+from pypidaemon.accounts.words import Unacceptable as Unacceptable
+from pypidaemon.accounts.words import fit_password, grant_of, named
+from pypidaemon.model import Grant, User
+from pypidaemon.rights import ANONYMOUS, AUTHENTICATED, EVERY, GROUP
 
 
 @attrs.frozen
@@ -45,58 +24,98 @@ class Person:
     groups: frozenset[str]
 
 
-@attrs.define(eq=False)
-class People:
+@attrs.define(eq=False, kw_only=True)
+class People(Keyring):
     """
     Changes accounts. Nothing here asks whether the actor may: the door does, and who can open the control socket may everything.
 
     :param users: the users of `records`; the checker's own where it has them (`LocalAccounts.users`).
-    :param random: gives that many bytes which nobody can guess.
-    :param labels: the indexes that the configuration has.
-    :param changed: called after each change and before the answer: `Doorkeeper.changed`.
-    :param strangers: whether somebody else knows who there is (`use = strcred`), so that names the records lack can be good.
+    :param labels: the indexes that the configuration has, each with the leaves below it; a leaf has none. Rights are asked of leaves alone, save `list`.
     """
 
-    records: IRecords
     users: Users
-    clock: IReactorTime
-    random: Callable[[int], bytes]
-    labels: Collection[str]
-    changed: Callable[[], None]
-    strangers: bool = False
+    labels: Mapping[str, tuple[str, ...]]
 
-    async def add_user(self, actor: Actor, name: str, password: str | None) -> bool:
+    async def add_user(self, actor: Actor, name: str, password: str | None) -> None:
         """
-        Add a user, or enable one again and give it a new password; answer whether it is new.
+        Add a user.
 
-        :param password: None for a user of tokens alone, or to leave the password as it is.
-        :raises Unacceptable: the name or the password cannot be one, or passwords are not kept here.
+        :param password: None for a user of tokens alone.
+        :raises Unacceptable: the name or the password cannot be one, there is such a user, or passwords are not kept here.
         :raises TooManyAttempts: too many passwords are being hashed.
         """
-        _named(name)
-        if password is not None:
-            if self.strangers:
-                raise Unacceptable("passwords are not kept here: the configured accounts ask somebody else")
-            if not password or len(password) > LONGEST or not password.isprintable():
-                raise Unacceptable(f"a password has 1 to {LONGEST} printable characters")
-        new = await self.users.put(name, password)
+        named(name)
+        self._fit(password)
+        if not await self.users.add(name, password):
+            raise Unacceptable(f"there is a user {name} already (user password gives a new password, user enable lets a disabled one in)")
         await self._did(actor, "user add", name, "" if password is None else "with a password")
-        return new
 
-    async def disable_user(self, actor: Actor, name: str) -> None:
+    async def set_password(self, actor: Actor, name: str, password: str) -> None:
         """
-        Let a user in no more, by password or token, from the next request on.
+        Give a user another password; tokens stay good, and one that is disabled stays so.
 
-        A user that only somebody else knows is added as one that is disabled.
+        :raises Unacceptable: there is no such user, the password cannot be one, or passwords are not kept here.
+        :raises TooManyAttempts: too many passwords are being hashed.
+        """
+        named(name)
+        self._fit(password)
+        if not await self.users.set_password(name, password):
+            raise Unacceptable(f"there is no user {name}")
+        await self._did(actor, "user password", name)
+
+    async def disable_user(self, actor: Actor, name: str) -> int:
+        """
+        Let a user in no more, from the next request on, and revoke all tokens; answer how many.
+
+        Password, groups and rights stay for `enable_user`. A user that only somebody else knows is added as one that is disabled.
 
         :raises Unacceptable: there is no such user.
         """
-        _named(name)
-        if self.strangers and await self.records.accounts.user(name) is None:
-            await self.users.put(name, None)
-        if not await self.users.disable(name):
-            raise Unacceptable(f"there is no user {name}")
-        await self._did(actor, "user disable", name)
+        named(name)
+        async with self._changing:
+            if self.strangers:
+                await self.users.add(name, None)
+            if not await self.users.disable(name, True):
+                raise Unacceptable(f"there is no user {name}")
+            revoked = await self._revoke_all(name)
+        await self._did(actor, "user disable", name, f"tokens revoked: {revoked}" if revoked else "")
+        return revoked
+
+    async def enable_user(self, actor: Actor, name: str) -> None:
+        """
+        Let a disabled user in again, with the password and the rights from before and without tokens.
+
+        :raises Unacceptable: there is no such user, or it is not disabled.
+        """
+        named(name)
+        async with self._changing:
+            user = await self.records.accounts.user(name)
+            if user is None:
+                raise Unacceptable(f"there is no user {name}")
+            if not user.disabled:
+                raise Unacceptable(f"the user {name} is not disabled")
+            # Where disabling was cut short, some are left.
+            await self._revoke_all(name)
+            await self.users.disable(name, False)
+        await self._did(actor, "user enable", name)
+
+    async def remove_user(self, actor: Actor, name: str) -> int:
+        """
+        Remove a user with its tokens, rights and memberships; answer how many projects it owned, which are nobody's from now on.
+
+        Whoever gets the name later must not get with it what the one before had.
+
+        :raises Unacceptable: nothing is known of such a user.
+        """
+        named(name)
+        async with self._changing:
+            owned = await self.records.files.owned(name)
+            for label, project in owned:
+                await self.records.files.give(label, project, None)
+            if not await self.users.remove(name) and not owned:
+                raise Unacceptable(f"there is no user {name}")
+        await self._did(actor, "user rm", name, f"projects owned: {len(owned)}" if owned else "")
+        return len(owned)
 
     async def everybody(self) -> list[Person]:
         """All users of the records, in the order of their names."""
@@ -111,12 +130,17 @@ class People:
         :param place: `INDEX` or `INDEX/GLOB`; the index can be `*`.
         :raises Unacceptable: one of the three means nothing here.
         """
-        wanted = _grant(subject, right, place)
+        wanted = grant_of(subject, right, place)
         if wanted.index != EVERY and wanted.index not in self.labels:
             raise Unacceptable(f"there is no index {wanted.index} (known: {' '.join(sorted(self.labels))} {EVERY})")
-        if subject not in (ANONYMOUS, AUTHENTICATED) and not subject.startswith(GROUP):
-            await self._known(subject)
-        return await self._give(actor, wanted, True)
+        below = self.labels.get(wanted.index)
+        # A pinned index's list of names is its own, whoever has the projects.
+        if below and right != "list":
+            raise Unacceptable(f"{wanted.index} only shows what other indexes have, and rights are given on those: {' '.join(below)}")
+        async with self._changing:
+            if subject not in (ANONYMOUS, AUTHENTICATED) and not subject.startswith(GROUP):
+                await self._known(subject)
+            return await self._give(actor, wanted, True)
 
     async def ungrant(self, actor: Actor, subject: str, right: str, place: str) -> None:
         """
@@ -124,7 +148,7 @@ class People:
 
         :raises Unacceptable: it was not given so.
         """
-        wanted = _grant(subject, right, place)
+        wanted = grant_of(subject, right, place)
         if not await self._give(actor, wanted, False):
             raise Unacceptable(f"{subject} was not granted {right} on {place}")
 
@@ -138,64 +162,14 @@ class People:
 
         :raises Unacceptable: the group's name cannot be one, or there is no such user.
         """
-        _named(group)
-        if member:
-            await self._known(name)
-        changed = await self.records.accounts.enrol(group, name, member)
+        named(group)
+        async with self._changing:
+            if member:
+                await self._known(name)
+            changed = await self.records.accounts.enrol(group, name, member)
         if changed:
             await self._did(actor, "group add" if member else "group remove", group, name)
         return changed
-
-    async def add_token(self, actor: Actor, name: str, scope: str, projects: str, lifetime: float | None) -> tuple[Token, str]:
-        """
-        Make a token for an account; answer it as it is kept and the text to be shown, this once.
-
-        :param scope: "read", "upload", or "" for whatever the account may.
-        :param projects: a pattern of project names, `*` for all.
-        :param lifetime: seconds until it expires; None is never.
-        :raises Unacceptable: one of these means nothing here, or the user is disabled.
-        """
-        await self._known(name)
-        if scope not in SCOPES:
-            raise Unacceptable(f"there is no scope {scope} (known: {' '.join(sorted(filter(None, SCOPES)))})")
-        if lifetime is not None and not 0 < lifetime <= LONGEST_LIFE:
-            raise Unacceptable("a token is good for more than no time and at most 100 years")
-        pattern, now = _pattern(projects), self.clock.seconds()
-        shown = tokens.make(self.random)
-        token = Token(
-            id=shown.id,
-            account=name,
-            secret_hash=tokens.secret_hash(shown.secret),
-            scope=scope,
-            projects=pattern,
-            created=now,
-            expires=None if lifetime is None else float(math.ceil(now + lifetime)),
-        )
-        try:
-            await self.records.accounts.keep_token(token)
-        except Conflict:
-            raise PypidaemonError("the random numbers of this machine repeat themselves; no token was made") from None
-        await self._did(actor, "token add", name, f"{token.id} scope={scope or 'all'} projects={pattern}")
-        return token, shown.text()
-
-    async def revoke_token(self, actor: Actor, text: str) -> str:
-        """
-        Let a token be good no more, from the next request on; answer its id.
-
-        :param text: its id, or the token itself.
-        :raises Unacceptable: there is no such token.
-        """
-        id = tokens.token_id(text)
-        token = None if id is None else await self.records.accounts.token(id)
-        if id is None or token is None or not await self.records.accounts.revoke_token(id):
-            # What was given may be a token after all, so it is not repeated (S71).
-            raise Unacceptable("there is no such token")
-        await self._did(actor, "token revoke", token.account, id)
-        return id
-
-    async def tokens(self) -> list[Token]:
-        """All tokens that were not revoked, expired ones too."""
-        return await self.records.accounts.tokens()
 
     async def _give(self, actor: Actor, wanted: Grant, given: bool) -> bool:
         changed = await self.records.accounts.grant(wanted, given)
@@ -203,45 +177,9 @@ class People:
             await self._did(actor, "grant" if given else "ungrant", wanted.subject, f"{wanted.right} {wanted.index}/{wanted.projects}")
         return changed
 
-    async def _known(self, name: str) -> None:
-        """Refuse a name that nobody has, and a user that is disabled."""
-        _named(name)
-        user = await self.records.accounts.user(name)
-        if user is None and not self.strangers:
-            raise Unacceptable(f"there is no user {name}")
-        if user is not None and user.disabled:
-            raise Unacceptable(f"the user {name} is disabled")
-
-    async def _did(self, actor: Actor, action: str, subject: str, detail: str = "") -> None:
-        # In force first: should the note fail, the change is still made.
-        self.changed()
-        await self.records.accounts.note(Deed(self.clock.seconds(), actor.account, actor.address, action, subject, detail))
-
-
-def _named(name: str) -> None:
-    try:
-        account_name(name)
-    except ValueError as error:
-        raise Unacceptable(str(error)) from None
-
-
-def _grant(subject: str, right: str, place: str) -> Grant:
-    if right not in ACTIONS:
-        raise Unacceptable(f"there is no right {right} (known: {' '.join(ACTIONS)})")
-    if subject not in (ANONYMOUS, AUTHENTICATED):
-        _named(subject.removeprefix(GROUP))
-    index, slash, projects = place.partition("/")
-    if not index or (slash and not projects):
-        raise Unacceptable("say where as INDEX or INDEX/GLOB")
-    return Grant(subject, right, index, _pattern(projects or EVERY))
-
-
-def _pattern(raw: str) -> str:
-    """One pattern in its normal spelling, so that it is found again however it is written."""
-    try:
-        found = globs(raw)
-    except ValueError as error:
-        raise Unacceptable(str(error)) from None
-    if len(found) != 1:
-        raise Unacceptable("there must be one pattern of project names")
-    return found[0]
+    def _fit(self, password: str | None) -> None:
+        if password is None:
+            return
+        if self.strangers:
+            raise Unacceptable("passwords are not kept here: the configured accounts ask somebody else")
+        fit_password(password)

@@ -14,6 +14,9 @@ from pypidaemon.errors import TooManyAttempts
 LIMIT = 100
 """Failed logins within `WINDOW` after which there is no further try."""
 
+MOST_TRYING = 16
+"""Tries of one address that may be under way at once: checking a password takes a while, and everybody waits in one line."""
+
 WINDOW = 60.0
 """Seconds that a failed login counts."""
 
@@ -31,7 +34,8 @@ class Throttle:
 
     An address with too many may try no more. An account with too many may not be tried from addresses that failed at it, while from
     elsewhere one try is open, so that the right password still works there and nobody can lock out somebody else. A try that
-    succeeds is never counted; one under way takes a place, so that a thousand tries at once are not a thousand tries.
+    succeeds is never counted; one under way takes a place, so that a thousand tries at once are not a thousand tries, and of those
+    no address has more than a few, so that who fails a lot does not keep others waiting.
     """
 
     clock: IReactorTime
@@ -63,6 +67,8 @@ class Throttle:
         :raises TooManyAttempts: there is no try now.
         """
         keys = _keys(account, address)
+        if self._trying[keys[0]] >= MOST_TRYING:
+            raise TooManyAttempts(1)
         if self._used(keys[0]) >= LIMIT:
             raise TooManyAttempts(self._wait(keys[0]))
         if account and self._used(keys[1]) >= LIMIT and self._used(keys[2]):

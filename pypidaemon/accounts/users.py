@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import attrs
@@ -45,31 +46,53 @@ class Users:
                 await self._renew(name, stored, password)
         return True
 
-    async def put(self, name: str, password: str | None) -> bool:
+    async def add(self, name: str, password: str | None) -> bool:
         """
-        Add a user, or enable one again and give it this password (None leaves the one it has); answer whether it is new.
+        Add a user, with None one of no password; answer False and change nothing where there is one of that name.
 
         :raises StorageFull: there is no room.
         :raises TooManyAttempts: too many passwords are being hashed.
         """
-        made = None if password is None else await self.passwords.hash(password)
+        made = "" if password is None else await self.passwords.hash(password)
         async with self._changing:
-            user = await self.records.accounts.user(name)
-            before = user.password_hash if user else ""
-            await self.records.accounts.keep_user(User(name, before if made is None else made))
-            return user is None
+            if await self.records.accounts.user(name) is not None:
+                return False
+            await self.records.accounts.keep_user(User(name, made))
+            return True
 
-    async def disable(self, name: str) -> bool:
+    async def set_password(self, name: str, password: str) -> bool:
         """
-        Let that user in no more; answer False where there is none.
+        Give that user another password; answer False where there is none.
+
+        :raises StorageFull: there is no room.
+        :raises TooManyAttempts: too many passwords are being hashed.
+        """
+        made = await self.passwords.hash(password)
+        return await self._change(name, lambda user: attrs.evolve(user, password_hash=made))
+
+    async def disable(self, name: str, disabled: bool) -> bool:
+        """
+        Let that user in no more, or again; answer False where there is none.
+
+        :raises StorageFull: there is no room.
+        """
+        return await self._change(name, lambda user: attrs.evolve(user, disabled=disabled))
+
+    async def remove(self, name: str) -> bool:
+        """
+        Forget that user with all that the accounts have of it; answer whether there was anything.
 
         :raises StorageFull: there is no room.
         """
         async with self._changing:
+            return await self.records.accounts.remove_user(name)
+
+    async def _change(self, name: str, changed: Callable[[User], User]) -> bool:
+        async with self._changing:
             user = await self.records.accounts.user(name)
             if user is None:
                 return False
-            await self.records.accounts.keep_user(attrs.evolve(user, disabled=True))
+            await self.records.accounts.keep_user(changed(user))
             return True
 
     async def _renew(self, name: str, stored: str, password: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from email.errors import MessageError
 
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pypidaemon import filenames
@@ -16,6 +16,7 @@ from pypidaemon.archives.rules import Rules
 from pypidaemon.archives.sidecars import BadArchive
 from pypidaemon.errors import InvalidName
 from pypidaemon.model import Inspected, Upload
+from pypidaemon.versions import LONGEST_SPECIFIERS, LONGEST_VERSION
 
 VERSIONS = frozenset({"1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6"})
 """Metadata versions that are taken (R133); 2.0 was withdrawn, but years of wheels say it."""
@@ -60,7 +61,11 @@ def describe(raw: bytes, upload: Upload, rules: Rules, has: Callable[[str], bool
         name = filenames.project_name(_text(found, "name"))
     except InvalidName as error:
         raise BadArchive(f"the metadata names no project: {error}") from error
-    return Inspected(raw, name, _text(found, "version"), _text(found, "requires_python", needed=False) or None)
+    release, wanted = _text(found, "version"), _text(found, "requires_python", needed=False)
+    # Whoever compares them later does so where nothing may take long.
+    if len(release) > LONGEST_VERSION or len(wanted) > LONGEST_SPECIFIERS:
+        raise BadArchive("the Version or Requires-Python in the metadata is too long")
+    return Inspected(raw, name, release, wanted or None)
 
 
 def _insist_on_few(raw: bytes) -> None:
@@ -93,11 +98,12 @@ def _requirements(raw: Iterable[str]) -> frozenset[str]:
 def _requirement(raw: str) -> str:
     try:
         read = Requirement(raw)
-    except InvalidRequirement:
+        read.name = canonicalize_name(read.name)
+        read.extras = {canonicalize_name(extra) for extra in read.extras}
+        return str(read)
+    except (ValueError, RecursionError):
+        # Beside what is no requirement: versions with numbers too long to be read, which it may notice as late as here.
         return "".join(raw.split()).lower()
-    read.name = canonicalize_name(read.name)
-    read.extras = {canonicalize_name(extra) for extra in read.extras}
-    return str(read)
 
 
 def _insist_on_strictness(raw: bytes, found: RawMetadata, has: Callable[[str], bool]) -> None:
@@ -110,6 +116,9 @@ def _insist_on_strictness(raw: bytes, found: RawMetadata, has: Callable[[str], b
             first = rest.exceptions[0]
             field = f" {first.field}" if isinstance(first, InvalidMetadata) else ""
             raise BadArchive(f"the metadata is invalid:{field} {shown(str(first))}") from group
+    except _WRONG as error:
+        # Numbers too long to be read come as a plain error, beside the group.
+        raise BadArchive("the metadata is invalid") from error
     if found.get("metadata_version", "") < _LICENSED:
         return
     for path in found.get("license_files", ()):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from email.parser import BytesHeaderParser
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pypidaemon.filenames import package_type
 from pypidaemon.model import Filename
+from pypidaemon.versions import known
 
 _DEPENDENCY_FIELDS = frozenset({"requires-dist", "requires-python", "provides-extra"})
 _FIXED_FROM = Version("2.2")
@@ -26,9 +27,6 @@ def promises_metadata(filename: Filename, metadata: bytes) -> bool:
     if type_ != "sdist":
         return type_ == "bdist_wheel"
     headers = BytesHeaderParser().parsebytes(metadata)
-    try:
-        version = Version(str(headers.get("Metadata-Version", "")).strip())
-    except InvalidVersion:
-        return False
+    version = known(str(headers.get("Metadata-Version", "")).strip())
     dynamic = {str(value).strip().lower() for value in headers.get_all("Dynamic", [])}
-    return version >= _FIXED_FROM and not dynamic & _DEPENDENCY_FIELDS
+    return version is not None and version >= _FIXED_FROM and not dynamic & _DEPENDENCY_FIELDS

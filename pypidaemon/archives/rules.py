@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import attrs
-from packaging.utils import canonicalize_version
+
+from pypidaemon import versions
 
 KINDS = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
 """The extensions that can be allowed. What is in the last five is not looked into, beyond their first bytes."""
@@ -47,4 +48,4 @@ def same_version(one: str, other: str) -> bool:
 
 def canonical(spelled: str) -> str:
     """One spelling for equal versions."""
-    return canonicalize_version(spelled.replace("_", "-")).lower()
+    return versions.same_version(spelled.replace("_", "-")).lower()

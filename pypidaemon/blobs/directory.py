@@ -80,7 +80,8 @@ class DirectoryBlobs(Service):
         except OSError as error:
             raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
         if removed:
-            self._log.info("{label}: removed {removed} unfinished drafts", label=self.label, removed=removed)
+            drafts = "1 unfinished draft" if removed == 1 else f"{removed} unfinished drafts"
+            self._log.info("{label}: removed {drafts}", label=self.label, drafts=drafts)
         Service.startService(self)
 
     async def open(self, digest: Digest) -> IContent:
@@ -99,9 +100,12 @@ class DirectoryBlobs(Service):
                 asked.callback(result)
             return None
 
-        making = Deferred.fromCoroutine(self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve))
+        making = Deferred.fromCoroutine(self._new_draft())
         making.addBoth(made).addErrback(lambda failed: self._log.failure("an unwanted draft could not be removed", failed))
         return await asked
+
+    async def _new_draft(self) -> FileDraft:
+        return await self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve)
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""

@@ -40,6 +40,15 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def _refusal(response: http.client.HTTPResponse, said: bytes) -> str:
+    """What the daemon says against it, in one line; the request's id only where the reason stands in its log alone."""
+    lines = said[:500].decode("utf-8", "replace").splitlines()
+    reason = " ".join(" ".join(line for line in lines if not line.startswith("request id: ")).split())
+    if response.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"the daemon failed: {reason or response.reason}; its log has more about request {response.getheader('X-Request-Id', '-')}"
+    return reason or f"the daemon refuses: {response.reason}"
+
+
 def ask(
     path: Path, method: str, resource: str, query: Sequence[tuple[str, str]] = (), patience: float = PATIENCE, *, body: bytes = b""
 ) -> dict[str, Any]:
@@ -68,8 +77,7 @@ def ask(
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
-        reason = said[:500].decode("utf-8", "replace").strip() or response.reason
-        raise PypidaemonError(f"the daemon refuses: {' '.join(reason.split())}")
+        raise PypidaemonError(_refusal(response, said))
     try:
         answer = json.loads(said)
     except ValueError:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
-from pypidaemon.commands.speech import Verbs, named_file, say
+from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import alone
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
@@ -28,17 +27,12 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
 
 def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     if bool(arguments.projects) == arguments.everything:
-        return _wrong(verb, "name projects or say --all, and not both")
+        return wrong(verb, arguments, "name projects or say --all, and not both")
     try:
         names = [project_name(name) for name in arguments.projects]
     except InvalidName as error:
-        return _wrong(verb, str(error))
+        return wrong(verb, arguments, str(error))
     return refresh(arguments, names)
-
-
-def _wrong(verb: argparse.ArgumentParser, line: str) -> int:
-    sys.stderr.write(f"{verb.format_usage()}{verb.prog}: error: {line}\n")
-    return 2
 
 
 def refresh(arguments: argparse.Namespace, names: Sequence[NormalizedName]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,31 +12,46 @@ from typing import Any
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.assembly import people as made_people
 from pypidaemon.commands import control
+from pypidaemon.commands.input import lifetime, line, password
 from pypidaemon.commands.speech import Verbs, named_file, say
 from pypidaemon.commands.standalone import alone
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import ACTIONS
 from pypidaemon.services.sockets import CONTROL
-from pypidaemon.settings import duration
 
-_PASSWORD_BYTES = 8192
+_ONE_LINE = "read a password of at least 8 characters from standard input, one line; on a terminal it is asked for twice and not shown"
+_SCOPE = (
+    "the most it can do, of what the account may: read (the rights list and read) or upload (list, read, upload and create);"
+    " without this all that the account may"
+)
 
 
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     """Add these verbs to the command line."""
-    user = _group(verbs, "user", "add, disable and list users")
-    verb = _verb(user, shared, "add", "add a user, or enable one again and set its password", _user_add)
-    verb.add_argument("name", metavar="NAME")
-    verb.add_argument("--password-stdin", action="store_true", help="read a password, one line; without it the user has tokens alone")
-    verb = _verb(user, shared, "disable", "let a user in no more", _user_disable)
-    verb.add_argument("name", metavar="NAME")
+    user = _group(verbs, "user", "add, change, disable, remove and list users")
+    verb = _verb(user, shared, "add", "add a user", _user_add)
+    verb.add_argument("name", metavar="NAME", help="a name that no user has yet")
+    verb.add_argument("--password-stdin", action="store_true", help=f"{_ONE_LINE}; without it the user has tokens alone")
+    verb = _verb(user, shared, "password", "give a user another password; tokens stay good", _user_password)
+    verb.add_argument("name", metavar="NAME", help="the user")
+    verb.add_argument("--password-stdin", action="store_true", required=True, help=_ONE_LINE)
+    for name, help_, act in (
+        ("disable", "let a user in no more and revoke all its tokens; password, groups and rights stay", _user_disable),
+        ("enable", "let a disabled user in again, by its password or new tokens", _user_enable),
+        ("rm", "remove a user with its tokens, rights and groups; what it owned is nobody's, and packages stay", _user_rm),
+    ):
+        _verb(user, shared, name, help_, act).add_argument("name", metavar="NAME", help="the user")
     _verb(user, shared, "ls", "list users, their groups and rights", _user_ls)
 
     for name, help_, act in (("grant", "give a right", _grant), ("ungrant", "take a right back", _ungrant)):
         verb = _verb(verbs, shared, name, help_, act)
         verb.add_argument("name", metavar="NAME", help="a user, group:NAME, anonymous (everybody) or authenticated")
         verb.add_argument("right", metavar="RIGHT", choices=ACTIONS, help=f"one of {' '.join(ACTIONS)}")
-        verb.add_argument("place", metavar="INDEX[/GLOB]", help="an index of the configuration or *, and a pattern of project names")
+        verb.add_argument(
+            "place",
+            metavar="INDEX[/GLOB]",
+            help="an index that has packages itself, such as private or pypi, or *; and a pattern of project names",
+        )
 
     group = _group(verbs, "group", "put users into groups")
     for name, help_, act in (("add", "put a user into a group", _group_add), ("remove", "take a user out of a group", _group_remove)):
@@ -46,14 +60,14 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
         verb.add_argument("name", metavar="NAME")
 
     token = _group(verbs, "token", "make, revoke and list tokens")
-    verb = _verb(token, shared, "add", "make a token and print it, this once", _token_add)
+    verb = _verb(token, shared, "add", "make a token and print it, this once; its id goes to standard error", _token_add)
     verb.add_argument("name", metavar="NAME", help="the account that it is for")
-    verb.add_argument("--scope", choices=("read", "upload"), help="the most it can do; without this whatever the account may")
+    verb.add_argument("--scope", metavar="read|upload", choices=("read", "upload"), help=_SCOPE)
     verb.add_argument("--project", metavar="GLOB", dest="projects", help="the projects it can be used for")
-    verb.add_argument("--expires", metavar="30d", type=_lifetime, dest="lifetime", help="how long it is good; without this for ever")
+    verb.add_argument("--expires", metavar="30d", type=lifetime, dest="lifetime", help="how long it is good; without this for ever")
     verb = _verb(token, shared, "revoke", "let a token be good no more", _token_revoke)
     verb.add_argument("token", metavar="ID-OR-TOKEN", help="its id, the token itself, or - to read that from standard input")
-    _verb(token, shared, "ls", "list tokens, never their secrets", _token_ls)
+    _verb(token, shared, "ls", "list tokens, expired ones too, and never their secrets", _token_ls)
 
 
 def order(arguments: argparse.Namespace, words: tuple[str, str], **fields: Any) -> dict[str, Any]:
@@ -93,16 +107,36 @@ def _nobody_to_tell() -> None:
 
 
 def _user_add(arguments: argparse.Namespace) -> int:
-    password = _line() if arguments.password_stdin else None
-    answer = order(arguments, ("user", "add"), name=arguments.name, password=password)
+    given = password() if arguments.password_stdin else None
+    answer = order(arguments, ("user", "add"), name=arguments.name, password=given)
     hint = "" if arguments.password_stdin else "; without a password here, so it needs tokens: pypidaemon token add"
-    say(arguments, f"{'added' if answer['new'] else 'changed'} {answer['user']}{hint if answer['new'] else ''}", answer)
+    say(arguments, f"added {answer['user']}{hint}", answer)
+    return 0
+
+
+def _user_password(arguments: argparse.Namespace) -> int:
+    answer = order(arguments, ("user", "password"), name=arguments.name, password=password())
+    say(arguments, f"{answer['user']} has another password", answer)
     return 0
 
 
 def _user_disable(arguments: argparse.Namespace) -> int:
     answer = order(arguments, ("user", "disable"), name=arguments.name)
-    say(arguments, f"disabled {answer['user']}", answer)
+    say(arguments, f"disabled {answer['user']}" + (f"; tokens revoked: {answer['revoked']}" if answer["revoked"] else ""), answer)
+    return 0
+
+
+def _user_enable(arguments: argparse.Namespace) -> int:
+    answer = order(arguments, ("user", "enable"), name=arguments.name)
+    say(arguments, f"enabled {answer['user']}; its tokens were revoked: pypidaemon token add", answer)
+    return 0
+
+
+def _user_rm(arguments: argparse.Namespace) -> int:
+    answer = order(arguments, ("user", "rm"), name=arguments.name)
+    say(
+        arguments, f"removed {answer['user']}" + (f"; projects that are nobody's now: {answer['owned']}" if answer["owned"] else ""), answer
+    )
     return 0
 
 
@@ -127,7 +161,8 @@ def _people(answer: dict[str, Any]) -> Iterator[str]:
 def _grant(arguments: argparse.Namespace) -> int:
     answer = order(arguments, ("grant", "add"), name=arguments.name, right=arguments.right, place=arguments.place)
     done = "granted" if answer["changed"] else "was granted already:"
-    say(arguments, f"{done} {arguments.name} {arguments.right} on {arguments.place}", answer)
+    nobody = "; nobody is in that group yet" if answer["nobody"] else ""
+    say(arguments, f"{done} {arguments.name} {arguments.right} on {arguments.place}{nobody}", answer)
     return 0
 
 
@@ -160,12 +195,14 @@ def _token_add(arguments: argparse.Namespace) -> int:
     )
     # The token alone, so that it can be caught in a variable or a file.
     say(arguments, answer["token"], answer)
+    if not arguments.json:
+        sys.stderr.write(f"its id, by which pypidaemon token revoke ends it, is {answer['id']}\n")
     return 0
 
 
 def _token_revoke(arguments: argparse.Namespace) -> int:
     shown: str = arguments.token
-    answer = order(arguments, ("token", "revoke"), token=shown if shown.strip("-") else _line())
+    answer = order(arguments, ("token", "revoke"), token=shown if shown.strip("-") else line())
     say(arguments, f"revoked {answer['revoked']}", answer)
     return 0
 
@@ -174,31 +211,11 @@ def _token_ls(arguments: argparse.Namespace) -> int:
     answer = order(arguments, ("token", "ls"))
     lines = (
         f"{token['id']} {token['account']} scope={token['scope']} projects={token['projects']}"
-        f" expires={token['expires'] or 'never'} last-used={token['last_used'] or 'never'}"
+        f" expires={token['expires'] or 'never'}{' (expired)' if token['expired'] else ''} last-used={token['last_used'] or 'never'}"
         for token in answer["tokens"]
     )
     say(arguments, "\n".join(lines), answer)
     return 0
-
-
-def _line() -> str:
-    """One line of standard input, which is UTF-8 in any locale, without its end."""
-    raw = sys.stdin.buffer.readline(_PASSWORD_BYTES)
-    try:
-        return raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise PypidaemonError("standard input is not UTF-8") from None
-
-
-def _lifetime(raw: str) -> float:
-    try:
-        seconds = duration(raw)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    # A number too long to be one reads as infinite, which JSON has no word for.
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("a token is good for more than no time, and for a time that ends")
-    return seconds
 
 
 def _group(verbs: Verbs, name: str, help_: str) -> Verbs:

@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
-from pypidaemon.commands.speech import Verbs, named_file, say
+from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import alone
 from pypidaemon.errors import InvalidName, NoSuchProject
 from pypidaemon.filenames import project_name
@@ -225,14 +226,27 @@ def _verb(
     verb.add_argument(
         "release",
         metavar="PROJECT[==VERSION]" if whole else "PROJECT==VERSION",
-        type=_project_or_release if whole else _one_release,
         help="a release, or a project with every release" if whole else "the release",
     )
     verb.add_argument(
-        "--index", metavar="LABEL", help="the index; without this the one that uploads go to, or else the only one that has it"
+        "--index", metavar="LABEL", help="the index; without this the one that has the release, and where several have it this is needed"
     )
-    verb.set_defaults(act=act)
+    verb.set_defaults(act=partial(_checked, verb, _project_or_release if whole else _one_release, act))
     return verb
+
+
+def _checked(
+    verb: argparse.ArgumentParser,
+    read: Callable[[str], tuple[str, str | None]],
+    act: Callable[[argparse.Namespace], int],
+    arguments: argparse.Namespace,
+) -> int:
+    """Read the release only now, since what argparse refuses itself is never said in JSON."""
+    try:
+        arguments.release = read(arguments.release)
+    except argparse.ArgumentTypeError as error:
+        return wrong(verb, arguments, str(error))
+    return act(arguments)
 
 
 def _project_or_release(raw: str) -> tuple[str, str | None]:

@@ -10,7 +10,7 @@ from pypidaemon.commands.reporting import report
 from pypidaemon.commands.speech import Verbs, named_file, say
 from pypidaemon.schema import local_url
 from pypidaemon.services.sockets import CONTROL
-from pypidaemon.tap import foreground
+from pypidaemon.tap import foreground, rehearse
 
 
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
@@ -40,9 +40,12 @@ def check(arguments: argparse.Namespace) -> int:
     """
     Print the configuration as it will be, with every default and everything implied.
 
+    Every component is made as the daemon would make it, and none is started.
+
     :raises ConfigError: it cannot be used; the one line is the same that twistd gives.
     """
     planned = plan(named_file(arguments))
+    rehearse(planned)
     say(arguments, describe(planned), describe_json(planned))
     return 0
 

@@ -23,6 +23,13 @@ def say(arguments: argparse.Namespace, text: str, data: Mapping[str, Any]) -> No
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
+def wrong(verb: argparse.ArgumentParser, arguments: argparse.Namespace, line: str) -> int:
+    """Say that the usage is wrong, as argparse does and in JSON where that was asked for; the exit status."""
+    say(arguments, "", {"error": line})
+    sys.stderr.write(f"{verb.format_usage()}{verb.prog}: error: {line}\n")
+    return 2
+
+
 def named_file(arguments: argparse.Namespace) -> str:
     """The configuration file that a verb is about."""
     return configuration_file(arguments.config, os.environ)

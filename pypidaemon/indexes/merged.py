@@ -38,8 +38,9 @@ class Merged(Service):
     answers alone (law 4).
 
     Of two files of one name that of the earlier index stays, whatever the other is. An index that fails, or refuses, fails the page, since nobody
-    can know what belongs on it (law 1). Whoever may put a file into any of these indexes may put one into such a project, so it says at
-    every start that this is so (L1).
+    can know what belongs on it (law 1). Only who may read the project in each index that has it sees the page; a file is for who may read it in
+    the index that it is from. Whoever may put a file into any of these indexes may put one into such a project, so it says at every start that
+    this is so (L1).
     """
 
     label: str = given("label")
@@ -127,7 +128,9 @@ class Merged(Service):
             for index, page in found.pages:
                 file = page.file(filename)
                 if file is not None:
-                    return index, Listed(name, file, found.pages[0][1].source, found.until)
+                    # Where that page is merged itself, only its index knows whose entry it is.
+                    source = (await index.find(name, filename)).source if page.also else page.source
+                    return index, Listed(name, file, source, found.until)
             raise NoSuchFile(filename)
         ends: list[float | None] = []
         for index in self.indexes:
@@ -142,8 +145,8 @@ class Merged(Service):
 
 def _together(pages: list[ProjectPage]) -> ProjectPage:
     """
-    One page of several; status and order of precedence are those of the first, and so is the source, so that whoever may not read the first
-    index's project sees nothing of it on this page either.
+    One page of several; its status is that of the first. It names all of them as its sources, also one whose files all stand behind those of
+    others, so that nobody sees what came of an index that he may not read.
     """
     first = pages[0]
     files: dict[Filename, File] = {}
@@ -152,9 +155,9 @@ def _together(pages: list[ProjectPage]) -> ProjectPage:
             files.setdefault(file.filename, file)
     ordered = in_order(first.name, files.values())
     versions = covering(first.name, (version for page in pages for version in page.versions), ordered)
-    return revise(
-        attrs.evolve(first, files=ordered, versions=versions, stale=any(page.stale for page in pages)),
-    )
+    labels = dict.fromkeys(label for page in pages for label in page.sources)
+    also = tuple(label for label in labels if label != first.source)
+    return revise(attrs.evolve(first, files=ordered, versions=versions, stale=any(page.stale for page in pages), also=also))
 
 
 def _sooner(ends: list[float | None]) -> float | None:

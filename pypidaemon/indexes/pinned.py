@@ -14,8 +14,8 @@ from pypidaemon.interfaces import IContent, IIndex, IRecords
 from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, setting, words
-from pypidaemon.simple.reading import same_version
 from pypidaemon.simple.revision import revise
+from pypidaemon.versions import same_version
 
 _MANY_FILES = 200
 _MEANINGFUL = frozenset("*<>=!~;,[]@ ")

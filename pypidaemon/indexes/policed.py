@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import blake2b
 
 import attrs
-from packaging.utils import canonicalize_version
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -17,6 +16,7 @@ from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references
 from pypidaemon.simple.revision import revise
+from pypidaemon.versions import same_version
 
 
 @implementer(IIndex)
@@ -103,10 +103,10 @@ class Policed:
         shown = {file.filename for file in kept}
         refused = [file for file in inner.files if file.filename not in shown]
         gone = _versions(inner.name, refused) - _versions(inner.name, kept)
-        versions = tuple(version for version in inner.versions if canonicalize_version(version) not in gone)
+        versions = tuple(version for version in inner.versions if same_version(version) not in gone)
         return revise(attrs.evolve(inner, files=kept, versions=versions))
 
 
 def _versions(name: NormalizedName, files: tuple[File, ...] | list[File]) -> set[str]:
     spelled = (version_of(file.filename, name) for file in files)
-    return {canonicalize_version(version) for version in spelled if version is not None}
+    return {same_version(version) for version in spelled if version is not None}

@@ -17,7 +17,7 @@ import orjson
 from pypidaemon import filenames
 from pypidaemon.archives.rules import Rules
 from pypidaemon.archives.sidecars import LARGEST_METADATA
-from pypidaemon.errors import InvalidName
+from pypidaemon.errors import InvalidName, InvalidUpload
 from pypidaemon.model import Filename, Inspected, NormalizedName, Upload
 
 READY, MORE, REFUSED, FOUND = "ready", "more", "refused", "found"
@@ -27,7 +27,8 @@ LARGEST_FRAME = 24 * 2**20
 
 _LENGTH = struct.Struct(">L")
 _LONGEST_LINE = 1000
-_LEFT_OUT = frozenset({"description", "readme"})
+_HELD_AGAINST = frozenset({"requires_dist", "requires_python"})
+"""What of a form is compared with the archive. All else may be megabytes and stays here."""
 
 
 class Nonsense(Exception):
@@ -60,11 +61,14 @@ def question(upload: Upload, rules: Rules, path: str | None, seconds: int) -> by
 
     :param path: the file it lies in; None where its bytes follow, frame by frame, an empty one last.
     :param seconds: of processor time that it may take.
+    :raises InvalidUpload: the form says more than a question can hold.
     """
-    # Descriptions may be megabytes, and nothing is held against them.
-    slim = attrs.evolve(upload, metadata=tuple(pair for pair in upload.metadata if pair[0] not in _LEFT_OUT))
+    slim = attrs.evolve(upload, metadata=tuple(pair for pair in upload.metadata if pair[0] in _HELD_AGAINST))
     told = {"upload": attrs.asdict(slim), "rules": {**attrs.asdict(rules), "kinds": sorted(rules.kinds)}, "path": path, "seconds": seconds}
-    return orjson.dumps(told)
+    asked = orjson.dumps(told)
+    if len(asked) > LARGEST_FRAME:
+        raise InvalidUpload("the form's requires_dist are too long")
+    return asked
 
 
 def understood(data: bytes) -> tuple[Upload, Rules, str | None, int]:

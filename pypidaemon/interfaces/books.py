@@ -172,6 +172,9 @@ class IAccountRecords(Interface):
     async def keep_user(user: User) -> None:
         """Add this user, or replace the one of that name."""
 
+    async def remove_user(name: str) -> bool:
+        """Forget that user with its tokens, grants and memberships, all in one transaction; answer whether there was anything."""
+
     async def groups(name: str) -> frozenset[str]:
         """The groups that the user is in."""
 

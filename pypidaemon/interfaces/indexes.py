@@ -115,9 +115,8 @@ class IHostedIndex(IIndex, ILocal):
         """
         Check the written draft against the form and its own contents, and offer it.
 
-        The draft is committed or aborted when this comes back. `founding` says that the account may only start a project, so that it
-        must not exist or be its own. `replacing` says that the account may put other bytes under a name that is used, which counts only
-        where the index is configured to allow it.
+        The draft is this method's from the call on: committed or aborted, and closed, also where the caller is cancelled. `founding` says that the account may only start a project, so that it
+        must not exist or be its own.
         `replacing` says that the account may put other bytes under a file name that is used; the index must allow it too.
 
         :raises InvalidUpload: form, archive and metadata do not agree, or are not acceptable.

@@ -31,3 +31,6 @@ class IAccount(Interface):
 
     def may(action: str, index_label: str, project: NormalizedName | None) -> bool:
         """Whether this account may do that there; a project None asks about the index as a whole."""
+
+    def limit(action: str, index_label: str, project: NormalizedName | None) -> str:
+        """Why the token that was shown never allows that, whatever the account may, for a person; "" where no token stands in the way."""

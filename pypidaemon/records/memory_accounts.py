@@ -38,6 +38,18 @@ class MemoryAccounts:
         """Add this user, or replace the one of that name."""
         self._users[user.name] = user
 
+    async def remove_user(self, name: str) -> bool:
+        """Forget that user with its tokens, grants and memberships; answer whether there was anything."""
+        tokens = [token.id for token in self._tokens.values() if token.account == name]
+        grants = {grant for grant in self._grants if grant.subject == name}
+        members = {pair for pair in self._members if pair[1] == name}
+        found = self._users.pop(name, None) is not None or bool(tokens or grants or members)
+        for id in tokens:
+            del self._tokens[id]
+        self._grants -= grants
+        self._members -= members
+        return found
+
     async def groups(self, name: str) -> frozenset[str]:
         """The groups that the user is in."""
         return frozenset(group for group, member in self._members if member == name)

@@ -37,6 +37,18 @@ def _keep_user(connection: sqlite3.Connection, user: User) -> None:
     )
 
 
+_FORGET_USER = (
+    "DELETE FROM users WHERE name = ?",
+    "DELETE FROM tokens WHERE account = ?",
+    "DELETE FROM grants WHERE subject = ?",
+    "DELETE FROM members WHERE name = ?",
+)
+
+
+def _remove_user(connection: sqlite3.Connection, name: str) -> bool:
+    return sum([connection.execute(statement, (name,)).rowcount for statement in _FORGET_USER]) > 0
+
+
 def _groups(connection: sqlite3.Connection, name: str) -> frozenset[str]:
     return frozenset(group for (group,) in connection.execute("SELECT team FROM members WHERE name = ?", (name,)).fetchall())
 
@@ -138,6 +150,10 @@ class SqliteAccounts:
     async def keep_user(self, user: User) -> None:
         """Add this user, or replace the one of that name."""
         await self.database.write(_keep_user, user)
+
+    async def remove_user(self, name: str) -> bool:
+        """Forget that user with its tokens, grants and memberships, all in one transaction; answer whether there was anything."""
+        return await self.database.write(_remove_user, name)
 
     async def groups(self, name: str) -> frozenset[str]:
         """The groups that the user is in."""

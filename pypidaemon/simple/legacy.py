@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from packaging.version import InvalidVersion, Version
 
 from pypidaemon.filenames import package_type, python_tag, version_of
 from pypidaemon.model import File, ProjectPage
 from pypidaemon.simple.core_metadata import read_metadata
 from pypidaemon.simple.links import BLAKE2B_256, blake2b_of, quote_path
-from pypidaemon.simple.reading import normal_version, same_version, version_order
+from pypidaemon.simple.reading import normal_version, version_order
+from pypidaemon.versions import known, same_version
 
 _DIGESTS = ("md5", "sha256", "sha384", "sha512")
 
@@ -78,11 +78,8 @@ def _releases(page: ProjectPage) -> dict[str, list[File]]:
 
 
 def _standing(version: str, files: Iterable[File]) -> tuple[bool, bool, str]:
-    try:
-        final = not Version(version).is_prerelease
-    except InvalidVersion:
-        final = False
-    return not _is_yanked(files), final, version_order(version)
+    read = known(version)
+    return not _is_yanked(files), read is not None and not read.is_prerelease, version_order(version)
 
 
 def _is_yanked(files: Iterable[File]) -> bool:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 
 import attrs
-from packaging.utils import canonicalize_version
-from packaging.version import InvalidVersion, Version
 
 from pypidaemon.filenames import version_of
 from pypidaemon.model import File, NormalizedName, UpstreamPage
@@ -15,6 +13,7 @@ from pypidaemon.simple.entries import Unreadable
 from pypidaemon.simple.links import packages_path
 from pypidaemon.simple.read_html import read_html
 from pypidaemon.simple.read_json import read_json
+from pypidaemon.versions import known, same_version
 
 JSON_TYPES = frozenset({"application/vnd.pypi.simple.v1+json", "application/json"})
 """Media types read as JSON; the second is wrong (R44) and seen in the wild."""
@@ -79,17 +78,10 @@ def covering(name: NormalizedName, versions: Iterable[str], files: Iterable[File
     return tuple(sorted(found.values(), key=version_order))
 
 
-def same_version(version: str) -> str:
-    """What two spellings of one version have in common (R136)."""
-    return canonicalize_version(version)
-
-
 def normal_version(version: str) -> str:
     """The version in PEP 440's normal form, or as it is where it has none."""
-    try:
-        return str(Version(version))
-    except InvalidVersion:
-        return version
+    read = known(version)
+    return version if read is None else str(read)
 
 
 def version_order(version: str) -> str:
@@ -98,20 +90,18 @@ def version_order(version: str) -> str:
 
     It is text because 100,000 `Version`s are a million objects, over which one full garbage collection takes half a second.
     """
-    try:
-        known = Version(version)
-    except InvalidVersion:
+    read = known(version)
+    if read is None:
         return f"0{version}"
-    release = "".join(map(_number, known.release)).rstrip("!")
-    if known.pre is not None:
-        stage = f"2{known.pre[0]}{_number(known.pre[1])}"
-    else:
-        stage = "1" if known.post is None and known.dev is not None else "3"
-    post = "0" if known.post is None else f"1{_number(known.post)}"
-    dev = "1" if known.dev is None else f"0{_number(known.dev)}"
+    release = "".join(map(_number, read.release)).rstrip("!")
+    stage = "1" if read.post is None and read.dev is not None else "3"
+    if read.pre is not None:
+        stage = f"2{read.pre[0]}{_number(read.pre[1])}"
+    post = "0" if read.post is None else f"1{_number(read.post)}"
+    dev = "1" if read.dev is None else f"0{_number(read.dev)}"
     # A number beats a word, and what ends here comes before what goes on.
-    local = "".join(f"2{_number(int(part))}" if part.isdigit() else f"1{part} " for part in (known.local or "").split(".") if part)
-    return f"1{_number(known.epoch)}{release} {stage}{post}{dev}{local}"
+    local = "".join(f"2{_number(int(part))}" if part.isdigit() else f"1{part} " for part in (read.local or "").split(".") if part)
+    return f"1{_number(read.epoch)}{release} {stage}{post}{dev}{local}"
 
 
 def _number(number: int) -> str:

@@ -46,13 +46,20 @@ class AnswerKey:
 
 @attrs.frozen
 class State:
-    """What an answer was made from. `fresh_until` None means until something is announced."""
+    """
+    What an answer was made from. `sources` are the labels of all indexes that something in it is from, and only who may read each of them sees it;
+    `fresh_until` None means until something is announced.
+    """
 
     revision: str
     serial: int
-    source: str
+    sources: tuple[str, ...]
     fresh_until: float | None
     stale: bool = False
+
+    def same(self, other: State) -> bool:
+        """Whether the same document is made from both, for the same readers."""
+        return (self.revision, self.serial, self.sources) == (other.revision, other.serial, other.sources)
 
 
 @attrs.frozen
@@ -147,12 +154,12 @@ class Answers:
 
     async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
         """
-        The answer of that key: the one held where it is of the same revision and serial, else rendered now, on a thread.
+        The answer of that key: the one held where it is of the same revision, serial and sources, else rendered now, on a thread.
 
         :param reading: begun by `readings.of(key.project)` before the index was asked; an answer that was overtaken serves this request and no other.
         """
         held = self._shelf.get(key)
-        if held is not None and (held.state.revision, held.state.serial) == (made.state.revision, made.state.serial):
+        if held is not None and held.state.same(made.state):
             self.hits += 1
             if reading.holds:
                 held.state = made.state

@@ -60,6 +60,16 @@ class Headers:
         return [value for known, value in self.pairs if known == wanted]
 
 
+@attrs.define
+class Notes:
+    """What the log is to say of a request besides what it asked; written down on the request's way."""
+
+    account: str = ""
+    """Who has logged in; "" where nobody has."""
+    reason: str = ""
+    """Why it was refused or failed, in the one line that the client is told; "" where nothing said so."""
+
+
 @attrs.frozen
 class Ask:
     """
@@ -84,6 +94,8 @@ class Ask:
     """Whether the connection itself is TLS."""
     id: str = ""
     """What this request is called in the log and in its answer: 16 hexadecimal digits."""
+    notes: Notes = attrs.field(factory=Notes, eq=False, repr=False)
+    """For observers alone. No answer may depend on it."""
 
 
 def read(request: Request, id: str) -> Ask:

@@ -24,7 +24,7 @@ def cache_control(state: State, now: float, private: bool) -> str:
 
 def index_headers(state: State, now: float, private: bool) -> list[tuple[str, str]]:
     """Everything but the validators and the content's own fields. Scripts of other sites read only what everybody may (R66)."""
-    headers = [("Cache-Control", cache_control(state, now, private)), VARY, ("X-Pypidaemon-Index", state.source)]
+    headers = [("Cache-Control", cache_control(state, now, private)), VARY, ("X-Pypidaemon-Index", ", ".join(state.sources))]
     if not private:
         headers += FOR_BROWSERS
     if state.serial > 0:

@@ -26,6 +26,8 @@ from pypidaemon.web.files import Files
 from pypidaemon.web.finding import Finder
 from pypidaemon.web.forwarding import Forwarding
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.history import History
+from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.intake import Receive, Receiver
 from pypidaemon.web.legacy import Legacy
@@ -54,11 +56,12 @@ class Door(Service):
     people: People
     uploads: Uploads
     receive: Receive
+    history: History
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
-        return landing(self.routes.lists.flights)
+        return landing(self.routes.lists.flights, self.routes.lists.sweeps, self.history.flights)
 
 
 def build(
@@ -82,6 +85,7 @@ def build(
     public_url: str | None,
     local_url: str,
     trusted_proxies: tuple[str, ...] = (),
+    hosts: tuple[str, ...] | None = None,
     random: Callable[[int], bytes] = os.urandom,
 ) -> Door:
     """
@@ -97,8 +101,10 @@ def build(
     :param lists: a store for rendered project lists and nothing else.
     :param public_url: the absolute address under which clients reach the default index's root, where it is configured.
     :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
+    :param hosts: as the names of `Hosts`.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
     """
+    known = Hosts(hosts, public_url)
     answers = Answers(cpu)
     announcements.listen(answers.forget)
     metrics = Metrics(upstreams, spool, answers)
@@ -106,7 +112,7 @@ def build(
     every = {**everything, **indexes, **hosted}
     clashes = Clashes(every, upstreams, reserved)
     ours = {label: index for label, index in every.items() if IHostedIndex.providedBy(index)}
-    releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate)
+    releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate, known)
     inquiries = Inquiries(records.accounts, clashes, clock)
     routes = Routes(
         default=default,
@@ -124,8 +130,9 @@ def build(
         inquiries=inquiries,
         uploads=uploads,
     )
-    taker = Uploads(uploads, {**indexes, **hosted}, gate, clashes, records.accounts, clock, doorkeeper.founded)
-    calls = XmlRpc(default, indexes, every, gate, records, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
+    taker = Uploads(uploads, {**indexes, **hosted}, gate, clashes, records.accounts, clock, doorkeeper.founded, known)
+    history = History(records, cpu)
+    calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:
         return taker.receive(ask) or calls.receive(ask) or releases.receive(ask)
@@ -137,7 +144,11 @@ def build(
         access(ask, status, sent, seconds)
 
     forwarding = Forwarding(trusted_proxies)
-    skin = Skin(routes.handle, routes.quick, clock, random, observe, forwarding.seen, receive=receive)
+
+    def seen(ask: Ask) -> Ask:
+        return known.vouched(forwarding.seen(ask))
+
+    skin = Skin(routes.handle, routes.quick, clock, random, observe, seen, receive=receive)
     public = DoorSite(skin, clock, uncapped=forwarding, room=taker.room)
 
     def changed() -> None:
@@ -148,4 +159,4 @@ def build(
     changing = people(changed)
     control = Control(default, indexes, upstreams, spool, answers, clock, PeopleDesk(changing), releases, inquiries)
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
-    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive)
+    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history)

@@ -9,6 +9,7 @@ import attrs
 from pypidaemon import filenames, ranges, validators
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IAccount, IContent, IIndex
+from pypidaemon.leaves import locals_below
 from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
@@ -62,7 +63,7 @@ class Files:
         listed = await self._listed(self.indexes[index], wanted)
         file = listed.file
         self.gate.check(account, "read", listed.source, listed.name)
-        audience = "public" if self.gate.is_public(listed.source, listed.name) else "private"
+        audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
         headers = [
             ("Content-Type", "application/octet-stream"),
             ("Accept-Ranges", "bytes"),
@@ -82,7 +83,7 @@ class Files:
 
     async def _listed(self, index: IIndex, wanted: Asked) -> Listed:
         """The entry that has this path (law 2); it is found also where no page was asked for before."""
-        for name in wanted.projects:
+        for name in await _likely(index, wanted):
             try:
                 listed = await index.find(name, wanted.filename)
             except (NoSuchProject, NoSuchFile):
@@ -125,6 +126,31 @@ class Files:
         """`If-Range` with anything but our ETag asks for the whole (R93)."""
         condition = ask.headers.first("if-range")
         return condition is None or (etag is not None and validators.if_range_holds(condition, etag))
+
+
+async def _likely(index: IIndex, wanted: Asked) -> tuple[NormalizedName, ...]:
+    """
+    The projects to look for the file in.
+
+    A file's name may read as one of several projects, and upstreams would be asked for those that are not there, which tells them of ours and
+    makes ours wait for them. So where an index of ours below has a file of that name, its project alone counts. The leaves are asked themselves:
+    what is seen of them, and in which order, is for the index to say.
+
+    :raises PypidaemonError: one of them cannot be read, which is no absence (L3).
+    """
+    if len(wanted.projects) == 1:
+        return wanted.projects
+    ours: dict[NormalizedName, None] = {}
+    for leaf in locals_below(index):
+        for name in wanted.projects:
+            try:
+                listed = await leaf.index.find(name, wanted.filename)
+            except (NoSuchProject, NoSuchFile):
+                continue
+            if listed.file.path == wanted.path:
+                return (name,)
+            ours[name] = None
+    return tuple(ours) or wanted.projects
 
 
 def _never_changes(file: File) -> bool:

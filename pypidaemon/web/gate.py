@@ -19,7 +19,7 @@ class Gate:
     The rights of whoever asks.
 
     Rights are those on the index that holds a project, whichever combiner shows it: a private project is as private at the root as in its
-    own index.
+    own index. What is made of several indexes is for those alone who may read each of them.
 
     :param conceal: whether a project that an account may not see is answered as if it were not there. That hides that it exists, and lets
         clients look for the name elsewhere, which is why it is off (R191).
@@ -30,7 +30,8 @@ class Gate:
 
     def known(self, ask: Ask) -> IAccount | None:
         """Who asks, where that is known without waiting."""
-        return self.doorkeeper.known(ask.headers.first("authorization"))
+        account = self.doorkeeper.known(ask.headers.first("authorization"))
+        return None if account is None else _noted(ask, account)
 
     async def admit(self, ask: Ask) -> IAccount:
         """
@@ -39,7 +40,12 @@ class Gate:
         :raises NotAllowed: the credentials are wrong.
         :raises TooManyAttempts: there were too many wrong ones.
         """
-        return await self.doorkeeper.admit(ask.headers.first("authorization"), ask.client)
+        while True:
+            age = self.doorkeeper.age
+            account = await self.doorkeeper.admit(ask.headers.first("authorization"), ask.client)
+            # What changed meanwhile counts too: whoever goes on from here has the rights of this moment, and keeps answers under them (S73).
+            if age == self.doorkeeper.age:
+                return _noted(ask, account)
 
     def check(self, account: IAccount, action: str, index: str, name: NormalizedName) -> None:
         """
@@ -50,20 +56,47 @@ class Gate:
             return
         if self.conceal and action in _SEEING:
             raise NoSuchProject(name)
-        raise NotAllowed(f"{_who(account)} may not {action} {name} in {index}", would_help=not account.authenticated)
+        limit = account.limit(action, index, name)
+        raise NotAllowed(_line(account, limit, f"{action} {name} in {index}"), would_help=not account.authenticated)
+
+    def check_sources(self, account: IAccount, sources: tuple[str, ...], name: NormalizedName) -> None:
+        """
+        :raises NotAllowed: the account may not read the project in one of these indexes.
+        :raises NoSuchProject: the same, where it may not even know.
+        """
+        for source in sources:
+            self.check(account, "read", source, name)
 
     def check_index(self, account: IAccount, actions: tuple[str, ...], index: str) -> None:
         """
         :raises NotAllowed: the account may do none of these to any project of the index, so nothing needs to be asked or read.
         """
         if not any(account.may(action, index, None) for action in actions):
-            raise NotAllowed(f"{_who(account)} may not {' or '.join(actions)} in {index}", would_help=not account.authenticated)
+            limits = [account.limit(action, index, None) for action in actions]
+            # Where one of these is the account's own affair, no other token would do.
+            limit = limits[0] if all(limits) else ""
+            raise NotAllowed(_line(account, limit, f"{' or '.join(actions)} in {index}"), would_help=not account.authenticated)
 
-    def is_public(self, index: str, name: NormalizedName) -> bool:
-        """Whether everybody may read the project; False also where that is not known at once."""
+    def is_public(self, sources: tuple[str, ...], name: NormalizedName) -> bool:
+        """Whether everybody may read the project in each of these indexes; False also where that is not known at once."""
         anonymous = self.doorkeeper.known(None)
-        return anonymous is not None and anonymous.may("read", index, name)
+        return anonymous is not None and may_read(anonymous, sources, name)
 
 
-def _who(account: IAccount) -> str:
-    return account.name if account.authenticated else "who does not log in"
+def may_read(account: IAccount, sources: tuple[str, ...], name: NormalizedName) -> bool:
+    """Whether the account may read the project in each of these indexes."""
+    return all(account.may("read", source, name) for source in sources)
+
+
+def _noted(ask: Ask, account: IAccount) -> IAccount:
+    """That account, whose name the access log is to have."""
+    if account.authenticated:
+        ask.notes.account = account.name
+    return account
+
+
+def _line(account: IAccount, limit: str, what: str) -> str:
+    """Who may not, or which limit of a token is in the way: another token is then what helps, and no grant would."""
+    if limit:
+        return f"{limit}: it may not {what}"
+    return f"{account.name if account.authenticated else 'who does not log in'} may not {what}"

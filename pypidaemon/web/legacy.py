@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-from packaging.utils import canonicalize_version
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
@@ -13,10 +12,11 @@ from pypidaemon.filenames import project_name, version_of
 from pypidaemon.interfaces import IAccount, IContent, IIndex
 from pypidaemon.model import Companion, File, InThread, ProjectPage
 from pypidaemon.simple.legacy import legacy_json, newest
+from pypidaemon.versions import LONGEST_VERSION, same_version
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
-from pypidaemon.web.gate import Gate
+from pypidaemon.web.gate import Gate, may_read
 from pypidaemon.web.pages import moved, state_of
 from pypidaemon.web.reply import Reply
 
@@ -47,18 +47,18 @@ class Legacy:
             return moved(ask, ("../" if version is None else "../../") + f"{name}/{tail}")
         accepted = ask.headers.every("accept-encoding")
         # Every spelling of a version is one document (R136).
-        key = AnswerKey(index, name, f"legacy {canonicalize_version(version) if version is not None else ''} {base}")
+        key = AnswerKey(index, name, f"legacy {same_version(version) if version is not None else ''} {base}")
         answer = self.answers.fresh(key, self.clock.seconds())
-        if answer is None or not account.may("read", answer.state.source, name):
+        if answer is None or not may_read(account, answer.state.sources, name):
             answer = await self._made(account, key, version, base, accepted)
         coding = answer.coding(accepted)
         body = await self.answers.body(key, answer, coding)
-        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(answer.state.source, name))
+        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(answer.state.sources, name))
 
     async def _made(self, account: IAccount, key: AnswerKey, version: str | None, base: str, accepted: list[str]) -> Answer:
         with self.answers.readings.of(key.project) as reading:
             page = await self.indexes[key.index].project_page(key.project)
-            self.gate.check(account, "read", page.source, key.project)
+            self.gate.check_sources(account, page.sources, key.project)
             files = await self.cpu(described, page, version)
             metadata, complete = await metadata_of(self.indexes[key.index], page, files)
 
@@ -101,9 +101,11 @@ def described(page: ProjectPage, version: str | None) -> list[File]:
     if version is None:
         found = newest(page)
         return found[1] if found is not None else []
-    wanted = canonicalize_version(version)
+    if len(version) > LONGEST_VERSION:
+        raise NoSuchFile(f"{page.name} {version[:LONGEST_VERSION]}")
+    wanted = same_version(version)
     spelled = ((file, version_of(file.filename, page.name)) for file in page.files)
-    files = [file for file, found in spelled if found is not None and canonicalize_version(found) == wanted]
+    files = [file for file, found in spelled if found is not None and same_version(found) == wanted]
     if not files:
         raise NoSuchFile(f"{page.name} {version}")
     return files

@@ -60,7 +60,7 @@ class Links:
             answer = self.answers.fresh(key, self.clock.seconds())
             if answer is None or answer.state.revision.partition("/")[0] != stamp:
                 gathered = await self._gather(leaves, account)
-                state = State(f"{stamp}/{gathered.revision}", 0, index, gathered.fresh_until)
+                state = State(f"{stamp}/{gathered.revision}", 0, (index,), gathered.fresh_until)
                 made = Making(state, "text/html; charset=utf-8", lambda: _rendered(index, gathered.files), accepted)
                 answer = await self.answers.make(key, made, reading)
         return await self._reply(ask, key, answer, account)

@@ -57,26 +57,32 @@ class Lists:
     clock: IReactorTime
     cpu: InThread
     _made: dict[tuple[str, str, str, str], _Made] = attrs.field(factory=dict, init=False)
+    _age: int = attrs.field(default=0, init=False)
+    """How often rights have changed; what was begun before a change serves those who asked before it, and nobody else."""
+    _spent: set[Digest] = attrs.field(factory=set, init=False)
+    """Renderings in the store that no request will ask for any more."""
     flights: Flights[tuple[str, ...], _Made] = attrs.field(factory=Flights, init=False)
+    sweeps: Flights[str, None] = attrs.field(factory=Flights, init=False)
 
     async def listing(self, ask: Ask, account: IAccount, index: str) -> Reply:
         """`/simple/` with its slash."""
+        age = self._age  # before anything is waited for: the account's rights are of now
         names = await self.indexes[index].project_names()
         form = preferred(ask)
         html = form is not Representation.JSON
         coding = choose_coding(ask.headers.every("accept-encoding"), CODINGS)
         key = (index, "html" if html else "json", coding, account.scope)
         asked = ask.headers.every("if-none-match")
-        state = State(names.revision, names.serial, names.source, names.fresh_until, names.stale)
+        state = State(names.revision, names.serial, (names.source,), names.fresh_until, names.stale)
         fresh = index_headers(state, self.clock.seconds(), account.scope != PUBLIC)
 
         def etag(made: _Made) -> str:
             return f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
 
-        made = await self._current(key, names, account)
+        made = await self._current(key, names, account, age)
         if asked and matches(asked, etag(made)):
             return Reply(304, (("ETag", etag(made)), *fresh))
-        made, content = await self._opened(key, names, account)
+        made, content = await self._opened(key, names, account, age)
         headers = [("ETag", etag(made)), *fresh, ("Content-Type", form.content_type), ("X-Content-Type-Options", "nosniff")]
         if coding:
             headers.append(("Content-Encoding", coding))
@@ -84,35 +90,55 @@ class Lists:
 
     async def rendered(self, account: IAccount, index: str, form: str) -> Stream:
         """The list in one of the `RENDERINGS`, as it is; whoever takes it closes its content."""
+        age = self._age
         names = await self.indexes[index].project_names()
-        made, content = await self._opened((index, form, "", account.scope), names, account)
+        made, content = await self._opened((index, form, "", account.scope), names, account, age)
         return Stream(content, 0, made.size)
 
-    async def _current(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> _Made:
-        made = self._made.get(key)
+    async def _current(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> _Made:
+        made = self._made.get(key) if age == self._age else None
         if made is None or made.revision != names.revision:
-            # By its revision too: whoever comes while an older list is being rendered wants his own (R72).
-            made = await self.flights.join((*key, names.revision), lambda: self._make(key, names, account))
+            # By its revision too: whoever comes while an older list is being rendered wants his own (R72). And by the age: the same word for
+            # a scope means other rights after a change of them.
+            made = await self.flights.join((*key, names.revision, str(age)), lambda: self._make(key, names, account, age))
         return made
 
-    async def _opened(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> tuple[_Made, IContent]:
+    async def _opened(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> tuple[_Made, IContent]:
         tries = _TRIES
         while True:
-            made = await self._current(key, names, account)
+            made = await self._current(key, names, account, age)
             try:
-                return made, await self.store.open(made.digest)
+                content = await self.store.open(made.digest)
             except NoSuchBlob:
                 tries -= 1
                 if not tries:
                     raise
                 if self._made.get(key) is made:
                     del self._made[key]
+            else:
+                if age != self._age:
+                    # It was rendered for those who asked before the change, and whoever has it open reads on.
+                    self.sweeps.start("", self._sweep)
+                return made, content
 
     def forget(self) -> None:
         """Rights have changed: what an account may see is made anew, also for those who see what everybody sees."""
+        self._age += 1
+        self._spent.update(made.digest for made in self._made.values())
         self._made.clear()
+        self.sweeps.start("", self._sweep)
 
-    async def _make(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount) -> _Made:
+    async def _sweep(self) -> None:
+        """Remove what is spent, except what has been rendered again meanwhile, which has the same digest."""
+        while self._spent:
+            digest = self._spent.pop()
+            if digest not in self._wanted():
+                await self.store.remove(digest)
+
+    def _wanted(self) -> set[Digest]:
+        return {made.digest for made in self._made.values()}
+
+    async def _make(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> _Made:
         render = RENDERINGS[key[1]]
 
         def visible(label: str, name: NormalizedName) -> bool:
@@ -131,9 +157,13 @@ class Lists:
             raise
         finally:
             draft.close()
+        made = _Made(names.revision, digest, size)
+        if age != self._age:
+            self._spent.add(digest)
+            return made
         before = self._made.get(key)
-        self._made[key] = made = _Made(names.revision, digest, size)
-        if before is not None and before.digest not in {one.digest for one in self._made.values()}:
+        self._made[key] = made
+        if before is not None and before.digest not in self._wanted():
             await self.store.remove(before.digest)
         return made
 

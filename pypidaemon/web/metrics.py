@@ -10,8 +10,10 @@ import attrs
 from pypidaemon.interfaces import IMeasured, IUpstream
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.uploads import concerned
 
 _ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index"}
+_CALLS = (("pypi",), ("RPC2",))
 
 
 @attrs.define(eq=False)
@@ -27,7 +29,7 @@ class Metrics:
 
     def observe(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
         """An observer of the skin: count one request."""
-        route = _ROUTES.get(ask.segments[0], "other") if ask.segments else "refused"
+        route = _route(ask)
         self._requests[route, str(status)] += 1
         self._sent[(route,)] += sent
 
@@ -36,3 +38,19 @@ class Metrics:
         from pypidaemon.web.exposition import Exposition
 
         return Exposition(self._requests, self._sent, self.upstreams, self.spool, self.answers).text()
+
+
+def _route(ask: Ask) -> str:
+    """Which kind of address was asked; what is posted is told apart by what it is, since uploads and calls come to addresses of other things too."""
+    if not ask.segments:
+        return "refused"
+    if ask.method == "POST":
+        # The label of the index is of no interest, so any does.
+        if concerned(ask, "") is not None:
+            return "upload"
+        below = ask.segments[2:] if ask.segments[0] == "index" else ask.segments
+        if below[:1] in _CALLS:
+            return "xmlrpc"
+    if ask.segments[:2] == ("+api", "releases"):
+        return "releases"
+    return _ROUTES.get(ask.segments[0], "other")

@@ -17,13 +17,13 @@ from pypidaemon.simple.write_json import render_json
 from pypidaemon.web.answers import AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
-from pypidaemon.web.gate import Gate
+from pypidaemon.web.gate import Gate, may_read
 from pypidaemon.web.reply import Reply, redirect
 
 
 def state_of(page: ProjectPage) -> State:
     """What an answer made of that page depends on."""
-    return State(page.revision, page.serial, page.source, page.fresh_until, page.stale)
+    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale)
 
 
 def preferred(ask: Ask) -> Representation:
@@ -51,14 +51,14 @@ class Pages:
         key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value)
         now = self.clock.seconds()
         answer = self.answers.fresh(key, now)
-        if answer is None or not account.may("read", answer.state.source, key.project):
+        if answer is None or not may_read(account, answer.state.sources, key.project):
             return None
         coding = answer.coding(ask.headers.every("accept-encoding"))
         body = answer.bodies.get(coding)
         if body is None:
             return None
         self.answers.hits += 1
-        return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.source, key.project))
+        return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.sources, key.project))
 
     async def page(self, ask: Ask, account: IAccount, index: str, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
@@ -72,9 +72,9 @@ class Pages:
         accepted = ask.headers.every("accept-encoding")
         with self.answers.readings.of(name) as reading:
             page = await self.indexes[index].project_page(name)
-            self.gate.check(account, "read", page.source, name)
+            self.gate.check_sources(account, page.sources, name)
             made = Making(state_of(page), form.content_type, lambda: render(page), accepted)
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
             body = await self.answers.body(key, answer, coding)
-        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(page.source, name))
+        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(page.sources, name))

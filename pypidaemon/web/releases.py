@@ -12,6 +12,7 @@ from pypidaemon.errors import NoSuchFile
 from pypidaemon.releases import THE_OPERATOR, VERBS, Caller, Check, Releases, insist
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.intake import Collected, Receiver
 from pypidaemon.web.operations import json_reply
 from pypidaemon.web.reply import Reply, text
@@ -26,6 +27,7 @@ class ReleaseDesk:
 
     releases: Releases
     gate: Gate
+    hosts: Hosts = Hosts()
 
     def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
         """As `Receive`, of the public site."""
@@ -35,6 +37,8 @@ class ReleaseDesk:
         if (ask.headers.first("content-type") or "").partition(";")[0].strip().lower() != "application/json":
             # A page of another site can have a browser send its user's credentials along, but no body of this kind without our leave.
             return text(415, "send a JSON object, with Content-Type: application/json", ask.id)
+        if self.hosts.from_elsewhere(ask):
+            return text(403, "pages of other sites may give no orders here", ask.id)
         caller = Caller(await self.gate.admit(ask), ask.client)
         return Collected(LARGEST, lambda body: self._perform(ask, body, caller, self.gate.check))
 

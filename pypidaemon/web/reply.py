@@ -68,6 +68,8 @@ class Reply:
     """How long a GET's body would be, where a HEAD is answered without opening it (S65, R85); else None."""
     reason: str = attrs.field(default="", converter=one_line)
     """A reason phrase of our own; "" is the usual one of that status."""
+    line: str = attrs.field(default="", converter=one_line, eq=False, repr=False)
+    """The body's one line where it is plain text, which the log gives as the reason of a refusal, in whatever form it is sent."""
 
     def __attrs_post_init__(self) -> None:
         if self.stream is not None and self.body:
@@ -88,7 +90,7 @@ def text(status: int, line: str, id: str, headers: Iterable[tuple[str, str]] = (
     own: Pairs = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
     if status >= 400:
         own += (("Cache-Control", "no-store"),)
-    return Reply(status, own + tuple(headers), f"{one_line(line)}\nrequest id: {id}\n".encode(), reason=reason)
+    return Reply(status, own + tuple(headers), f"{one_line(line)}\nrequest id: {id}\n".encode(), reason=reason, line=line)
 
 
 def redirect(location: str, permanent: bool) -> Reply:

@@ -189,6 +189,9 @@ class AccessLog:
     """
     An observer for the skin: one line per answer in the combined format, without query, credentials, or anything raw.
 
+    Behind the fields of that format stand the seconds it took, the request's id, and, of what was refused or failed, the reason that the client was
+    told: who only has the id from an answer finds here what it was about. The account is there where it logged in, also where it was then refused.
+
     The path is written as we read it, encoded afresh, so no byte of a client's can end a line or pose as a field; it is "-" where the
     request was refused unread. Of the user agent the first product stands there, such as `pip/26.3`: pip's goes on with a page of JSON.
     """
@@ -197,11 +200,13 @@ class AccessLog:
     _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.access"))
 
     def __call__(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
-        """Write the line; `seconds`, how long it took, stands at its end."""
+        """Write the line."""
         path = "/" + "/".join(quote(segment, safe="+:@!$&'()*,;=~") for segment in ask.segments) if ask.segments else "-"
         self._log.info(
-            '{client} - - {time} "{method} {path} HTTP/1.1" {status} {sent} "-" "{agent}" {seconds:.3f} {id}',
+            '{client} - {account} {time} "{method} {path} HTTP/1.1" {status} {sent} "-" "{agent}" {seconds:.3f} {id}{reason}',
             client=ask.client or "-",
+            # The realm lets no name in that would need it; this field has no marks around it, so that is not left to others.
+            account=quote(ask.notes.account, safe="@+") or "-",
             time=datetimeToLogString(self.clock.seconds()),
             method=_quoted(ask.method),
             path=path,
@@ -210,6 +215,7 @@ class AccessLog:
             agent=_product(ask.headers.first("user-agent")),
             seconds=seconds,
             id=ask.id,
+            reason=f' "{_quoted(ask.notes.reason, 200)}"' if status >= 400 and ask.notes.reason else "",
         )
 
 
@@ -219,6 +225,6 @@ def _product(agent: str | None) -> str:
     return _quoted(products[0]) if products else "-"
 
 
-def _quoted(word: str) -> str:
-    """A word of a client's, fit to stand between quotation marks: printable ASCII, at most 60 characters."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word[:60])
+def _quoted(word: str, most: int = 60) -> str:
+    """Words that may be a client's, fit to stand between quotation marks: printable ASCII, at most so many characters."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word[:most])

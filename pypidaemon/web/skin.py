@@ -291,6 +291,8 @@ class Skin:
         """Give the request its status and headers; they go out with the first write."""
         request = outlet.request
         outlet.status = reply.status
+        if reply.status >= 400:
+            ask.notes.reason = reply.line
         request.setResponseCode(reply.status, (reply.reason or phrase(reply.status)).encode("latin-1", "replace"))
         headers = request.responseHeaders
         headers.setRawHeaders(b"Date", [datetimeToString(self.clock.seconds())])

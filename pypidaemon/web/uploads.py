@@ -19,7 +19,9 @@ from pypidaemon.uploads import ACTION, action, read_upload
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.intake import Receiver
+from pypidaemon.web.refusals import Refusals
 from pypidaemon.web.reply import Reply, phrase, text
 
 LARGEST = 16 << 30
@@ -68,6 +70,14 @@ def concerned(ask: Ask, default: str | None) -> str | None:
     return None
 
 
+@attrs.frozen
+class _Way:
+    """Whether an account may only begin projects, and whether it may put other bytes under a name that is used."""
+
+    founding: bool
+    replacing: bool
+
+
 @attrs.define
 class Uploads:
     """
@@ -84,6 +94,11 @@ class Uploads:
     audit: IAccountRecords
     clock: IReactorTime
     founded: Callable[[str, str, NormalizedName], None]
+    hosts: Hosts = Hosts()
+    refusals: Refusals = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.refusals = Refusals(self.audit, self.clock)
 
     def room(self, method: bytes, target: bytes) -> int:
         """As `Room`: an upload may be large, whatever else is posted is small."""
@@ -98,6 +113,9 @@ class Uploads:
         return self._receiver(ask, label)
 
     async def _receiver(self, ask: Ask, label: str) -> Receiver | Reply:
+        if self.hosts.from_elsewhere(ask):
+            return told(ask, text(403, "pages of other sites may not upload here", ask.id))
+        account: IAccount | None = None
         try:
             account = await self.gate.admit(ask)
             index = self.indexes.get(label)
@@ -106,25 +124,36 @@ class Uploads:
             self.gate.check_index(account, ("upload", "create"), label)
             form = FormReader(ask.headers.first("content-type") or "")
         except PypidaemonError as error:
+            if account is not None:
+                # Nothing of the form has been read, so of the project nothing is known yet.
+                await self.refusals.note(ask, account, label, str(error))
             return told(ask, failures.answer(error, ask.id, of_file=True))
         return _Reception(self, ask, label, index, account, form)
 
-    async def publish(self, ask: Ask, label: str, index: IHostedIndex, account: IAccount, upload: Upload, draft: IDraft) -> Published:
-        """Check the account's rights on that very project, let the index take the file, and note what became of it."""
+    async def allowed(self, label: str, index: IHostedIndex, account: IAccount, upload: Upload) -> _Way:
+        """
+        How the account may upload that.
+
+        :raises NotAllowed: in no way.
+        :raises Conflict: the name is taken elsewhere, and the index is strict.
+        """
         founding = False
         if not account.may("upload", label, upload.name):
             self.gate.check(account, "create", label, upload.name)
             founding = True
         await self.clashes.consider(label, index, upload.name)
-        replacing = account.may("overwrite", label, upload.name)
-        published = await index.publish(upload, draft, account.name, founding, replacing)
-        if founding:
+        return _Way(founding, account.may("overwrite", label, upload.name))
+
+    async def publish(self, label: str, index: IHostedIndex, account: IAccount, upload: Upload, draft: IDraft, way: _Way) -> Published:
+        """Let the index take the file; it commits the draft, or gives it up."""
+        published = await index.publish(upload, draft, account.name, way.founding, way.replacing)
+        if way.founding:
             self.founded(account.name, label, upload.name)
         return published
 
-    async def note(self, ask: Ask, account: IAccount, subject: str, detail: str, *, done: bool) -> None:
-        """A row of the audit log."""
-        await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject, detail, done))
+    async def note(self, ask: Ask, account: IAccount, subject: str, detail: str) -> None:
+        """A row of the audit log about what was done."""
+        await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject, detail, True))
 
 
 @attrs.define(eq=False)
@@ -143,8 +172,12 @@ class _Reception:
     _in_content: bool = False
 
     async def write(self, data: bytes) -> None:
-        for event in self.form.feed(data):
-            await self._take(event)
+        try:
+            for event in self.form.feed(data):
+                await self._take(event)
+        except PypidaemonError as error:
+            await self.uploads.refusals.note(self.ask, self.account, self.label, str(error))
+            raise
 
     async def finish(self) -> Reply:
         subject = self.label
@@ -158,17 +191,19 @@ class _Reception:
                 raise InvalidUpload("the form has no file named content")
             upload = read_upload(self.fields, self.filename, query=self.ask.query)
             subject = f"{self.label}/{upload.name}=={upload.version} {upload.filename}"
-            published = await self.uploads.publish(self.ask, self.label, self.index, self.account, upload, self.draft)
+            way = await self.uploads.allowed(self.label, self.index, self.account, upload)
+            # From here on the index ends the draft, whatever happens: who leaves now does not stop what goes into the store.
+            draft, self.draft = self.draft, None
+            published = await self.uploads.publish(self.label, self.index, self.account, upload, draft, way)
         except PypidaemonError as error:
             await self._undo()
-            await self.uploads.note(self.ask, self.account, subject, str(error), done=False)
+            await self.uploads.refusals.note(self.ask, self.account, subject, str(error))
             return told(self.ask, failures.answer(error, self.ask.id, of_file=True))
         except BaseException:
             await self._undo()
             raise
-        self.draft.close()
         digest = published.file.digest or ""
-        await self.uploads.note(self.ask, self.account, subject, "the same again" if published.repeated else f"sha256:{digest}", done=True)
+        await self.uploads.note(self.ask, self.account, subject, "the same again" if published.repeated else f"sha256:{digest}")
         return told(self.ask, text(200, f"{upload.filename} is here", self.ask.id))
 
     def drop(self) -> None:

@@ -10,16 +10,16 @@ import orjson
 
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, Refused
 from pypidaemon.filenames import project_name, version_of
-from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, ILocal, IRecords
-from pypidaemon.leaves import leaves, local_page, locals_below
-from pypidaemon.model import Change, InThread, NormalizedName, ProjectPage
-from pypidaemon.records.rules import cut
+from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, ILocal
+from pypidaemon.leaves import local_page, locals_below
+from pypidaemon.model import InThread, NormalizedName, ProjectPage
 from pypidaemon.simple.legacy import legacy_json
-from pypidaemon.simple.reading import same_version
 from pypidaemon.simple.xml_rpc import BAD_PARAMETERS, NO_METHOD, RETIRED, Dangerous, Fault, moment, read_call, write_answer, write_fault
+from pypidaemon.versions import LONGEST_VERSION, same_version
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.finding import Finder, Query
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.history import History
 from pypidaemon.web.intake import Collected, Receiver
 from pypidaemon.web.legacy import described, metadata_of
 from pypidaemon.web.lists import Lists
@@ -27,8 +27,6 @@ from pypidaemon.web.reply import Reply, Stream, text
 
 LARGEST = 65536
 """Bytes of a call; `pip search` sends 300."""
-MOST_CHANGES = 10_000
-"""Rows of one answer to `changelog_since_serial`; PyPI gives 50,000 at most. Mirrors ask on from the last one."""
 _MOST_TERMS = 20
 _KINDS = frozenset({"text/xml", "application/xml"})
 _GONE = frozenset({"browse", "changelog", "package_data", "package_roles", "system.multicall", "top_packages", "user_packages"})
@@ -61,13 +59,11 @@ class XmlRpc:
     indexes: Mapping[str, IIndex]
     everything: Mapping[str, IIndex]
     gate: Gate
-    records: IRecords
+    history: History
     lists: Lists
     finder: Finder
     cpu: InThread
     root: Callable[[Ask], str]
-    _numbered: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
-    """By index and leaf the serial of the leaf up to which the index has numbers of its own."""
 
     def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
         """As `Receive`: calls are small bodies of XML."""
@@ -97,6 +93,8 @@ class XmlRpc:
         """
         try:
             method, parameters = await self.cpu(read_call, body)
+            # The body may have been long on its way: the rights of now count, and what is kept of an answer is kept under them (S73).
+            call = attrs.evolve(call, account=await self.gate.admit(ask))
             answer = await self._result(call, method, parameters)
             if isinstance(answer, Stream):
                 return Reply(200, _HEADERS, stream=answer)
@@ -128,11 +126,7 @@ class XmlRpc:
         return await self.lists.rendered(call.account, call.label, "xml-serials")
 
     async def _last_serial(self, call: _Call) -> int:
-        """The highest that the history has; upstream's list may have higher ones, of projects that nobody has asked for here."""
-        if IHostedIndex.providedBy(call.index):
-            return (await call.index.project_names()).serial
-        await self._number(call)
-        return await self.records.ledger.high(call.label)
+        return await self.history.last(call.label, call.index)
 
     async def _methods(self, call: _Call) -> list[str]:
         return sorted(_METHODS)
@@ -144,7 +138,7 @@ class XmlRpc:
             found = await self._found(call.index, name)
         except (InvalidName, NoSuchProject, Refused):
             return None
-        if found is None or not _sees(call.account, found[1].source, name) or found[1].status.marker == "quarantined":
+        if found is None or not _sees(call.account, found[1].sources, name) or found[1].status.marker == "quarantined":
             return None
         return found
 
@@ -166,12 +160,12 @@ class XmlRpc:
         return [] if found is None else await self.cpu(_versions, found[1], bool(hidden))
 
     async def _urls(self, call: _Call, spelled: str, version: str) -> list[dict[str, Any]]:
-        found = await self._page(call, spelled)
+        found = await self._page(call, spelled) if len(version) <= LONGEST_VERSION else None
         document = await self.cpu(_document, found[1], version, None, call.base) if found is not None else {}
         return [_url(entry) for entry in document.get("urls", [])]
 
     async def _data(self, call: _Call, spelled: str, version: str) -> dict[str, Any]:
-        found = await self._page(call, spelled)
+        found = await self._page(call, spelled) if len(version) <= LONGEST_VERSION else None
         if found is None:
             return {}
         view, page = found
@@ -185,43 +179,7 @@ class XmlRpc:
         return info
 
     async def _changes(self, call: _Call, since: int) -> list[list[Any]]:
-        """Rows of projects that the account may list, wherever below the index they are."""
-        await self._number(call)
-        rows = await call.index.changes(since)
-        ours = [(leaf.index.label, set(await _names(leaf.index))) for leaf in locals_below(call.index)]
-        others = [leaf.index.label for leaf in leaves(call.index) if not leaf.local]
-
-        def shown(row: Change) -> bool:
-            holders = [label for label, names in ours if row.name in names]
-            if holders:
-                return all(call.account.may("list", label, row.name) for label in holders)
-            return any(call.account.may("list", label, row.name) for label in others) or (
-                not others and all(call.account.may("list", label, row.name) for label, _ in ours)
-            )
-
-        seen = [row for row in rows if shown(row)]
-        return [[row.name, row.version, int(row.time), row.action, row.serial] for row in cut(seen[: MOST_CHANGES + 1], MOST_CHANGES)]
-
-    async def _number(self, call: _Call) -> None:
-        """
-        Let the index number what changed in our own indexes below it, which else it does when a page is asked for, so that no mirror misses a change.
-
-        Only of those that it asks before any upstream: asking it for a page of theirs tells nobody anything.
-        """
-        for leaf in leaves(call.index):
-            if not leaf.local:
-                break
-            if leaf.index is call.index:
-                continue
-            key = (call.label, leaf.index.label)
-            seen = self._numbered.get(key, 0)
-            rows = await leaf.index.changes(seen)
-            for name in dict.fromkeys(row.name for row in rows):
-                try:
-                    await call.index.project_page(name)
-                except (NoSuchProject, Refused):
-                    continue
-            self._numbered[key] = max([seen, *(row.serial for row in rows)])
+        return await self.history.since(call.account, call.label, call.index, since)
 
     async def _search(self, call: _Call, spec: Mapping[str, Any], operator: str = "and") -> list[dict[str, Any]]:
         query = Query({field: _terms(spec[field]) for field in ("name", "summary") if spec.get(field)}, operator == "and")
@@ -254,12 +212,8 @@ _METHODS: Mapping[str, _Method] = {
 }
 
 
-def _sees(account: IAccount, label: str, name: NormalizedName) -> bool:
-    return account.may("list", label, name) and account.may("read", label, name)
-
-
-async def _names(index: IIndex) -> list[NormalizedName]:
-    return [name for name, _ in (await index.project_names()).entries()]
+def _sees(account: IAccount, labels: tuple[str, ...], name: NormalizedName) -> bool:
+    return all(account.may(action, label, name) for label in labels for action in ("list", "read"))
 
 
 async def _has(index: IIndex, name: NormalizedName) -> bool:

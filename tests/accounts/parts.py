@@ -19,6 +19,7 @@ from tests.gear import inline, now
 
 NOON = 1_780_000_000.0
 HERE = "192.0.2.1"
+PASSWORD = "right one"
 
 
 def random_bytes() -> Callable[[int], bytes]:
@@ -60,9 +61,16 @@ class Gate:
         self.checker = LocalAccounts(label="accounts", records=self.records, clock=self.clock, cpu=inline)
         self.checker.users = Users(self.records, cheap(self.calls))
         self.doorkeeper = Doorkeeper(self.checker, self.records, self.clock, random_bytes())
-        self.people = People(self.records, self.checker.users, self.clock, random_bytes(), ("private", "pypi"), self.doorkeeper.changed)
+        self.people = People(
+            records=self.records,
+            users=self.checker.users,
+            clock=self.clock,
+            random=random_bytes(),
+            labels={"private": (), "pypi": (), "root": ("private", "pypi")},
+            changed=self.doorkeeper.changed,
+        )
 
-    def user(self, name: str = "ann", password: str | None = "right") -> None:
+    def user(self, name: str = "ann", password: str | None = PASSWORD) -> None:
         """A new user."""
         now(self.people.add_user(OPERATOR, name, password))
 

@@ -33,7 +33,7 @@ def gate() -> Gate:
 
 def test_they_are_what_cred_wants(gate: Gate, tmp_path: Path) -> None:
     """And what the configuration can make."""
-    (tmp_path / "passwords").write_text("zoe:right\n")
+    (tmp_path / "passwords").write_text("zoe:right one\n")
     plugin = PluginAccounts(label="accounts", checker=checker(f"file:{tmp_path}/passwords"))
     for one in (gate.checker, TokenChecker(gate.records, gate.clock), plugin):
         assert verifyObject(ICredentialsChecker, one)
@@ -48,7 +48,7 @@ def test_they_are_what_cred_wants(gate: Gate, tmp_path: Path) -> None:
 
 def test_cred_portal_gives_an_account_by_either_kind_of_credential(gate: Gate) -> None:
     portal = Portal(Realm(gate.records, gate.clock), [gate.checker])
-    for header in (basic("ann", "right"), f"Bearer {gate.token()}"):
+    for header in (basic("ann", "right one"), f"Bearer {gate.token()}"):
         interface, account, leave = now(portal.login(read(header), None, IAccount))
         assert interface is IAccount
         assert IAccount.providedBy(account)
@@ -105,7 +105,7 @@ def test_local_accounts_take_no_name_or_password_that_is_no_text(gate: Gate) -> 
     """As a client of cred could bring."""
     from pypidaemon.accounts.credentials import PasswordCredentials
 
-    for name, password in ((b"ann", b"\xff"), (b"\xff", b"right")):
+    for name, password in ((b"ann", b"\xff"), (b"\xff", b"right one")):
         with pytest.raises(UnauthorizedLogin):
             now(gate.checker.requestAvatarId(PasswordCredentials(name, password)))
 
@@ -113,13 +113,13 @@ def test_local_accounts_take_no_name_or_password_that_is_no_text(gate: Gate) -> 
 def test_a_password_file_says_who_and_the_records_say_what(gate: Gate, tmp_path: Path) -> None:
     """By strcred's own plugin for files."""
     file = tmp_path / "passwords"
-    file.write_text("zoe:right\nann:other\n")
+    file.write_text("zoe:right one\nann:other\n")
     plugin = PluginAccounts(label="accounts", checker=checker(f"file:{file}"))
     doorkeeper = Doorkeeper(plugin, gate.records, gate.clock, random_bytes())
-    assert now(doorkeeper.admit(basic("zoe", "right"), HERE)).name == "zoe"
+    assert now(doorkeeper.admit(basic("zoe", "right one"), HERE)).name == "zoe"
     assert now(doorkeeper.admit(basic("ann", "other"), HERE)).name == "ann"
     assert now(doorkeeper.admit(f"Bearer {gate.token()}", HERE)).name == "ann"
-    for header in (basic("ann", "right"), basic("nobody", "x")):
+    for header in (basic("ann", "right one"), basic("nobody", "x")):
         with pytest.raises(Exception, match="credentials"):
             now(doorkeeper.admit(header, HERE))
 

@@ -78,7 +78,7 @@ def test_a_password_too_long_is_wrong() -> None:
     assert not now(passwords.check(stored, "x" * (LONGEST + 1)))
 
 
-def test_no_more_than_two_at_once_and_no_endless_queue() -> None:
+def test_no_more_than_a_few_at_once_and_no_endless_queue() -> None:
     threads = Threads()
     passwords = Passwords(threads, passes=1, memory=8)  # type: ignore[arg-type]  # a fake
     checks = [later(passwords.check("", "x")) for _ in range(AT_ONCE + MOST_WAITING)]
@@ -95,11 +95,11 @@ def test_a_user_is_told_by_the_password_alone() -> None:
     """Unknown, disabled, without a password, wrong: all are one check and no."""
     calls: list[str] = []
     known = users(cheap(calls))
-    assert now(known.put("ann", "right"))
-    assert now(known.put("bob", "right"))
-    assert now(known.put("ci", None))
-    assert now(known.disable("bob"))
-    assert not now(known.disable("nobody"))
+    assert now(known.add("ann", "right"))
+    assert now(known.add("bob", "right"))
+    assert now(known.add("ci", None))
+    assert now(known.disable("bob", True))
+    assert not now(known.disable("nobody", True))
     calls.clear()
     asked = [("ann", "right"), ("ann", "wrong"), ("bob", "right"), ("ci", ""), ("nobody", "x"), ("", "")]
     assert [now(known.check(*one)) for one in asked] == [True] + [False] * 5
@@ -110,7 +110,7 @@ def test_S66_an_old_hash_is_replaced_at_login() -> None:
     """And only when the password was right."""
     old, new = cheap(), attrs.evolve(cheap(), memory=16)
     known = users(old)
-    now(known.put("ann", "right"))
+    now(known.add("ann", "right"))
     known.passwords = new
     before = now(known.records.accounts.user("ann"))
     assert not now(known.check("ann", "wrong"))
@@ -136,24 +136,24 @@ class FullDisk:
 def test_S66_a_login_is_good_though_the_better_hash_cannot_be_kept() -> None:
     """A full disk keeps nobody out."""
     known = users(cheap())
-    now(known.put("ann", "right"))
+    now(known.add("ann", "right"))
     known.passwords = attrs.evolve(cheap(), memory=16)
     known.records.accounts = FullDisk(known.records.accounts)
     assert now(known.check("ann", "right"))
     with pytest.raises(StorageFull):
-        now(known.disable("ann"))
+        now(known.disable("ann", True))
 
 
 def test_S73_a_hash_renewed_at_login_does_not_undo_a_disabling() -> None:
     """The two cross: the user is disabled while the better hash is made."""
     known = users(cheap())
-    now(known.put("ann", "right"))
+    now(known.add("ann", "right"))
     threads = Threads()
     known.passwords = Passwords(threads, passes=1, memory=16)  # type: ignore[arg-type]  # a fake
     login = later(known.check("ann", "right"))
     threads.begun[0].callback(None)
     assert waiting(login)
-    assert now(known.disable("ann"))
+    assert now(known.disable("ann", True))
     threads.begun[1].callback(None)
     assert login.result is True
     user = now(known.records.accounts.user("ann"))
@@ -162,12 +162,19 @@ def test_S73_a_hash_renewed_at_login_does_not_undo_a_disabling() -> None:
     assert not now(users(cheap()).check("ann", "right"))
 
 
-def test_setting_a_password_enables_and_leaving_it_keeps_it() -> None:
+def test_a_password_is_changed_and_nothing_else_is() -> None:
+    """Nor does adding somebody again change anything."""
     known = users(cheap())
-    now(known.put("ann", "one"))
-    now(known.disable("ann"))
-    assert not now(known.put("ann", None))
+    assert now(known.add("ann", "one"))
+    assert not now(known.add("ann", "two"))
     assert now(known.check("ann", "one"))
-    assert not now(known.put("ann", "two"))
+    assert now(known.disable("ann", True))
+    assert now(known.set_password("ann", "two"))
+    assert not now(known.check("ann", "two"))
+    assert now(known.disable("ann", False))
     assert not now(known.check("ann", "one"))
     assert now(known.check("ann", "two"))
+    assert now(known.remove("ann"))
+    assert not now(known.remove("ann"))
+    assert not now(known.set_password("ann", "three"))
+    assert not now(known.check("ann", "two"))

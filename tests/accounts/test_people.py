@@ -12,8 +12,9 @@ from pypidaemon.accounts.orders import ORDERS, perform
 from pypidaemon.accounts.people import OPERATOR, Actor, Unacceptable
 from pypidaemon.accounts.tokens import secret_hash
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.model import Grant
+from pypidaemon.model import FileRecord, Grant, NormalizedName
 from tests.accounts.parts import NOON, Gate
+from tests.fakes import file
 from tests.gear import now
 
 
@@ -32,7 +33,7 @@ def order(gate: Gate, *words: str, **fields: Any) -> dict[str, Any]:
 
 def test_S78_every_change_is_noted_and_what_changes_nothing_is_not(gate: Gate) -> None:
     """By whom, and never with a secret."""
-    gate.user("ann", "canary")
+    gate.user("ann", "a canary")
     assert now(gate.people.grant(OPERATOR, "ann", "upload", "private/Acme.*"))
     assert not now(gate.people.grant(OPERATOR, "ann", "upload", "private/acme-*"))
     assert now(gate.people.enrol(OPERATOR, "staff", "ann", True))
@@ -94,14 +95,24 @@ def test_random_numbers_that_repeat_make_no_token(gate: Gate) -> None:
     [
         (("user", "add"), {"name": "a b"}, "a name has"),
         (("user", "add"), {"name": "anonymous"}, "is taken"),
-        (("user", "add"), {"name": "bob", "password": ""}, "a password has"),
-        (("user", "add"), {"name": "bob", "password": "a\nb"}, "a password has"),
+        (("user", "add"), {"name": "bob", "password": ""}, "a password has 8 to 1024 printable"),
+        (("user", "add"), {"name": "bob", "password": "seven ."}, "a password has 8"),
+        (("user", "add"), {"name": "ann", "password": "another one"}, r"a user ann already \(user password .* user enable"),
+        (("user", "add"), {"name": "off"}, "a user off already"),
+        (("user", "password"), {"name": "bob", "password": "another one"}, "no user bob"),
+        (("user", "password"), {"name": "ann", "password": "short"}, "a password has 8"),
+        (("user", "password"), {"name": "ann"}, "field password is missing"),
+        (("user", "enable"), {"name": "bob"}, "no user bob"),
+        (("user", "enable"), {"name": "ann"}, "ann is not disabled"),
+        (("user", "rm"), {"name": "bob"}, "no user bob"),
+        (("grant", "add"), {"name": "ann", "right": "read", "place": "root"}, "root only shows what other .* on those: private pypi"),
+        (("user", "add"), {"name": "bob", "password": "a\nb a\nb a\nb"}, "a password has"),
         (("user", "add"), {"name": "bob", "password": "x" * 1025}, "a password has"),
         (("user", "disable"), {"name": "bob"}, "no user bob"),
         (("grant", "add"), {"name": "bob", "right": "read", "place": "pypi"}, "no user bob"),
         (("grant", "add"), {"name": "off", "right": "read", "place": "pypi"}, "is disabled"),
         (("grant", "add"), {"name": "ann", "right": "fly", "place": "pypi"}, r"no right fly \(known: list read"),
-        (("grant", "add"), {"name": "ann", "right": "read", "place": "pipi"}, r"no index pipi \(known: private pypi \*\)"),
+        (("grant", "add"), {"name": "ann", "right": "read", "place": "pipi"}, r"no index pipi \(known: private pypi root \*\)"),
         (("grant", "add"), {"name": "ann", "right": "read", "place": ""}, "INDEX or INDEX/GLOB"),
         (("grant", "add"), {"name": "ann", "right": "read", "place": "pypi/"}, "INDEX or INDEX/GLOB"),
         (("grant", "add"), {"name": "ann", "right": "read", "place": "pypi/a b"}, "one pattern"),
@@ -165,18 +176,17 @@ def test_where_somebody_else_knows_who_there_is(gate: Gate) -> None:
     assert order(gate, "grant", "add", name="zoe", right="upload", place="private")["changed"]
     assert order(gate, "token", "add", name="zoe")["token"]
     with pytest.raises(Unacceptable, match="not kept here"):
-        order(gate, "user", "add", name="zoe", password="x")
+        order(gate, "user", "add", name="zoe", password="another one")
     assert order(gate, "user", "disable", name="zoe")["disabled"]
     with pytest.raises(Unacceptable, match="is disabled"):
         order(gate, "token", "add", name="zoe")
-    order(gate, "user", "add", name="zoe")
+    order(gate, "user", "enable", name="zoe")
     assert order(gate, "token", "add", name="zoe")["token"]
 
 
 def test_lists_show_all_but_secrets(gate: Gate) -> None:
     """As JSON."""
-    assert order(gate, "user", "add", name="ann", password="right") == {"user": "ann", "new": True}
-    assert order(gate, "user", "add", name="ann") == {"user": "ann", "new": False}
+    assert order(gate, "user", "add", name="ann", password="right one") == {"user": "ann", "new": True}
     order(gate, "user", "add", name="ci")
     order(gate, "group", "add", group="staff", name="ann")
     order(gate, "grant", "add", name="ann", right="admin", place="private")
@@ -198,14 +208,63 @@ def test_lists_show_all_but_secrets(gate: Gate) -> None:
         "projects": "acme-*",
         "created": "2026-05-28T20:26:40Z",
         "expires": "2026-05-29T20:26:40Z",
+        "expired": False,
         "last_used": None,
     }
+    gate.clock.advance(86400)
+    assert order(gate, "token", "ls") == {"tokens": [{**made, "expired": True}]}
     everything = json.dumps([order(gate, "user", "ls"), order(gate, "token", "ls")])
     assert text.rpartition("-")[2] not in everything
     assert secret_hash(text.rpartition("-")[2]) not in everything
     assert "argon2" not in everything
     assert order(gate, "token", "revoke", token=made["id"]) == {"revoked": made["id"]}
     assert order(gate, "token", "ls") == {"tokens": []}
+
+
+def test_S73_disabling_revokes_all_tokens(gate: Gate) -> None:
+    """So that none is good again when the user is; of others none is touched, and rights and password stay."""
+    gate.user("ann")
+    gate.user("bob")
+    for name in ("ann", "ann", "bob"):
+        gate.token(name)
+    order(gate, "grant", "add", name="ann", right="upload", place="private")
+    assert order(gate, "user", "disable", name="ann") == {"user": "ann", "disabled": True, "revoked": 2}
+    assert [token["account"] for token in order(gate, "token", "ls")["tokens"]] == ["bob"]
+    assert order(gate, "user", "enable", name="ann") == {"user": "ann", "disabled": False}
+    assert [token["account"] for token in order(gate, "token", "ls")["tokens"]] == ["bob"]
+    ann = order(gate, "user", "ls")["users"][0]
+    assert (ann["disabled"], ann["password"], ann["grants"]) == (False, True, ["upload private"])
+    assert deeds(gate)[-2:] == [("user disable", "ann", "tokens revoked: 2"), ("user enable", "ann", "")]
+
+
+def test_a_removed_user_owns_nothing_any_more(gate: Gate) -> None:
+    """Or whoever has the name next would."""
+    gate.user("ann")
+    name, record = NormalizedName("acme"), FileRecord(file("acme-1.0.tar.gz"), "1.0", "ann")
+    now(gate.records.files.add("private", name, record, "add file", "ann"))
+    assert order(gate, "user", "rm", name="ann") == {"user": "ann", "owned": 1}
+    assert now(gate.records.files.owner("private", name)) is None
+    assert now(gate.records.files.names("private")).keys() == {name}
+    assert deeds(gate)[-1] == ("user rm", "ann", "projects owned: 1")
+    gate.user("ann")
+    assert now(gate.records.files.owned("ann")) == frozenset()
+
+
+def test_a_grant_to_a_group_says_whether_anybody_is_in_it(gate: Gate) -> None:
+    """A group needs no making, and its name may have been misspelled."""
+    gate.user("ann")
+    wanted = {"name": "group:staff", "right": "upload", "place": "private"}
+    assert order(gate, "grant", "add", **wanted)["nobody"] is True
+    order(gate, "group", "add", group="staff", name="ann")
+    assert order(gate, "grant", "add", **wanted)["nobody"] is False
+    assert order(gate, "grant", "add", **{**wanted, "name": "ann"})["nobody"] is False
+
+
+def test_what_an_index_lists_is_its_own_affair(gate: Gate) -> None:
+    """So `list` can be given where all else belongs to the leaves; and what was given before can be taken back."""
+    assert order(gate, "grant", "add", name="anonymous", right="list", place="root")["changed"]
+    now(gate.records.accounts.grant(Grant("anonymous", "read", "root"), True))
+    order(gate, "grant", "remove", name="anonymous", right="read", place="root")
 
 
 def test_every_order_says_its_fields() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.task import Clock
 
-from pypidaemon.accounts.throttle import LIMIT, MOST, WINDOW, Throttle
+from pypidaemon.accounts.throttle import LIMIT, MOST, MOST_TRYING, WINDOW, Throttle
 from pypidaemon.errors import TooManyAttempts
 
 
@@ -58,19 +58,30 @@ def test_S69_an_account_under_attack_can_be_tried_from_elsewhere(throttle: Throt
 
 
 def test_S69_tries_under_way_take_places(throttle: Throttle) -> None:
-    """And give them back."""
-    for _ in range(LIMIT):
+    """And give them back; from elsewhere there are others."""
+    for _ in range(MOST_TRYING):
         throttle.enter("user:ann", "192.0.2.1")
     with pytest.raises(TooManyAttempts) as caught:
         throttle.enter("user:bob", "192.0.2.1")
     assert caught.value.retry_after == 1
+    throttle.enter("user:bob", "192.0.2.2")
+    throttle.leave("user:bob", "192.0.2.2")
     throttle.leave("user:ann", "192.0.2.1")
     throttle.enter("user:bob", "192.0.2.1")
     throttle.leave("user:bob", "192.0.2.1")
-    for _ in range(LIMIT - 1):
+    for _ in range(MOST_TRYING - 1):
         throttle.leave("user:ann", "192.0.2.1")
     assert not throttle._trying
     assert not throttle._failed
+
+
+def test_S69_tries_under_way_count_to_the_limit(throttle: Throttle) -> None:
+    """So that many at once are no way around it."""
+    fail(throttle, "user:ann", "192.0.2.1", LIMIT - 2)
+    throttle.enter("user:ann", "192.0.2.1")
+    throttle.enter("user:ann", "192.0.2.1")
+    with pytest.raises(TooManyAttempts):
+        throttle.enter("user:ann", "192.0.2.1")
 
 
 def test_failures_are_forgotten_one_by_one(throttle: Throttle, clock: Clock) -> None:

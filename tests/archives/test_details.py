@@ -56,6 +56,28 @@ def test_R132_what_is_found() -> None:
     assert passed(*make_sdist("foo-bar", "1.0", size=600_000)).version == "1.0"
 
 
+NINES = b"9" * 5000
+
+
+@pytest.mark.parametrize("rules", [DEFAULT, STRICT])
+@pytest.mark.parametrize(
+    "field", [b"Version: 1." + NINES, b"Version: " + b"1." * 300 + b"0", b"Version: 1.0\nRequires-Python: >=3." + NINES]
+)
+def test_R132_versions_of_absurd_length_are_refused(field: bytes, rules: Rules) -> None:
+    """Python turns at most 4,300 digits into a number, and longer ones are an error of their own to who reads every field."""
+    line = refused(WHEEL, wheel(metadata=METADATA.replace(b"Version: 1.0", field)), rules)
+    assert "too long" in line or rules.strict
+
+
+@pytest.mark.parametrize("told", [b"six; python_version > '3." + NINES + b"'", b"six ==1.*,>=" + NINES, b"six; " + b"(" * 9000])
+def test_S19_requirements_that_cannot_be_read_are_compared_as_they_stand(told: bytes) -> None:
+    data = wheel(metadata=METADATA.replace(b"\n\n", b"\nRequires-Dist: " + told + b"\n\n"))
+    assert passed(WHEEL, data, DEFAULT, ("requires_dist", told.decode())).version == "1.0"
+    assert "differ" in refused(WHEEL, data, DEFAULT, ("requires_dist", "six"))
+    with contextlib.suppress(BadArchive):
+        passed(WHEEL, data, STRICT)
+
+
 def test_S13_old_kinds_pass_where_they_are_allowed() -> None:
     tar = INFO_MEMBER + hostile.END
     passed("foo_bar-1.0.tar.bz2", bz2.compress(tar), ANY)

@@ -68,6 +68,27 @@ class AccountRecordsContract:
         assert now(accounts.groups("ada")) == {"admins"}
         assert now(accounts.groups("eve")) == {"staff"}
 
+    def test_a_removed_user_leaves_nothing(self, accounts: IAccountRecords) -> None:
+        """And takes nothing of others along."""
+        theirs, others = Grant("ada", "upload", "private"), Grant("group:ada", "upload", "private")
+        for user in (User("ada", "h"), User("eve", "h")):
+            now(accounts.keep_user(user))
+        for token in (PLAIN, FULL, attrs.evolve(PLAIN, id="aaaaaaaaaaaa", account="eve")):
+            now(accounts.keep_token(token))
+        for grant in (theirs, others):
+            now(accounts.grant(grant, True))
+        for name in ("ada", "eve"):
+            now(accounts.enrol("staff", name, True))
+        now(accounts.enrol("ada", "eve", True))
+        assert now(accounts.remove_user("ada")) is True
+        assert now(accounts.remove_user("ada")) is False
+        assert now(accounts.users()) == [User("eve", "h")]
+        assert [token.account for token in now(accounts.tokens())] == ["eve"]
+        assert now(accounts.grants()) == [*LOOK, others]
+        assert (now(accounts.groups("ada")), now(accounts.groups("eve"))) == (frozenset(), {"staff", "ada"})
+        now(accounts.enrol("staff", "ada", True))
+        assert now(accounts.remove_user("ada")) is True
+
     # --- grants -------------------------------------------------------------------------------------------------------------------
 
     def test_grants_are_given_and_taken_back(self, accounts: IAccountRecords) -> None:

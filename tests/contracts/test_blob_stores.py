@@ -18,6 +18,7 @@ import pytest
 from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -345,6 +346,21 @@ class OnDiskTests(TestCase):
         assert self.drafts() == sorted([*alive, "notes.txt", "a" * 32])
         await draft.commit(None)
         draft.close()
+
+    async def test_what_was_removed_at_start_is_logged_in_plain_words(self) -> None:
+        lines: list[str] = []
+
+        def observe(event: dict[str, Any]) -> None:
+            if "unfinished" in (line := formatEvent(event)):
+                lines.append(line)
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for names in (("0",), ("0", "1")):
+            for name in names:
+                (self.path / "drafts" / (name * 32)).write_bytes(b"dead")
+            self.started()
+        assert lines == ["blobs: removed 1 unfinished draft", "blobs: removed 2 unfinished drafts"]
 
     async def test_a_draft_swept_away_before_it_was_locked_is_begun_again(self) -> None:
         import fcntl

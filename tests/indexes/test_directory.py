@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,50 @@ def names(index: Directory, name: NormalizedName = ALPHA) -> list[str]:
 def look(house: House, index: Directory) -> None:
     house.clock.advance(2)
     now(index.look())
+
+
+def with_version(version: str) -> bytes:
+    """The wheel, of which the metadata says that version."""
+    said = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(WHEEL_BYTES)) as known, zipfile.ZipFile(said, "w") as made:
+        for name in known.namelist():
+            data = known.read(name)
+            made.writestr(name, data.replace(b"Version: 1.0\n", f"Version: {version}\n".encode()) if name.endswith("METADATA") else data)
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("version", ["1." + "9" * 5000, "9" * 5000, "1+" + "9" * 5000, "1." * 300 + "0"])
+def test_S19_a_version_of_absurd_length_hides_its_own_file_alone(house: House, folder: Path, index: Directory, version: str) -> None:
+    put(folder, WHEEL, with_version(version))
+    put(folder, SDIST, SDIST_BYTES)
+    assert names(index) == [SDIST]
+
+
+def test_P7_what_nobody_foresaw_hides_the_file_that_it_came_of_alone(house: House, folder: Path) -> None:
+    """It is read again only when it has changed."""
+    beta, beta_bytes = make_wheel("beta", "1.0")
+    put(folder, WHEEL, WHEEL_BYTES)
+    put(folder, beta, beta_bytes)
+    tried: list[str] = []
+
+    def disk(function: Any, *given: Any) -> Any:
+        if function is read and given[1] == WHEEL:
+            tried.append(given[1])
+            if len(tried) == 1:
+                raise RuntimeError("unheard\nof")
+        return inline(function, *given)
+
+    index = directory(house, folder, disk)
+    assert names(index, NormalizedName("beta")) == [beta]
+    for _ in range(2):
+        look(house, index)
+    with pytest.raises(NoSuchProject):
+        names(index)
+    assert len(tried) == 1
+    put(folder, WHEEL, WHEEL_BYTES, NOON - 60)
+    for _ in range(2):
+        look(house, index)
+    assert names(index) == [WHEEL]
 
 
 def test_P7_what_was_there_before_the_start_is_there_at_once(house: House, folder: Path, index: Directory) -> None:

@@ -67,7 +67,7 @@ def test_L1_the_files_of_all_indexes_are_on_one_page(pair: Pair) -> None:
     assert [file.filename for file in page.files] == [SHARED, FAR]
     assert page.versions == ("1.0", "9.0", "10.0")
     assert page.serial >= 7
-    assert page.source == "near"
+    assert page.sources == ("near", "far")
     assert pair.content(FAR) == b"farther"
 
 
@@ -77,6 +77,25 @@ def test_of_one_file_name_the_first_index_has_the_word(pair: Pair) -> None:
     assert page.files[0].digest == now(pair.root.find(ALPHA, SHARED)).file.digest
     assert pair.content(SHARED) == b"near"
     assert not any("body" in asked for asked in pair.far.asked)
+
+
+def test_S42_an_entry_is_of_the_index_that_it_is_from(pair: Pair) -> None:
+    """Since rights are asked of that index; also through another one that merges again, and one that only passes on."""
+    third = FakeUpstream("third")
+    third.add("alpha", ("alpha-10.0.tar.gz", b"third"))
+    inner = Policed("inner", pair.root, (Names("names", deny=("beta",)),), pair.house.records, pair.house.clock, inline)
+    root = Merged("outer", (inner, pair.house.new_proxy("third", third)), ("alpha",), pair.house.records, inline)
+    page = now(root.project_page(ALPHA))
+    assert page.sources == ("near", "far", "third")
+    assert [now(root.find(ALPHA, file.filename)).source for file in page.files] == ["near", "far", "third"]
+
+
+def test_S42_an_index_whose_files_all_stand_behind_others_is_a_source_too(pair: Pair) -> None:
+    """Its versions are on the page, and that it has the project shows in it."""
+    pair.far.add("alpha", (SHARED, b"far"), serial=7, versions=("1.0", "11.0"))
+    page = now(pair.root.project_page(ALPHA))
+    assert (len(page.files), page.versions) == (1, ("1.0", "11.0"))
+    assert page.sources == ("near", "far")
 
 
 def test_other_projects_are_not_merged(pair: Pair) -> None:
@@ -112,7 +131,7 @@ def test_law_1_a_refusal_is_an_answer(pair: Pair) -> None:
 def test_one_index_alone_makes_the_page_where_the_other_has_none(pair: Pair, lacks: str) -> None:
     getattr(pair, lacks).pages.clear()
     page = now(pair.root.project_page(ALPHA))
-    assert page.source == ("far" if lacks == "near" else "near")
+    assert page.sources == ("far" if lacks == "near" else "near",)
     listed = now(pair.root.find(ALPHA, SHARED))
     assert (listed.file, listed.source) == (page.files[0], page.source)
     # The absence is known for 60 s, the page for longer.

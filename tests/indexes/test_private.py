@@ -165,7 +165,8 @@ def test_R166_other_bytes_need_the_setting_and_the_right(yard: Yard) -> None:
     for overwrite, replacing in ((False, False), (False, True), (True, False)):
         index = private(yard, overwrite=overwrite)
         publish(yard, index)
-        with pytest.raises(Conflict, match="File already exists"):
+        line = "File already exists: .* takes the right overwrite" if overwrite else "File already exists: .* has other content$"
+        with pytest.raises(Conflict, match=line):
             publish(yard, index, data=OTHER_BYTES, replacing=replacing)
     index = private(yard, overwrite=True)
     replaced = publish(yard, index, data=OTHER_BYTES, replacing=True)

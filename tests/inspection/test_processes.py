@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import attrs
+import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.trial.unittest import TestCase
@@ -18,7 +20,7 @@ from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, InvalidUpload
-from pypidaemon.inspection import processes
+from pypidaemon.inspection import processes, speech
 from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.inspection.processes import ProcessInspector
 from pypidaemon.interfaces import IDraft, IInFile, IInspector, IMeasured
@@ -95,6 +97,21 @@ class ProcessTests(TestCase):
             assert line == await self.refused(here, bad.filename, bad.data)
             assert bad.words in line
         assert inspector.measures() == {"inspected": 5, "refused": 18, "started": 1, "lost": 0}
+
+    async def test_S24_what_nobody_compares_is_not_sent_and_no_form_costs_a_worker(self) -> None:
+        """A control character is six bytes in JSON, and nothing of these is held against an archive."""
+        inspector = self.inspector()
+        filename, data = make_wheel("foo-bar", "1.0")
+        padded = attrs.evolve(
+            upload(filename), metadata=(("description", "\1" * 2**22), ("summary", "\1" * 2**22), ("keywords", "\1" * 2**22))
+        )
+        assert len(speech.question(padded, Rules(), None, 1)) < 1000
+        assert (await inspector.inspect(await draft(data), padded)).version == "1.0"
+        endless = attrs.evolve(upload(filename), metadata=(("requires_dist", "\1" * 2**22),))
+        with pytest.raises(InvalidUpload, match="requires_dist"):
+            await inspector.inspect(await draft(data), endless)
+        assert (await inspector.inspect(await draft(data), upload(filename))).version == "1.0"
+        assert (inspector.started, inspector.lost) == (1, 0)
 
     async def test_a_draft_in_a_file_is_read_there(self) -> None:
         """Without its bytes passing through the daemon, and before it has ended."""

@@ -12,10 +12,11 @@ from packaging.version import Version
 from pypidaemon.filenames import project_name
 from pypidaemon.model import ProjectPage, UpstreamPage
 from pypidaemon.simple.entries import Unreadable
-from pypidaemon.simple.reading import covering, normal_version, read_page, same_version, version_order
+from pypidaemon.simple.reading import covering, normal_version, read_page, version_order
 from pypidaemon.simple.revision import revise
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
+from pypidaemon.versions import same_version
 from tests.strategies import pages
 
 FOO = project_name("foo")

@@ -12,7 +12,7 @@ from twisted.logger import globalLogPublisher
 from twisted.web.http import HTTPChannel
 
 from pypidaemon.pace import PIECE
-from pypidaemon.web.ask import Ask, Headers
+from pypidaemon.web.ask import Ask, Headers, Notes
 from pypidaemon.web.channel import DoorChannel, Limits
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.site import AccessLog, Caps
@@ -369,6 +369,27 @@ def test_the_access_log_names_the_first_product_alone(agent: str, shown: str) ->
 
 def test_the_access_log_of_what_could_not_be_read_has_no_path() -> None:
     assert '- - - [01/Jan/1970:00:00:00 +0000] "GET - HTTP/1.1" 400 5 "-" "-"' in access_line(Ask(segments=()), 400)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("", "-"), ("ann", "ann"), ("a.b_c@d+e-f", "a.b_c@d+e-f"), ('a b"\x1b\n', "a%20b%22%1B%0A")])
+def test_the_access_log_names_the_account(name: str, shown: str) -> None:
+    """Whatever it is called, in one word."""
+    assert access_line(Ask(client="192.0.2.7", notes=Notes(account=name))).startswith(f"192.0.2.7 - {shown} [")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "end"),
+    [
+        (403, "bob may not upload or create in private", ' "bob may not upload or create in private"'),
+        (404, 'no such file: "\\\x1b\u2028', ' "no such file: ...."'),
+        (400, "x" * 500, f' "{"x" * 200}"'),
+        (499, "", ""),
+        (200, "alpha is here", ""),
+    ],
+)
+def test_the_access_log_says_why_something_was_refused(status: int, reason: str, end: str) -> None:
+    """Behind the id, fit to stand between quotation marks."""
+    assert access_line(Ask(id="0123", notes=Notes(reason=reason)), status).endswith(f'" 0.250 0123{end}')
 
 
 RELIED_ON = {

@@ -13,6 +13,7 @@ from pypidaemon.web.failures import answer
 TABLE = [
     (errors.NoSuchProject("a"), 404, "no such project: a"),
     (errors.NoSuchFile("a-1.zip"), 404, "no such file: a-1.zip"),
+    (errors.NoSuchRelease("alpha", "7.7"), 404, "no such release: alpha==7.7"),
     (errors.InvalidName("not a name"), 404, "not a name"),
     (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
     (errors.CorruptContent("wrong digest"), 502, "wrong digest"),

@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.errors import CorruptContent, InvalidName, NoSuchFile, UpstreamUnavailable
+from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.merged import Merged
+from pypidaemon.indexes.pinned import Pinned
 from pypidaemon.indexes.policed import Policed
+from pypidaemon.indexes.private import Private
+from pypidaemon.model import NormalizedName
+from pypidaemon.policies import Names
+from pypidaemon.testing.archives import make_sdist
 from tests.fakes import file, page
 from tests.gear import inline, now
 from tests.house import House, header
 from tests.indexes.test_policed import NoSuffix
+from tests.web.test_uploads import form, post
 
 DATA = bytes(range(256)) * 40
 FILE = file("alpha-1.0.tar.gz", DATA)
@@ -231,3 +239,74 @@ def test_S63_any_range_gives_exactly_those_bytes(first: int, last: int) -> None:
         assert reply.status == 200
     else:
         assert house.body(reply) == DATA[first : last + 1]
+
+
+SECRET = "secret-2024-06-01.tar.gz"
+GUESSES = ("secret-2024-06", "secret", "secret-2024")
+
+
+@pytest.fixture
+def dashed() -> tuple[House, Private, str]:
+    """A private file whose name reads as one of three projects, with upstream down for all of them; and its path."""
+    house = House()
+    private = house.with_private()
+    house.tokens["ann"] = house.token("ann")
+    house.grant("ann", "upload", "private")
+    filename, data = make_sdist("secret", "2024-06-01")
+    fields = {"name": "secret", "version": "2024-06-01", "filetype": "sdist", "pyversion": "source"}
+    assert filename == SECRET
+    assert post(house, form(filename, data, **fields), "/legacy/", house.tokens["ann"]).status == 200
+    house.upstream.fails(GUESSES)  # type: ignore[arg-type]  # names as they are
+    return house, private, now(private.project_page(NormalizedName("secret"))).files[0].path
+
+
+def test_L4_a_file_of_ours_needs_no_upstream_and_tells_it_no_name(dashed: tuple[House, Private, str]) -> None:
+    """Under its path, under an old one of the same name, and by HEAD."""
+    house, _, path = dashed
+    assert house.body(house.get(f"/packages/{path}"))
+    assert house.get(f"/packages/{path}", "HEAD").status == 200
+    with pytest.raises(NoSuchFile):
+        house.get(f"/packages/00/00/{'0' * 60}/{SECRET}")
+    assert house.upstream.asked == []
+
+
+@pytest.mark.parametrize("decorated", ["policed", "pinned"])
+def test_law_2_what_a_decorator_hides_of_ours_stays_hidden_and_untold(dashed: tuple[House, Private, str], decorated: str) -> None:
+    house, private, path = dashed
+    shown: Policed | Pinned
+    if decorated == "policed":
+        shown = Policed("shown", private, (Names("none", deny=("secret",)),), house.records, house.clock, inline)
+    else:
+        shown = Pinned("shown", private, ("other==1.0",), house.records, inline)
+    root = FirstMatch("root", (shown,), house.records)
+    house.open({"root": root}, "root")
+    reply = house.get(f"/packages/{path}") if decorated == "policed" else None
+    assert reply is None or reply.status == 403
+    if decorated == "pinned":
+        with pytest.raises(NoSuchFile):
+            house.get(f"/packages/{path}")
+    assert house.upstream.asked == []
+
+
+def test_law_4_a_file_of_ours_behind_an_upstream_that_has_its_project_is_not_served(dashed: tuple[House, Private, str]) -> None:
+    """The page there does not list it. And of a merged project, upstream's files with such names are had as well."""
+    house, private, path = dashed
+    house.upstream = type(house.upstream)()
+    stranger = house.upstream.add("secret", ("secret-2023-01-01.tar.gz", b"stranger"))
+    house.proxy = house.new_proxy("pypi")
+    house.open({"root": FirstMatch("root", (house.proxy, private), house.records)}, "root")
+    with pytest.raises(NoSuchFile):
+        house.get(f"/packages/{path}")
+    both = Merged("root", (private, house.proxy), ("secret",), house.records, inline)
+    house.open({"root": both}, "root")
+    assert house.body(house.get(f"/packages/{stranger.files[0].path}")) == b"stranger"
+    assert house.body(house.get(f"/packages/{path}"))
+
+
+def test_an_upstream_project_whose_name_begins_like_one_of_ours_is_served(dashed: tuple[House, Private, str]) -> None:
+    house, _, _ = dashed
+    house.upstream = type(house.upstream)()
+    stranger = house.upstream.add("secret-2", ("secret-2-1.0.tar.gz", b"stranger"))
+    house.proxy = house.new_proxy("pypi")
+    house.with_private()
+    assert house.body(house.get(f"/packages/{stranger.files[0].path}")) == b"stranger"

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import pytest
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.interfaces import IBlobStore
 from pypidaemon.waits import Bell
 from tests.gear import later, now, waiting
 from tests.house import House, header
+from tests.web.posting import look
+from tests.web.test_uploads import upload, wheel
 
 
 @implementer(IBlobStore)
@@ -66,3 +71,96 @@ def test_law_8_a_rendered_list_that_is_gone_is_rendered_again_and_tagged_as_what
     again = house.get("/simple/")
     assert header(again, "ETag") == tag
     assert b"alpha" in house.body(again)
+
+
+@pytest.fixture
+def secretive() -> House:
+    """A private project that everybody may list and read, until `revoke`."""
+    house = House()
+    house.with_private()
+    house.tokens["ann"] = house.token("ann")
+    house.grant("ann", "upload", "private")
+    assert upload(house, house.tokens["ann"], wheel("secret-plan", "1.0")).status == 200
+    return house
+
+
+def revoke(house: House) -> None:
+    """From now on who does not log in sees other projects alone."""
+    for right in ("list", "read"):
+        now(house.door.people.ungrant(OPERATOR, "anonymous", right, "*"))
+        house.grant("anonymous", right, "private/public-*")
+
+
+def test_S73_a_list_that_was_being_rendered_when_rights_changed_answers_nobody_who_asks_later(secretive: House) -> None:
+    house, lists = secretive, secretive.door.routes.lists
+    slow = lists.store = Slow(lists.store)
+    before = later(house.door.routes.handle(house.ask("/index/private/simple/")))
+    assert waiting(before)
+    revoke(house)
+    meanwhile = later(house.door.routes.handle(house.ask("/index/private/simple/")))
+    for one in (before, meanwhile):
+        while waiting(one):
+            slow.bell.ring()
+    assert b"secret-plan" in house.body(now(before))
+    assert b"secret-plan" not in house.body(now(meanwhile))
+    lists.store = slow.store
+    assert b"secret-plan" not in house.body(look(house, "/index/private/simple/"))
+
+
+def test_S73_who_was_let_in_before_rights_changed_leaves_no_list_behind(secretive: House) -> None:
+    """The account was known, and the index's names were still on their way."""
+    house, gate = secretive, Deferred[None]()
+    index: Any = house.door.routes.indexes["private"]
+
+    class Late:
+        async def project_names(self) -> Any:
+            await gate
+            return await index.project_names()
+
+    look(house, "/index/private/simple/absent/")
+    lists: Any = house.door.routes.lists
+    account = house.doorkeeper.known(None)
+    lists.indexes = {**lists.indexes, "private": Late()}
+    early = later(lists.listing(house.ask("/index/private/simple/"), account, "private"))
+    revoke(house)
+    gate.callback(None)
+    assert b"secret-plan" in house.body(now(early))
+    assert b"secret-plan" not in house.body(look(house, "/index/private/simple/"))
+
+
+def test_S73_who_is_let_in_while_rights_change_has_the_new_ones(secretive: House) -> None:
+    house = secretive
+    realm: Any = house.doorkeeper.realm
+    gate = Deferred[None]()
+    house.doorkeeper.changed()
+
+    class Late:
+        async def account(self, *given: Any) -> Any:
+            found = await realm.account(*given)
+            await gate
+            return found
+
+    house.doorkeeper.realm = Late()  # type: ignore[assignment]  # the one method that is asked here
+    coming = later(house.door.routes.handle(house.ask("/index/private/simple/")))
+    assert waiting(coming)
+    revoke(house)
+    gate.callback(None)
+    assert b"secret-plan" not in house.body(now(coming))
+
+
+def test_rendered_lists_that_rights_made_useless_leave_the_store(secretive: House) -> None:
+    house, lists = secretive, secretive.door.routes.lists
+    store: Any = lists.store
+    for version in ("2.0", "3.0", "4.0"):
+        assert upload(house, house.tokens["ann"], wheel(f"other-{version[0]}", version)).status == 200
+        reading = look(house, "/index/private/simple/")
+        lists.forget()
+        assert b"secret-plan" in house.body(reading)
+        assert not store._blobs
+    slow = lists.store = Slow(store)
+    overtaken = later(house.door.routes.handle(house.ask("/index/private/simple/")))
+    lists.forget()
+    while waiting(overtaken):
+        slow.bell.ring()
+    assert b"secret-plan" in house.body(now(overtaken))
+    assert not store._blobs

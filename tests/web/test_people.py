@@ -26,7 +26,7 @@ def post(gate: Gate, path: str, body: bytes, method: str = "POST") -> Reply:
 
 def test_an_order_is_carried_out_and_answered(gate: Gate) -> None:
     """Without a body it has no fields; what stands before the last two segments is the caller's."""
-    reply = post(gate, "people/user/add", b'{"name": "ann", "password": "right"}')
+    reply = post(gate, "people/user/add", b'{"name": "ann", "password": "right one"}')
     assert (reply.status, json.loads(reply.body)) == (200, {"user": "ann", "new": True})
     assert ("Cache-Control", "no-store") in reply.headers
     reply = post(gate, "+api/people/user/ls", b"")

@@ -63,9 +63,12 @@ def test_R111_a_release_is_yanked_with_a_reason_and_the_yank_taken_back(house: H
     status, answer = order(house, "yank", ann, project="Alpha", version="1.0.0", reason="it eats\ndisks")
     assert (status, answer) == (200, {"project": "alpha", "version": "1.0.0", "index": "private", "files": 1})
     assert {version: one["yanked"] for version, one in files(house).items()} == {"1.0": "it eats disks", "1.1": False}
+    assert order(house, "yank", ann, project="Alpha", version="1.0", reason="it eats\ndisks")[1]["files"] == 0
     assert order(house, "unyank", ann, project="alpha", version="1.0")[1]["files"] == 1
+    assert order(house, "unyank", ann, project="alpha", version="1.0")[1]["files"] == 0
     assert files(house)["1.0"]["yanked"] is False
-    (deed,) = deeds(house, "yank")
+    deed, again = deeds(house, "yank")
+    assert again.detail == "reason: it eats disks no change"
     assert (deed.account, deed.address, deed.subject, deed.done) == ("ann", "127.0.0.1", "private/alpha==1.0.0", True)
     assert deed.detail == f"{digest()} reason: it eats disks"
 
@@ -163,6 +166,7 @@ def test_R166_a_release_is_promoted_without_being_uploaded_again(house: House) -
         200,
         {"project": "alpha", "version": "1.0", "index": "private", "to": "production", "files": 1},
     )
+    assert order(house, "promote", ann, **wanted)[1]["files"] == 0
     promoted = files(house, "/simple/alpha/")
     assert promoted == files(house, "/index/production/simple/alpha/")
     assert promoted["1.0"] == {**source, "yanked": "old"}
@@ -173,23 +177,56 @@ def test_R166_a_release_is_promoted_without_being_uploaded_again(house: House) -
     house.grant("bob", "create", "production")
     assert order(house, "promote", bob, **{**wanted, "version": "1.1"})[0] == 400
     done, refused = [deed for deed in deeds(house, "promote") if deed.done], [deed for deed in deeds(house, "promote") if not deed.done]
-    assert [(deed.subject, deed.detail) for deed in done] == [("private/alpha==1.0 to production", digest())]
+    assert [(deed.subject, deed.detail) for deed in done] == [
+        ("private/alpha==1.0 to production", digest()),
+        ("private/alpha==1.0 to production", "no change"),
+    ]
     assert {deed.account for deed in refused} == {"ann", "bob"}
     now(house.door.people.ungrant(OPERATOR, "anonymous", "read", "*"))
     assert order(house, "promote", bob, project="beta", version="1.0", to="production")[0] == 403
 
 
 def test_several_indexes_that_hold_a_project(house: House) -> None:
-    """The one that uploads go to is meant, else the only one."""
+    """None is guessed of those that have the release; where one has it, that is meant, whatever else uploads go to."""
     house.grant("ann", "admin", "*")
     ann = house.tokens["ann"]
     order(house, "promote", ann, project="alpha", version="1.0", to="production")
-    assert order(house, "hide", ann, project="alpha", version="1.0")[1]["index"] == "private"
-    house.uploads = None
-    house.open(dict(house.door.routes.indexes), "root")
-    status, line = order(house, "hide", ann, project="alpha", version="1.0")
-    assert (status, line) == (400, "several indexes have alpha: private production; say which")
+    for verb in ("yank", "hide", "delete"):
+        line = "several indexes have alpha==1.0: private production; say which, by --index or over HTTP the field index"
+        assert order(house, verb, ann, project="alpha", version="1.0") == (400, line)
+    assert "several indexes have alpha: private production; say" in order(house, "delete", ann, project="alpha")[1]
+    assert {version: one["yanked"] for version, one in files(house).items()} == {"1.0": False, "1.1": False}
     assert order(house, "hide", ann, project="beta", version="1.0")[1]["index"] == "private"
+    assert order(house, "hide", ann, project="alpha", version="1.1")[1]["index"] == "private"
+    assert order(house, "delete", ann, project="alpha", version="1.0", index="private")[0] == 200
+    # What is deleted in the one is no reason to ask, though its name is still taken there.
+    assert order(house, "yank", ann, project="alpha", version="1.0")[1]["index"] == "production"
+    assert order(house, "undelete", ann, project="alpha", version="1.0")[1]["index"] == "private"
+    assert order(house, "yank", ann, project="alpha", version="7")[0] == 404
+
+
+def test_S72_an_index_where_one_may_nothing_is_not_named(house: House) -> None:
+    """Nor does it stand in the way."""
+    house.grant("eve", "admin", "*")
+    order(house, "promote", house.tokens["eve"], project="alpha", version="1.0", to="production")
+    assert order(house, "yank", house.tokens["ann"], project="alpha", version="1.0")[1]["index"] == "private"
+
+
+def test_R195_a_refusal_names_what_of_the_token_is_in_the_way(house: House) -> None:
+    """And not the account, which may."""
+    wanted = {"project": "alpha", "version": "1.0", "index": "private"}
+    line = "this token is of scope upload: it may not delete alpha in private"
+    assert order(house, "hide", house.token("ann", scope="upload"), **wanted) == (403, line)
+    line = "this token is for zzz-* only: it may not delete alpha in private"
+    assert order(house, "hide", house.token("ann", projects="zzz-*"), **wanted) == (403, line)
+    assert order(house, "hide", house.tokens["eve"], **wanted) == (403, "eve may not delete alpha in private")
+    for token, line in (
+        (house.token("ann", scope="read"), b"this token is of scope read: it may not upload or create in private"),
+        (house.token("ann", projects="zzz-*"), b"this token is for zzz-* only: it may not create alpha in private"),
+        (house.tokens["eve"], b"eve may not upload or create in private"),
+    ):
+        reply = upload(house, token, wheel("alpha", "1.2"))
+        assert (reply.status, reply.body.splitlines()[0]) == (403, line)
 
 
 def test_S72_a_right_elsewhere_is_none_where_the_project_is(house: House) -> None:

@@ -384,8 +384,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
 }
 """Every place where the code of the door looks at a path, and the rows that go there. Without a row here it has no declared right."""
 
-_NO_DOOR = ("control", "people")
-"""Modules that only the control socket leads to."""
+_NO_DOOR = ("control", "people", "metrics")
+"""Modules that only the control socket leads to, and the one that counts what has been answered."""
 
 
 def looked_at() -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
+from pypidaemon.errors import NoSuchFile, NoSuchProject, NotAllowed, UpstreamUnavailable
 from pypidaemon.model import ProjectStatus
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web.routes import Address
@@ -16,7 +18,9 @@ from tests.fakes import file, page
 from tests.gear import now
 from tests.house import House, header
 from tests.indexes.test_proxy import metadata_of, wheel
+from tests.web.posting import basic
 
+METRICS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.rst"
 JSON = "application/vnd.pypi.simple.v1+json"
 LIST = b'{"meta":{"api-version":"1.4","_last-serial":50},"projects":[{"name":"zeta","_last-serial":50},{"name":"alpha","_last-serial":10}]}'
 
@@ -190,3 +194,46 @@ def test_the_control_socket_refreshes_and_reports(house: House) -> None:
     assert control(house, "/refresh", "GET")[0] == 405
     with pytest.raises(NoSuchFile):
         house.get("/status")
+
+
+def test_the_account_is_noted_for_the_log() -> None:
+    """Of who logged in, also where the page was ready and where it was refused; of nobody else."""
+    house = House()
+    house.upstream.add("alpha", ("alpha-1.0.tar.gz", b"alpha one"))
+    routes, ann = house.door.routes, basic(house.token("ann"))
+    for authorization, name in ((ann, "ann"), (None, "")):
+        given = {} if authorization is None else {"authorization": authorization}
+        for path in ("/simple/alpha/", "/simple/alpha/", "/simple/nothing/"):
+            ask = house.ask(path, **given)
+            with contextlib.suppress(NoSuchProject):
+                assert (routes.quick(ask) or now(routes.handle(ask))).status == 200
+            assert ask.notes.account == name
+    ask = house.ask("/simple/alpha/", authorization=basic("pypidaemon-wrong-token"))
+    with pytest.raises(NotAllowed):
+        now(routes.handle(ask))
+    assert ask.notes.account == ""
+    assert "ann" not in repr(house.ask("/simple/alpha/", authorization=ann).notes)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "route"),
+    [
+        ("POST", "/legacy/", "multipart/form-data; boundary=x", "upload"),
+        ("POST", "/", "multipart/form-data; boundary=x", "upload"),
+        ("POST", "/pypi", "multipart/form-data; boundary=x", "upload"),
+        ("POST", "/index/private/legacy/", "multipart/form-data; boundary=x", "upload"),
+        ("POST", "/pypi", "text/xml", "xmlrpc"),
+        ("POST", "/RPC2/", "text/xml", "xmlrpc"),
+        ("POST", "/index/private/pypi", "text/xml", "xmlrpc"),
+        ("POST", "/+api/releases/yank", "application/json", "releases"),
+        ("POST", "/simple/alpha/", "text/plain", "simple"),
+        ("GET", "/pypi/alpha/json", "", "legacy"),
+        ("GET", "/index/private/simple/", "", "index"),
+        ("GET", "/", "", "other"),
+    ],
+)
+def test_metrics_tell_apart_what_is_posted(house: House, method: str, path: str, kind: str, route: str) -> None:
+    house.door.routes.operations.metrics.observe(house.ask(path, method, content_type=kind), 200, 10, 0.1)
+    metrics = house.get("/+metrics").body.decode()
+    assert f'pypidaemon_requests_total{{route="{route}",status="200"}} 1.0' in metrics
+    assert f"``{route}`` for" in METRICS.read_text("utf-8")

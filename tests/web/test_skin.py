@@ -124,6 +124,21 @@ def test_our_own_reason_phrase_stays_one_latin_line() -> None:
     client.hang_up()
 
 
+def test_observers_learn_why_something_was_refused() -> None:
+    """The line that the client was told; nothing of what went well."""
+    for reply, reason in (
+        (NoSuchProject("alpha"), "no such project: alpha"),
+        (text(403, "you\nmay not", "0"), "you may not"),
+        (text(200, "well", "0"), ""),
+        (Reply(404), ""),
+    ):
+        seen = door(reply)
+        client = seen.client()
+        client.say(get())
+        assert [ask.notes.reason for ask in seen.told] == [reason]
+        client.hang_up()
+
+
 @given(st.integers(0, 3 * PIECE), st.booleans(), st.integers(0, 100))
 def test_R221_a_stream_arrives_whole(size: int, sized: bool, offset: int) -> None:
     """Bytes from the offset on, with a length or chunked, and the connection goes on."""

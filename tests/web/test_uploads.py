@@ -10,14 +10,16 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
 
 from pypidaemon.accounts.people import OPERATOR
-from pypidaemon.errors import NotAllowed, PypidaemonError
+from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError
 from pypidaemon.model import NormalizedName
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from pypidaemon.web import failures
+from pypidaemon.web.refusals import LONGEST, MOST
 from pypidaemon.web.reply import Reply
-from tests.gear import now
+from tests.gear import later, now
 from tests.house import House, header
 from tests.web.posting import basic
 
@@ -282,15 +284,45 @@ def test_S9_a_client_that_leaves_leaves_no_draft_behind(house: House) -> None:
         drafts.append(await making())
         return drafts[-1]
 
-    with mock.patch.object(type(house.blobs), "draft", lambda _: watched()):
-        ask = house.ask("/legacy/", "POST", content_type=f"multipart/form-data; boundary={BOUNDARY}", authorization=basic(house.tokens["ann"]))
+    with mock.patch.object(type(house.blobs), "draft", side_effect=watched):
+        ask = house.ask(
+            "/legacy/", "POST", content_type=f"multipart/form-data; boundary={BOUNDARY}", authorization=basic(house.tokens["ann"])
+        )
         taking = house.door.receive(ask)
         assert taking is not None
         receiver: Any = now(taking)  # type: ignore[arg-type]  # it is a coroutine
         now(receiver.write(form(filename, data, **fields)[:150_000]))
-        assert len(drafts) == 1 and drafts[0].written > 0
+        assert len(drafts) == 1
+        assert drafts[0].written > 0
         receiver.drop()
     assert drafts[0]._growth.aborted
+
+
+def test_F97_who_leaves_at_the_end_stops_nothing(house: House) -> None:
+    """The file is being put into the store by then; it is not given up beneath it."""
+    filename, data, fields = wheel("gamma")
+    inspecting: Deferred[None] = Deferred()
+    private: Any = house.door.uploads.indexes["private"]
+    settle = private.publisher._settle
+
+    async def slow(*arguments: Any) -> Any:
+        await inspecting
+        return await settle(*arguments)
+
+    with mock.patch.object(type(private.publisher), "_settle", lambda _, *arguments: slow(*arguments)):
+        ask = house.ask(
+            "/legacy/", "POST", content_type=f"multipart/form-data; boundary={BOUNDARY}", authorization=basic(house.tokens["ann"])
+        )
+        taking = house.door.receive(ask)
+        assert taking is not None
+        receiver: Any = now(taking)  # type: ignore[arg-type]  # it is a coroutine
+        now(receiver.write(form(filename, data, **fields)))
+        finishing = later(receiver.finish())
+        finishing.addErrback(lambda failed: failed.trap(CancelledError))
+        finishing.cancel()
+        inspecting.callback(None)
+    assert status(house, "/index/private/simple/gamma/") == 200
+    assert hashlib.sha256(data).hexdigest() in house.blobs._blobs
 
 
 def test_S78_uploads_are_in_the_audit_log(house: House) -> None:
@@ -327,3 +359,55 @@ def test_wrong_credentials_are_refused_also_for_reading(house: House) -> None:
     """Even where nobody needs to log in."""
     with pytest.raises(NotAllowed):
         house.get("/simple/alpha/", authorization="Basic " + base64.b64encode(b"ann:wrong").decode())
+
+
+def refused(house: House) -> list[tuple[str, str, str, str]]:
+    """What the audit log has of refused uploads."""
+    deeds = now(house.records.accounts.deeds(0.0, 1000))
+    return [(deed.account, deed.address, deed.subject, deed.detail) for deed in deeds if deed.action == "upload" and not deed.done]
+
+
+def test_S78_who_logged_in_and_has_no_right_at_all_is_in_the_audit_log(house: House) -> None:
+    """Also with a token that may only read, and where nothing can be uploaded to. The head decides, so the project is not known."""
+    assert upload(house, house.token("eve"), wheel()).status == 403
+    assert upload(house, house.token("ann", scope="read"), wheel()).status == 403
+    assert upload(house, house.tokens["ann"], wheel(), "/index/pypi/legacy/").status == 403
+    assert refused(house) == [
+        ("eve", "127.0.0.1", "private", "eve may not upload or create in private"),
+        ("ann", "127.0.0.1", "private", "this token is of scope read: it may not upload or create in private"),
+        ("ann", "127.0.0.1", "pypi", "nothing can be uploaded to pypi"),
+    ]
+
+
+def test_S78_who_did_not_log_in_is_not_in_the_audit_log(house: House) -> None:
+    """Or anybody could fill the disk: neither by the head, nor where everybody may upload something else."""
+    assert upload(house, None, wheel()).status == 401
+    assert upload(house, "pypidaemon-wrong-token", wheel()).status == 401
+    house.grant("anonymous", "upload", "private/gamma")
+    assert upload(house, None, wheel()).status == 401
+    assert upload(house, None, wheel("gamma")).status == 200
+    assert refused(house) == []
+
+
+def test_S78_the_same_refusal_is_noted_once_a_minute(house: House) -> None:
+    """And no account's are noted without end."""
+    eve = house.token("eve")
+    for _ in range(3):
+        assert upload(house, eve, wheel()).status == 403
+    assert len(refused(house)) == 1
+    house.clock.advance(61)
+    assert upload(house, eve, wheel()).status == 403
+    assert len(refused(house)) == 2
+    for count in range(MOST + 10):  # each for a reason of its own
+        assert upload(house, eve, wheel(), f"/index/{count}{'x' * 2000}/legacy/").status == 403
+    assert len(refused(house)) == 1 + MOST
+    assert max(len(subject + detail) for _, _, subject, detail in refused(house)) <= 2 * LONGEST
+    assert upload(house, house.token("bob", scope="read"), wheel()).status == 403
+    assert refused(house)[-1][0] == "bob"
+
+
+def test_S78_a_form_that_breaks_on_its_way_is_in_the_audit_log(house: House) -> None:
+    """Though nothing of it was understood."""
+    with pytest.raises(InvalidUpload) as caught:
+        post(house, f"--{BOUNDARY}\r\nnonsense\r\n\r\n".encode(), token=house.tokens["ann"])
+    assert refused(house) == [("ann", "127.0.0.1", "private", str(caught.value))]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.indexes.first_match import FirstMatch
@@ -16,9 +17,9 @@ from pypidaemon.model import NormalizedName
 from pypidaemon.policies import Names
 from pypidaemon.simple.xml_rpc import Dangerous, Fault, moment, read_call, write_answer, write_fault
 from pypidaemon.web.reply import Reply
-from tests.gear import inline, now
+from tests.gear import inline, later, now
 from tests.house import House, header
-from tests.web.posting import order, send
+from tests.web.posting import look, order, send
 from tests.web.test_uploads import upload, wheel
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -97,6 +98,15 @@ def test_P13_releases_and_their_files(house: House) -> None:
         assert call(house, "release_data", name, "1") == {}
 
 
+@pytest.mark.parametrize("version", ["9" * 5000, "1." + "9" * 5000, "1+" + "9" * 5000, "1" + ".0" * 100])
+def test_S83_a_version_of_absurd_length_is_one_that_is_not_there(house: House, version: str) -> None:
+    """The last one is a spelling of 1, but nobody writes it."""
+    for name in ("alpha", "public", "nothing"):
+        assert call(house, "release_urls", name, version) == []
+        assert call(house, "release_data", name, version) == {}
+    assert look(house, f"/pypi/alpha/{version}/json").status == 404
+
+
 def test_P13_public_projects_are_answered_too(house: House) -> None:
     assert call(house, "package_releases", "public") == ["9.1", "9.0"]
     assert len(call(house, "release_urls", "public", "9.0")) == 1
@@ -123,6 +133,81 @@ def test_R146_lists_and_serials(house: House) -> None:
     assert call(house, "changelog_last_serial") == last
     assert order(house, "hide", house.tokens["ann"], project="beta", version="1.0")[0] == 200
     assert [row[0] for row in call(house, "changelog_since_serial", last)] == ["beta"]
+
+
+def test_law_9_calls_at_once_number_what_is_ours_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what changed meanwhile is in the answers of who came after the change."""
+    root, asked, gates = FirstMatch.project_page, [], []
+
+    async def slow(self: FirstMatch, name: NormalizedName) -> Any:
+        asked.append(name)
+        gates.append(Deferred[None]())
+        await gates[-1]
+        return await root(self, name)
+
+    def coming() -> Deferred[list[list[Any]]]:
+        index = house.door.routes.indexes["root"]
+        return later(house.door.history.since(now(house.doorkeeper.admit(None, "")), "root", index, 0))
+
+    monkeypatch.setattr(FirstMatch, "project_page", slow)
+    calls = [coming() for _ in range(10)]
+    assert asked == ["alpha"]
+    assert upload(house, house.tokens["ann"], wheel("gamma")).status == 200
+    calls.append(coming())
+    while gates:
+        gates.pop(0).callback(None)
+    assert asked == ["alpha", "beta", "gamma"]
+    told = [{row[0] for row in now(one)} for one in calls]
+    assert told[-1] == {"alpha", "beta", "gamma", "public"}
+    assert all(names >= {"alpha", "beta", "public"} for names in told)
+
+
+def test_S73_rights_are_those_of_when_the_body_is_there(house: House) -> None:
+    """And nothing is kept under older ones."""
+    body = xmlrpc.client.dumps((), "list_packages").encode()
+    taking: Any = house.door.receive(house.ask("/index/private/pypi", "POST", content_type="text/xml"))
+    receiver = now(taking)
+    now(receiver.write(body))
+    for right in ("read", "list"):
+        now(house.door.people.ungrant(OPERATOR, "anonymous", right, "*"))
+        house.grant("anonymous", right, "private/beta")
+    ((names,), _) = xmlrpc.client.loads(house.body(now(receiver.finish())))
+    assert names == ["beta"]
+    assert call(house, "list_packages", path="/index/private/pypi") == ["beta"]
+
+
+@pytest.mark.parametrize(("since", "found"), [(-(10**23), True), (-1, True), (2**63 - 1, False), (2**63, False), (10**23, False)])
+@pytest.mark.parametrize("path", ["/pypi", "/index/private/pypi"])
+def test_S83_a_serial_beyond_all_serials_is_the_nearest_one(
+    house: House, since: int, found: bool, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"<methodCall><methodName>changelog_since_serial</methodName><params><param><value><int>{since}</int></value></param></params></methodCall>"
+    asked: list[int] = []
+    index: Any = type(house.door.routes.indexes["root" if path == "/pypi" else "private"])
+    changes = index.changes
+
+    async def noted(self: Any, serial: int) -> Any:
+        asked.append(serial)
+        return await changes(self, serial)
+
+    monkeypatch.setattr(index, "changes", noted)
+    reply = raw(house, body.encode(), path)
+    assert reply.status == 200
+    ((rows,), _) = xmlrpc.client.loads(house.body(reply))
+    assert bool(rows) is found
+    assert all(0 <= serial < 2**63 for serial in asked)
+
+
+def test_law_11_rows_are_looked_through_in_a_thread(house: House) -> None:
+    named: list[str] = []
+
+    async def threads(function: Any, *given: Any) -> Any:
+        named.append(function.__name__)
+        return function(*given)
+
+    house.door.history.cpu = threads
+    assert call(house, "changelog_since_serial", 0)
+    assert named == ["_rows"]
 
 
 def test_S42_rights_are_respected(house: House) -> None:

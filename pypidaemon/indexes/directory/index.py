@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -21,7 +21,7 @@ from pypidaemon.blobs.directory import FileContent
 from pypidaemon.blobs.memory import MemoryContent
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError
 from pypidaemon.flights import Flights, landing
-from pypidaemon.indexes.directory.looking import Unsettled, open_marked, read, walk
+from pypidaemon.indexes.directory.looking import Mark, Unsettled, open_marked, read, walk
 from pypidaemon.indexes.directory.watching import Kept, Watched
 from pypidaemon.interfaces import IContent, IIndex, ILocal, IRecords
 from pypidaemon.model import Change, Companion, Digest, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
@@ -183,14 +183,7 @@ class Directory(Service):
         if not self.ready:
             self.claimed |= set(await self.records.ledger.serials(self.label))
         for place in self.watched.look(found, self.clock.seconds()):
-            try:
-                self.watched.took(place, found[place], await self.disk(read, root, place, found[place]))
-            except BadArchive as error:
-                log.warn("{label}: {file} is not shown: {reason}", label=self.label, file=place, reason=str(error))
-                self.watched.refused(place, found[place])
-            except OSError as error:
-                # It may be gone, or still change; the next look tells.
-                log.info("{label}: {file} could not be read: {reason}", label=self.label, file=place, reason=_reason(error))
+            await self._read(place, found[place])
         changed = self.watched.show()
         recovered, self.trouble, self.ready = bool(self.trouble), "", True
         for name in changed:
@@ -200,6 +193,23 @@ class Directory(Service):
         for name in sorted(changed & self.claimed):
             # Who has the old number must see that it rises (R71), also before anybody asks for the page.
             await self._number(self.watched.pages.get(name) or revise(ProjectPage(name=name, source=self.label)))
+
+    async def _read(self, place: str, mark: Mark) -> None:
+        """Read one file, whatever comes of it: a single one must never take all others off the index."""
+        try:
+            self.watched.took(place, mark, await self.disk(read, str(self.path), place, mark))
+        except BadArchive as error:
+            log.warn("{label}: {file} is not shown: {reason}", label=self.label, file=place, reason=str(error))
+            self.watched.refused(place, mark)
+        except OSError as error:
+            # It may be gone, or still change; the next look tells.
+            log.info("{label}: {file} could not be read: {reason}", label=self.label, file=place, reason=_reason(error))
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # no reader of hostile bytes is proved to raise nothing else
+            reason = f"{type(error).__name__} {_reason(error)[:200]!a}"
+            log.warn("{label}: {file} is not shown: it cannot be understood: {reason}", label=self.label, file=place, reason=reason)
+            self.watched.refused(place, mark)
 
     async def _number(self, page: ProjectPage) -> int:
         self.claimed.add(page.name)

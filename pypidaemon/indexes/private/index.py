@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import KINDS, Rules, same_version
-from pypidaemon.errors import NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError
+from pypidaemon.errors import NoSuchBlob, NoSuchFile, NoSuchProject, NoSuchRelease, PypidaemonError
 from pypidaemon.flights import Flights, landing
 from pypidaemon.indexes.private.pages import Pages
 from pypidaemon.indexes.private.publishing import Publisher
@@ -206,7 +206,7 @@ class Private(Service):
         _, records = await self.records.files.page(self.label, name)
         release = [record for record in records if version is None or same_version(record.version, version)]
         if version is not None and not release:
-            raise NoSuchFile(f"{name}=={version}")
+            raise NoSuchRelease(name, version)
         return release
 
     async def _yank(self, name: NormalizedName, version: str, said: str | None) -> int:
@@ -214,7 +214,7 @@ class Private(Service):
         async with self.turns.of(name):
             release = [record for record in await self.release(name, version) if record.standing is not Standing.DELETED]
             if not release:
-                raise NoSuchFile(f"{name}=={version}")
+                raise NoSuchRelease(name, version)
             concerned = [record.file for record in release if record.file.yanked != said]
             await self._amend(name, concerned, said, action)
         return len(concerned)

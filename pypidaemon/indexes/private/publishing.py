@@ -120,8 +120,14 @@ class Publisher:
         record = next((record for record in records if record.file.filename == upload.filename), None)
         if record is None:
             return None
-        if record.standing is not Standing.DELETED and record.file.digest != digest and asking.replacing:
-            return None
+        if record.standing is not Standing.DELETED and record.file.digest != digest and self.overwrite:
+            if asking.replacing:
+                return None
+            # Uploaders know by the first words that the file is there (R166).
+            raise Conflict(
+                f"File already exists: {upload.filename} has other content, and to replace it takes the right overwrite, which no token of"
+                " scope upload has"
+            )
         new = File(upload.filename, hashes=(("sha256", digest),))
         if is_new(upload.name, new, [Holder(upload.name, record.file.digest, record.standing)]):
             return None

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
-from pypidaemon.errors import Conflict, NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError
+from pypidaemon.errors import Conflict, NoSuchBlob, NoSuchProject, NoSuchRelease, PypidaemonError
 from pypidaemon.filenames import package_type, python_tag
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.private.turns import Turns
@@ -53,7 +53,7 @@ class Taker:
         asking = _Asking(name, version, source, account if founding else None)
         offered = [record for record in await source.release(name, version) if record.standing is Standing.SHOWN]
         if not offered:
-            raise NoSuchFile(f"{name}=={version}")
+            raise NoSuchRelease(name, version)
         missing = await self._missing(asking, offered)
         for record in missing:
             await self._judge(asking, record)
