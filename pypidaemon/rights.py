@@ -87,6 +87,7 @@ class Rights:
     token_projects: str = EVERY
     disabled: bool = False
     _patterns: Mapping[tuple[str, str], tuple[str, ...]] = attrs.field(init=False, repr=False, eq=False)
+    _public: Mapping[tuple[str, str], tuple[str, ...]] = attrs.field(init=False, repr=False, eq=False)
     scope: str = attrs.field(init=False, eq=False)
     """
     `PUBLIC`, or an opaque word: accounts of equal scopes see the same projects of the same indexes.
@@ -98,6 +99,7 @@ class Rights:
     def __attrs_post_init__(self) -> None:
         """Sort the grants once, so that a question is a look-up."""
         object.__setattr__(self, "_patterns", self._table(self._subjects()))
+        object.__setattr__(self, "_public", self._table(frozenset({ANONYMOUS})))
         object.__setattr__(self, "scope", self._scope())
 
     def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
@@ -107,9 +109,13 @@ class Rights:
         With `project` None the question is whether it may be so for any project, so that a request can be refused before its body is read; a no is
         certain, and a yes has to be asked again with the project. `index_label` `*` asks about all indexes at once.
         """
-        if self.disabled or action not in SCOPES.get(self.token_scope, ()):
+        if self.disabled or self.token_scope not in SCOPES:
             return False
-        patterns = (*self._patterns.get((action, index_label), ()), *self._patterns.get((action, EVERY), ()))
+        if action in _SEEING and self._everybody_may(action, index_label, project):
+            return True
+        if action not in SCOPES[self.token_scope]:
+            return False
+        patterns = _patterns_of(self._patterns, action, index_label)
         if project is None:
             return any(self._overlap(pattern) for pattern in patterns) or (
                 action in OWNED and any(label == index_label and self._within(name) for label, name in self.owned)
@@ -118,7 +124,7 @@ class Rights:
             return False
         if action in OWNED and (index_label, project) in self.owned:
             return True
-        return EVERY in patterns or (bool(patterns) and matches_any(project, patterns) is not None)
+        return _matches(project, patterns)
 
     def limit(self, action: str, index_label: str, project: NormalizedName | None) -> str:
         """
@@ -131,6 +137,11 @@ class Rights:
         # Whether any project of an index is in reach depends on the grants as well, so of an index the pattern is to blame where these have some.
         outside = not self._within(project) if project is not None else self._kept_out(action, index_label)
         return f"this token is for {self.token_projects} only" if outside else ""
+
+    def _everybody_may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
+        """What everybody sees, whoever shows a token sees too, since one need only not show it; so a job's token does for what it builds on."""
+        patterns = _patterns_of(self._public, action, index_label)
+        return bool(patterns) if project is None else _matches(project, patterns)
 
     def _kept_out(self, action: str, index_label: str) -> bool:
         return (
@@ -169,10 +180,12 @@ class Rights:
         if self.disabled or self.token_scope not in SCOPES:
             seen: list[tuple[str, ...]] = []
         else:
+            public = _seen(self._public)
             seen = _seen(self._patterns)
-            if seen and self.token_projects != EVERY:
-                seen.append(("token", self.token_projects))
-            if seen == _seen(self._table(frozenset({ANONYMOUS}))):
+            if self.token_projects != EVERY:
+                own = [one for one in seen if one not in public]
+                seen = [*public, *own, ("token", self.token_projects)] if own else public
+            if seen == public:
                 return PUBLIC
         return "s" + hashlib.sha256(repr(seen).encode()).hexdigest()[:24]
 
@@ -211,6 +224,14 @@ class Account:
     def limit(self, action: str, index_label: str, project: NormalizedName | None) -> str:
         """See `Rights.limit`."""
         return self.rights.limit(action, index_label, project)
+
+
+def _patterns_of(table: Mapping[tuple[str, str], tuple[str, ...]], action: str, index_label: str) -> tuple[str, ...]:
+    return (*table.get((action, index_label), ()), *table.get((action, EVERY), ()))
+
+
+def _matches(project: NormalizedName, patterns: tuple[str, ...]) -> bool:
+    return EVERY in patterns or (bool(patterns) and matches_any(project, patterns) is not None)
 
 
 def _seen(patterns: Mapping[tuple[str, str], Iterable[str]]) -> list[tuple[str, ...]]:

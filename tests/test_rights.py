@@ -164,6 +164,22 @@ def test_equal_scopes_see_the_same(one: Rights, other: Rights, public: bool) -> 
     assert Rights(grants=one.grants).scope == PUBLIC
 
 
+def test_S70_a_token_for_some_projects_sees_what_everybody_sees() -> None:
+    """Who shows it could as well show nothing; a build job needs public packages besides its own."""
+    for_acme = ann(
+        Grant("anonymous", "read", "pypi", "*"),
+        Grant("ann", "read", "private", "*"),
+        Grant("ann", "upload", "pypi", "*"),
+        token_projects="acme-*",
+    )
+    assert for_acme.may("read", "pypi", NormalizedName("requests"))
+    assert for_acme.may("read", "private", NormalizedName("acme-core"))
+    assert not for_acme.may("read", "private", NormalizedName("beta"))
+    assert not for_acme.may("upload", "pypi", NormalizedName("requests"))
+    assert not attrs.evolve(for_acme, token_scope="none").may("read", "pypi", NormalizedName("requests"))
+    assert attrs.evolve(for_acme, grants=for_acme.grants[:1]).scope == PUBLIC != for_acme.scope
+
+
 @given(accounts)
 def test_a_token_for_everything_sees_in_the_scope_of_its_account(rights: Rights) -> None:
     """So the answers kept for one are for the other."""

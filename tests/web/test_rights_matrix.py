@@ -46,8 +46,6 @@ class Kind:
     """An account: by action the projects of `private` in which it may do that."""
 
     rights: Mapping[str, frozenset[str]]
-    public: frozenset[str] = frozenset({"alpha", "gamma", "absent"})
-    """The projects of the proxy that it may read: all, except by a token that is for others."""
     let_in: bool = True
     anonymous: bool = False
 
@@ -71,6 +69,9 @@ def everything(projects: frozenset[str], *actions: str) -> dict[str, frozenset[s
     return dict.fromkeys(actions or ACTIONS, projects)
 
 
+PUBLIC = frozenset({"alpha", "gamma", "absent"})
+"""The projects of the proxy, which everybody may read, by a token for others too."""
+
 ALPHA = frozenset({"alpha"})
 KINDS: dict[str, Kind] = {
     "anonymous": Kind({}, anonymous=True),
@@ -84,7 +85,7 @@ KINDS: dict[str, Kind] = {
     "wrong password of the admin": Kind({}, let_in=False),
     "read token of the admin": Kind(everything(ALL, "list", "read")),
     "upload token of the admin": Kind(everything(ALL, "list", "read", "upload", "create")),
-    "token of the admin for alpha*": Kind(everything(ALPHA), public=ALPHA),
+    "token of the admin for alpha*": Kind(everything(ALPHA)),
 }
 WITH_PASSWORDS = ("reader", "uploader of alpha", "creator", "owner of beta", "admin", "disabled admin")
 WAYS = ("password", "__token__", "Bearer", "token")
@@ -210,7 +211,7 @@ def at_root(kind: Kind, project: str) -> set[int]:
     if project in OURS:
         return {200 if kind.may("read", project) else kind.denied}
     if project == "gamma":
-        return {200 if project in kind.public else kind.denied}
+        return {200 if project in PUBLIC else kind.denied}
     return {404}
 
 
@@ -226,7 +227,7 @@ def in_pypi(kind: Kind, project: str) -> set[int]:
     if not kind.let_in:
         return {401}
     if project in ("alpha", "gamma"):
-        return {200 if project in kind.public else kind.denied}
+        return {200 if project in PUBLIC else kind.denied}
     return {404}
 
 
@@ -429,7 +430,7 @@ def test_S42_S72_lists_hold_what_may_be_listed_and_nothing_else(login: tuple[str
     if not kind.let_in:
         return
     # Of alpha the upstream has one too, and that there is a public project of a name is no secret.
-    listed = {*({"alpha", "gamma"} & kind.public), *(project for project in OURS if kind.may("list", project))}
+    listed = {*({"alpha", "gamma"} & PUBLIC), *(project for project in OURS if kind.may("list", project))}
     shown = {project for project in OURS if kind.may("list", project) and kind.may("read", project)}
     for path in ("/simple/", "/simple/?format=application/vnd.pypi.simple.v1+json"):
         assert mentioned(town, town.ask(login, "GET", path)) == listed
