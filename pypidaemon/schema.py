@@ -73,7 +73,8 @@ def endpoints(raw: str) -> tuple[str, ...]:
         try:
             serverFromString(None, description)
         except Exception as error:  # noqa: BLE001  # parsers of endpoints are plugins and share no exception
-            raise ValueError(f"{description!r} is not an endpoint: {error}") from None
+            hint = f"; for a port write tcp:{description}" if description.isdecimal() else ""
+            raise ValueError(f"{description!r} is not an endpoint: {error}{hint}") from None
     return descriptions
 
 

@@ -172,10 +172,10 @@ class Spool(Service):
         except Exception as error:
             self.failed += 1
             self.corrupt += isinstance(error, CorruptContent)
-            self._log.info("{key} could not be fetched: {error}", key=want.key, error=str(error))
             # Readers were not cancelled, so a cancelled download must not look to them as if they were.
-            stopped = isinstance(error, CancelledError)
-            self._end(transfer, UpstreamUnavailable(_UNNAMED, "this daemon is stopping") if stopped else error)
+            told = UpstreamUnavailable(_UNNAMED, "this daemon is stopping") if isinstance(error, CancelledError) else error
+            self._log.info("{title} could not be fetched: {error}", title=want.title or want.key, error=str(told))
+            self._end(transfer, told)
             if transfer.draft is not None:
                 await transfer.draft.abort()
             raise

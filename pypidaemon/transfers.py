@@ -56,6 +56,7 @@ class Want:
         made (law 7); what it raises fails the transfer.
     :param origin: names whom `source` asks. Two upstreams that promise the same digest are asked apart: one that is slow, or whose
         bytes are wrong, must not do harm to those who asked the other.
+    :param title: what it is called in the log; the key where nothing is said.
     :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
     """
 
@@ -66,6 +67,7 @@ class Want:
     checks: tuple[tuple[str, str], ...] = ()
     landed: Callable[[Digest, int], Awaitable[None]] | None = None
     origin: str = ""
+    title: str = ""
     at_most: int | None = None
 
     @property

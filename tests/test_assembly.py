@@ -161,6 +161,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\nlisten = tcp\n", "daemon", "listen", "not an endpoint"),
     ("[daemon]\nlisten = tcp:http:interface=127.0.0.1:backlog=x\n", "daemon", "listen", "not an endpoint"),
     ("[daemon]\nlisten = 127.0.0.1:3141\n", "daemon", "listen", "Unknown endpoint type"),
+    ("[daemon]\nlisten = 3141\n", "daemon", "listen", "for a port write tcp:3141"),
     ("[daemon]\nlisten = tcp:70000\n", "daemon", "listen", "no port 70000"),
     ("[daemon]\nlisten = tcp:3141\n  index = a\n", "daemon", "listen", "not an endpoint"),
     ("[daemon]\nlisten = ssl:443:privateKey=/nowhere.pem\n", "daemon", "listen", "not an endpoint"),

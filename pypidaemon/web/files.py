@@ -59,7 +59,7 @@ class Files:
         """GET and HEAD of a file or sidecar."""
         wanted = asked(below)
         if wanted is None:
-            raise NoSuchFile("/".join(below)[:200])
+            raise NoSuchFile("/".join(("packages", *below))[:200])
         listed = await self._listed(self.indexes[index], wanted)
         file = listed.file
         self.gate.check(account, "read", listed.source, listed.name)

@@ -133,6 +133,7 @@ class Proxy(Service):
             checks=tuple(check for check in file.hashes if check[0] != "sha256"),
             landed=landed,
             origin=self.label,
+            title=file.filename,
         )
 
     async def _sidecar(self, name: NormalizedName, file: File) -> IContent:

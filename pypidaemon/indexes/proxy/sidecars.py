@@ -91,6 +91,7 @@ class Sidecars:
                 digest=promised,
                 landed=landed,
                 origin=self.label,
+                title=f"{file.filename}.metadata",
                 at_most=LARGEST,
             )
         )
