@@ -20,8 +20,7 @@ from pypidaemon.archives.rules import Rules
 from pypidaemon.errors import InvalidUpload
 from pypidaemon.inspection import speech
 from pypidaemon.inspection.pieces import length, pieces
-from pypidaemon.inspection.worker import command
-from pypidaemon.inspection.workers import Ended, Worker
+from pypidaemon.inspection.workers import Ended, Worker, command
 from pypidaemon.interfaces import IContent, IInFile, IInspector, IMeasured
 from pypidaemon.model import Inspected, Upload
 from pypidaemon.waits import TookTooLong, within

@@ -20,17 +20,6 @@ from pypidaemon.inspection import speech
 MOST_FILES = 16
 """Descriptors a worker may have open: standard streams, the archive, and some for modules that are imported late."""
 
-START = "import sys; sys.path[:] = sys.argv[2:]; from pypidaemon.inspection.worker import main; main(int(sys.argv[1]))"
-
-
-def command(memory: int) -> list[str]:
-    """
-    The command line of a worker: isolated from environment and user, without site hooks, but with this process's own module path.
-
-    :param memory: bytes of address space that it may use.
-    """
-    return [sys.executable, "-I", "-S", "-B", "-c", START, str(memory), *(os.path.abspath(path) for path in sys.path)]
-
 
 def main(memory: int) -> None:
     """Serve until standard input ends."""

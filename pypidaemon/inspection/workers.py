@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import Any, cast
 
@@ -17,6 +18,18 @@ from pypidaemon.inspection import speech
 
 _LOUDEST = 4000
 """Bytes of what a worker says on standard error that are kept."""
+
+# The worker's own module is not imported here: the readers of archives would take a megabyte and more of the daemon, which has no use for them.
+_START = "import sys; sys.path[:] = sys.argv[2:]; from pypidaemon.inspection.worker import main; main(int(sys.argv[1]))"
+
+
+def command(memory: int) -> list[str]:
+    """
+    The command line of a worker: isolated from environment and user, without site hooks, but with this process's own module path.
+
+    :param memory: bytes of address space that it may use.
+    """
+    return [sys.executable, "-I", "-S", "-B", "-c", _START, str(memory), *(os.path.abspath(path) for path in sys.path)]
 
 
 class Ended(Exception):
