@@ -57,11 +57,13 @@ class Door(Service):
     uploads: Uploads
     receive: Receive
     history: History
+    desks: tuple[PeopleDesk | ReleaseDesk, ...]
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
-        return landing(self.routes.lists.flights, self.routes.lists.sweeps, self.history.flights)
+        lists = self.routes.lists
+        return landing(*(desk.flights for desk in self.desks), self.uploads.flights, lists.flights, lists.sweeps, self.history.flights)
 
 
 def build(
@@ -157,6 +159,7 @@ def build(
         routes.links.forget()
 
     changing = people(changed)
-    control = Control(default, indexes, upstreams, spool, answers, clock, PeopleDesk(changing), releases, inquiries)
+    desk = PeopleDesk(changing)
+    control = Control(default, indexes, upstreams, spool, answers, clock, desk, releases, inquiries)
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
-    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history)
+    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import orjson
 
 from pypidaemon.accounts.orders import ORDERS, perform
 from pypidaemon.accounts.people import OPERATOR, Actor, People, Unacceptable
-from pypidaemon.errors import NoSuchFile
+from pypidaemon.errors import NoSuchFile, PypidaemonError
+from pypidaemon.flights import Flights
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.operations import json_reply
 from pypidaemon.web.reply import Reply, text
@@ -26,6 +29,8 @@ class PeopleDesk:
     """
 
     people: People
+    flights: Flights[object, Any] = attrs.field(init=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
+    """Orders under way: who leaves does not stop one halfway."""
 
     async def handle(self, ask: Ask, body: bytes, actor: Actor = OPERATOR) -> Reply:
         """
@@ -50,6 +55,14 @@ class PeopleDesk:
         if not isinstance(fields, dict):
             return text(400, "the body must be a JSON object", ask.id)
         try:
-            return json_reply(200, await perform(self.people, actor, (order[0], order[1]), fields))
+            return json_reply(200, await self.flights.join(object(), lambda: self._performed(actor, (order[0], order[1]), fields)))
         except Unacceptable as error:
             return text(400, str(error), ask.id)
+
+    async def _performed(self, actor: Actor, order: tuple[str, str], fields: dict[str, Any]) -> Any:
+        try:
+            return await perform(self.people, actor, order, fields)
+        finally:
+            # Whatever became of it: an order that failed has perhaps changed something, and one that had nothing to change perhaps follows one that was cut off.
+            if order[1] != "ls":
+                self.people.changed()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any
 
 import attrs
 import orjson
 
 from pypidaemon.accounts.people import Unacceptable
-from pypidaemon.errors import NoSuchFile
+from pypidaemon.errors import NoSuchFile, PypidaemonError
+from pypidaemon.flights import Flights
 from pypidaemon.releases import THE_OPERATOR, VERBS, Caller, Check, Releases, insist
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
@@ -28,6 +30,8 @@ class ReleaseDesk:
     releases: Releases
     gate: Gate
     hosts: Hosts = Hosts()
+    flights: Flights[object, Any] = attrs.field(init=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
+    """Orders under way: who leaves neither stops one halfway nor keeps it out of the audit log."""
 
     def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
         """As `Receive`, of the public site."""
@@ -39,8 +43,12 @@ class ReleaseDesk:
             return text(415, "send a JSON object, with Content-Type: application/json", ask.id)
         if self.hosts.from_elsewhere(ask):
             return text(403, "pages of other sites may give no orders here", ask.id)
-        caller = Caller(await self.gate.admit(ask), ask.client)
-        return Collected(LARGEST, lambda body: self._perform(ask, body, caller, self.gate.check))
+        await self.gate.admit(ask)
+        return Collected(LARGEST, lambda body: self._of_account(ask, body))
+
+    async def _of_account(self, ask: Ask, body: bytes) -> Reply:
+        # The rights are those of now: the body may have taken its time, and the account may be gone meanwhile (S73).
+        return await self._perform(ask, body, Caller(await self.gate.admit(ask), ask.client), self.gate.check)
 
     def receive_operator(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
         """As `Receive`, of the control socket."""
@@ -67,7 +75,7 @@ class ReleaseDesk:
         if not isinstance(order, dict):
             return text(400, "the body must be a JSON object", ask.id)
         try:
-            return json_reply(200, await self.releases.perform(verb, order, caller, check))
+            return json_reply(200, await self.flights.join(object(), lambda: self.releases.perform(verb, order, caller, check)))
         except Unacceptable as error:
             return text(400, str(error), ask.id)
 

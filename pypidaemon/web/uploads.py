@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from pypidaemon.clashes import Clashes
 from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError
+from pypidaemon.flights import Flights
 from pypidaemon.forms import Event, Field, FileBegins, FileBytes, FormReader
 from pypidaemon.interfaces import IAccount, IAccountRecords, IDraft, IHostedIndex, IIndex
 from pypidaemon.model import Deed, NormalizedName, Published, Upload
@@ -96,6 +97,7 @@ class Uploads:
     founded: Callable[[str, str, NormalizedName], None]
     hosts: Hosts = Hosts()
     refusals: Refusals = attrs.field(init=False)
+    flights: Flights[object, Published] = attrs.field(init=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
 
     def __attrs_post_init__(self) -> None:
         self.refusals = Refusals(self.audit, self.clock)
@@ -144,16 +146,24 @@ class Uploads:
         await self.clashes.consider(label, index, upload.name)
         return _Way(founding, account.may("overwrite", label, upload.name))
 
-    async def publish(self, label: str, index: IHostedIndex, account: IAccount, upload: Upload, draft: IDraft, way: _Way) -> Published:
-        """Let the index take the file; it commits the draft, or gives it up."""
-        published = await index.publish(upload, draft, account.name, way.founding, way.replacing)
-        if way.founding:
-            self.founded(account.name, label, upload.name)
-        return published
+    async def publish(
+        self, ask: Ask, account: IAccount, label: str, index: IHostedIndex, upload: Upload, draft: IDraft, way: _Way
+    ) -> Published:
+        """
+        Let the index take the file, which commits the draft or gives it up, and note it in the audit log.
 
-    async def note(self, ask: Ask, account: IAccount, subject: str, detail: str) -> None:
-        """A row of the audit log about what was done."""
-        await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject, detail, True))
+        Cancelling this wait stops nothing: what the store takes has an owner and is in the log.
+        """
+
+        async def taken() -> Published:
+            published = await index.publish(upload, draft, account.name, way.founding, way.replacing)
+            if way.founding:
+                self.founded(account.name, label, upload.name)
+            detail = "the same again" if published.repeated else f"sha256:{published.file.digest or ''}"
+            await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject(label, upload), detail, True))
+            return published
+
+        return await self.flights.join(object(), taken)
 
 
 @attrs.define(eq=False)
@@ -180,7 +190,7 @@ class _Reception:
             raise
 
     async def finish(self) -> Reply:
-        subject = self.label
+        concerning = self.label
         try:
             for event in self.form.end():
                 await self._take(event)
@@ -190,20 +200,20 @@ class _Reception:
             if self.draft is None or self.filename is None:
                 raise InvalidUpload("the form has no file named content")
             upload = read_upload(self.fields, self.filename, query=self.ask.query)
-            subject = f"{self.label}/{upload.name}=={upload.version} {upload.filename}"
+            concerning = subject(self.label, upload)
+            # The rights are those of now: the body may have taken its time, and the account may be gone meanwhile (S73).
+            self.account = await self.uploads.gate.admit(self.ask)
             way = await self.uploads.allowed(self.label, self.index, self.account, upload)
             # From here on the index ends the draft, whatever happens: who leaves now does not stop what goes into the store.
             draft, self.draft = self.draft, None
-            published = await self.uploads.publish(self.label, self.index, self.account, upload, draft, way)
+            await self.uploads.publish(self.ask, self.account, self.label, self.index, upload, draft, way)
         except PypidaemonError as error:
             await self._undo()
-            await self.uploads.refusals.note(self.ask, self.account, subject, str(error))
+            await self.uploads.refusals.note(self.ask, self.account, concerning, str(error))
             return told(self.ask, failures.answer(error, self.ask.id, of_file=True))
         except BaseException:
             await self._undo()
             raise
-        digest = published.file.digest or ""
-        await self.uploads.note(self.ask, self.account, subject, "the same again" if published.repeated else f"sha256:{digest}")
         return told(self.ask, text(200, f"{upload.filename} is here", self.ask.id))
 
     def drop(self) -> None:
@@ -226,6 +236,11 @@ class _Reception:
                     self.draft = await self.index.draft()
             case FileBytes(data) if self._in_content and self.draft is not None:
                 await self.draft.write(data)
+
+
+def subject(label: str, upload: Upload) -> str:
+    """What the audit log says an upload was of."""
+    return f"{label}/{upload.name}=={upload.version} {upload.filename}"
 
 
 def told(ask: Ask, reply: Reply) -> Reply:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from unittest import mock
 
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
 
 from pypidaemon.accounts.people import Actor
-from pypidaemon.errors import NoSuchFile
+from pypidaemon.errors import NoSuchFile, NotAllowed, StorageFull
+from pypidaemon.model import Grant
+from pypidaemon.rights import Account
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.people import LARGEST, PeopleDesk
 from pypidaemon.web.reply import Reply
-from tests.accounts.parts import Gate
-from tests.gear import now
+from tests.accounts.parts import HERE, Gate, basic
+from tests.gear import later, now
 
 
 @pytest.fixture
@@ -63,3 +68,46 @@ def test_other_methods_sizes_and_addresses(gate: Gate) -> None:
     for path in ("people/user/fly", "people", "people/user/ls/"):
         with pytest.raises(NoSuchFile):
             post(gate, path, b"{}")
+
+
+def test_S73_an_order_whose_client_leaves_is_carried_out_and_in_force(gate: Gate) -> None:
+    """It changes the records in any case, so nobody may be left with the rights from before."""
+    assert enter(gate).may("read", "private", None)
+    books = gate.records.accounts
+    writing: Deferred[None] = Deferred()
+    grant = type(books).grant
+
+    async def slow(self: Any, wanted: Grant, given: bool) -> bool:
+        changed = await grant(self, wanted, given)
+        await writing
+        return changed
+
+    with mock.patch.object(type(books), "grant", slow):
+        ask = Ask("POST", ("people", "grant", "remove"))
+        order = later(PeopleDesk(gate.people).handle(ask, b'{"name": "anonymous", "right": "read", "place": "*"}'))
+        order.addErrback(lambda failed: failed.trap(CancelledError))
+        order.cancel()
+        writing.callback(None)
+    assert not enter(gate).may("read", "private", None)
+    assert [deed.action for deed in now(books.deeds(0, 9))] == ["ungrant"]
+
+
+def test_S73_an_order_that_fails_halfway_is_in_force_as_far_as_it_got(gate: Gate) -> None:
+    """A full disk keeps nobody in who was disabled."""
+    gate.user()
+    gate.token()
+    header = basic("ann", "right one")
+    assert now(gate.doorkeeper.admit(header, HERE)).name == "ann"
+
+    async def full(self: Any, id: str) -> bool:
+        raise StorageFull("there is no room")
+
+    with mock.patch.object(type(gate.records.accounts), "revoke_token", full), pytest.raises(StorageFull):
+        post(gate, "people/user/disable", b'{"name": "ann"}')
+    with pytest.raises(NotAllowed):
+        now(gate.doorkeeper.admit(header, HERE))
+
+
+def enter(gate: Gate) -> Account:
+    """Nobody in particular, as the door knows them."""
+    return now(gate.doorkeeper.admit(None, HERE))

@@ -323,6 +323,8 @@ def test_F97_who_leaves_at_the_end_stops_nothing(house: House) -> None:
         inspecting.callback(None)
     assert status(house, "/index/private/simple/gamma/") == 200
     assert hashlib.sha256(data).hexdigest() in house.blobs._blobs
+    (deed,) = [deed for deed in now(house.records.accounts.deeds(0.0, 100)) if deed.action == "upload"]
+    assert deed.done
 
 
 def test_S78_uploads_are_in_the_audit_log(house: House) -> None:
@@ -411,3 +413,24 @@ def test_S78_a_form_that_breaks_on_its_way_is_in_the_audit_log(house: House) -> 
     with pytest.raises(InvalidUpload) as caught:
         post(house, f"--{BOUNDARY}\r\nnonsense\r\n\r\n".encode(), token=house.tokens["ann"])
     assert refused(house) == [("ann", "127.0.0.1", "private", str(caught.value))]
+
+
+@pytest.mark.parametrize("end", ["rm", "disable", "revoke"])
+def test_S73_who_is_gone_before_the_body_ends_uploads_nothing(house: House, end: str) -> None:
+    """However long the body takes, the rights are those of its end; nothing is begun in the name of somebody who is no more."""
+    filename, data, fields = wheel("gamma")
+    ask = house.ask("/legacy/", "POST", content_type=f"multipart/form-data; boundary={BOUNDARY}", authorization=basic(house.tokens["bob"]))
+    taking = house.door.receive(ask)
+    assert taking is not None
+    receiver: Any = now(taking)  # type: ignore[arg-type]  # it is a coroutine
+    now(receiver.write(form(filename, data, **fields)))
+    people = house.door.people
+    if end == "rm":
+        now(people.remove_user(OPERATOR, "bob"))
+    elif end == "disable":
+        now(people.disable_user(OPERATOR, "bob"))
+    else:
+        now(people.revoke_token(OPERATOR, house.tokens["bob"]))
+    assert now(receiver.finish()).status == 401
+    assert status(house, "/index/private/simple/gamma/") == 404
+    assert now(house.records.files.owner("private", NormalizedName("gamma"))) is None
