@@ -33,12 +33,12 @@ class Caller:
     """Who gives an order, and from where."""
 
     account: IAccount
-    address: str
+    client: str
 
     @property
     def actor(self) -> Actor:
         """As the audit log has it."""
-        return Actor(self.account.name, self.address)
+        return Actor(self.account.name, self.client)
 
 
 THE_OPERATOR = Caller(Operator(), OPERATOR.address)

@@ -2,7 +2,7 @@
 The life of a release after its upload: yanked, hidden, deleted, promoted, and each of these taken back.
 
 What the command line and the HTTP interface ask for comes as a verb and a JSON object, and is answered by one. Every order leaves a row in the
-audit log, done or refused (S78); of those who did not log in, refusals are left out, or anybody could fill the disk.
+audit log, done or refused (S78); of refusals no more than the disk can bear.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pypidaemon.errors import NoSuchFile, NoSuchProject, NotAllowed, PypidaemonE
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IAccount, IAccountRecords, IHostedIndex
 from pypidaemon.model import Deed, FileRecord, NormalizedName, Standing
+from pypidaemon.refusals import Refusals
 from pypidaemon.simple.entries import clean
 
 VERBS = ("yank", "unyank", "hide", "unhide", "delete", "undelete", "promote")
@@ -82,6 +83,10 @@ class Releases:
     audit: IAccountRecords
     clock: IReactorTime
     founded: Callable[[str, str, NormalizedName], None]
+    refusals: Refusals = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.refusals = Refusals(self.audit, self.clock)
 
     async def perform(self, verb: str, order: Mapping[str, Any], caller: Caller, check: Check) -> Answer:
         """
@@ -106,10 +111,9 @@ class Releases:
             subject = f"{label}/{read.spelled}" + (f" to {read.to}" if read.to else "")
             changed, answer = await self._do(read, label, caller, check)
         except PypidaemonError as error:
-            if caller.account.authenticated:
-                await self._note(caller, verb, subject, str(error)[:_LONGEST], done=False)
+            await self.refusals.note(caller, caller.account, subject, str(error), verb)
             raise
-        await self._note(caller, verb, subject, _detail(changed, read.reason), done=True)
+        await self._note(caller, verb, subject, _detail(changed, read.reason))
         return {"project": read.name, "version": read.version, "index": label, **answer}
 
     async def _index(self, order: _Order, wanted: str | None, caller: Caller, check: Check) -> str:
@@ -187,8 +191,9 @@ class Releases:
         changed = [record for record in taken if record not in before]
         return changed, {"to": order.to, "files": len(changed)}
 
-    async def _note(self, caller: Caller, verb: str, subject: str, detail: str, *, done: bool) -> None:
-        await self.audit.note(Deed(self.clock.seconds(), caller.account.name, caller.address, verb, subject, detail, done))
+    async def _note(self, caller: Caller, verb: str, subject: str, detail: str) -> None:
+        """A row of the audit log about what was done."""
+        await self.audit.note(Deed(self.clock.seconds(), caller.account.name, caller.client, verb, subject, detail))
 
 
 def insist(account: IAccount, action: str, index: str, name: NormalizedName) -> None:

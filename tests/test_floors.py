@@ -56,6 +56,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "inspection.",
             "clashes",
             "callers",
+            "refusals",
             "releases",
             "journal",
         ],

@@ -8,8 +8,8 @@ import attrs
 
 from pypidaemon import filenames, ranges, validators
 from pypidaemon.errors import NoSuchFile, NoSuchProject
-from pypidaemon.interfaces import IAccount, IContent, IIndex
-from pypidaemon.leaves import locals_below
+from pypidaemon.interfaces import IAccount, IContent, IIndex, IKnowing
+from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
@@ -133,14 +133,15 @@ async def _likely(index: IIndex, wanted: Asked) -> tuple[NormalizedName, ...]:
     The projects to look for the file in.
 
     A file's name may read as one of several projects, and upstreams would be asked for those that are not there, which tells them of ours and
-    makes ours wait for them. So where an index of ours below has a file of that name, its project alone counts. The leaves are asked themselves:
-    what is seen of them, and in which order, is for the index to say.
+    makes ours wait for them. So where an index of ours below has that file, its project alone counts; and where it has another of that name, the
+    guesses that no upstream is known to have stay here. The leaves are asked themselves: what is seen of them, and in which order, is for the
+    index to say.
 
     :raises PypidaemonError: one of them cannot be read, which is no absence (L3).
     """
     if len(wanted.projects) == 1:
         return wanted.projects
-    ours: dict[NormalizedName, None] = {}
+    ours: set[NormalizedName] = set()
     for leaf in locals_below(index):
         for name in wanted.projects:
             try:
@@ -149,8 +150,19 @@ async def _likely(index: IIndex, wanted: Asked) -> tuple[NormalizedName, ...]:
                 continue
             if listed.file.path == wanted.path:
                 return (name,)
-            ours[name] = None
-    return tuple(ours) or wanted.projects
+            ours.add(name)
+    if not ours:
+        return wanted.projects
+    # Whoever may upload a file of that name must not take upstream's away, nor may its absence tell that ours is there.
+    return tuple([name for name in wanted.projects if name in ours or await _known(index, name)])
+
+
+async def _known(index: IIndex, name: NormalizedName) -> bool:
+    """Whether an upstream below is known to have that project; no request is made for it."""
+    for leaf in leaves(index):
+        if IKnowing.providedBy(leaf.index) and await leaf.index.knows(name):
+            return True
+    return False
 
 
 def _never_changes(file: File) -> bool:

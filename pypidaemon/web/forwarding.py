@@ -55,7 +55,8 @@ class Forwarding:
         hops = [hop.strip() for line in ask.headers.every("x-forwarded-for") for hop in line.split(",")]
         for hop in reversed(hops):
             try:
-                address = str(ipaddress.ip_address(hop.strip("[]")))
+                # A zone means nothing on another host, and may be any text, also such as forges lines of a log.
+                address = str(ipaddress.ip_address(hop.partition("%")[0].strip("[]")))
             except ValueError:
                 break
             if address not in self:

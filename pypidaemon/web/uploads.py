@@ -16,13 +16,13 @@ from pypidaemon.flights import Flights
 from pypidaemon.forms import Event, Field, FileBegins, FileBytes, FormReader
 from pypidaemon.interfaces import IAccount, IAccountRecords, IDraft, IHostedIndex, IIndex
 from pypidaemon.model import Deed, NormalizedName, Published, Upload
+from pypidaemon.refusals import Refusals
 from pypidaemon.uploads import ACTION, action, read_upload
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
 from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.intake import Receiver
-from pypidaemon.web.refusals import Refusals
 from pypidaemon.web.reply import Reply, phrase, text
 
 LARGEST = 16 << 30

@@ -310,3 +310,23 @@ def test_an_upstream_project_whose_name_begins_like_one_of_ours_is_served(dashed
     house.proxy = house.new_proxy("pypi")
     house.with_private()
     assert house.body(house.get(f"/packages/{stranger.files[0].path}")) == b"stranger"
+
+
+@pytest.mark.parametrize("asked", ["page", "list"])
+def test_a_file_of_ours_does_not_hide_upstreams_of_the_same_name_where_upstream_is_known_to_have_the_project(
+    dashed: tuple[House, Private, str], asked: str
+) -> None:
+    """By its page or by the list. The path tells the two apart, and of the guesses the upstream is told none that it did not tell us."""
+    house, _, path = dashed
+    house.upstream = type(house.upstream)()
+    stranger = house.upstream.add("secret-2024", (SECRET, b"stranger"))
+    house.upstream.names = b'{"meta":{"api-version":"1.4"},"projects":[{"name":"secret-2024"}]}'
+    house.proxy = house.new_proxy("pypi")
+    house.with_private()
+    with pytest.raises(NoSuchFile):
+        house.get(f"/packages/{stranger.files[0].path}")
+    assert house.upstream.asked == []
+    house.get("/simple/secret-2024/" if asked == "page" else "/index/pypi/simple/")
+    assert house.body(house.get(f"/packages/{stranger.files[0].path}")) == b"stranger"
+    assert house.body(house.get(f"/packages/{path}")) != b"stranger"
+    assert {word for word in house.upstream.asked if word.startswith("page")} == {"page secret-2024"}

@@ -32,6 +32,9 @@ def test_S61_a_stranger_is_not_believed() -> None:
         ("192.0.2.7, rubbish", "10.0.0.1"),
         ("", "10.0.0.1"),
         ("[2001:db8::1]", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ('fe80::1%x" 200 "forged', "fe80::1"),
+        ("192.0.2.7, fd00::1%eth0", "192.0.2.7"),
     ],
 )
 def test_S61_the_last_address_that_is_no_proxys_counts(passed: str, client: str) -> None:

@@ -12,6 +12,7 @@ from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.private import Private
 from pypidaemon.model import Deed, NormalizedName
+from pypidaemon.refusals import MOST
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
 from tests.gear import inline, now
@@ -254,6 +255,21 @@ def test_S58_an_order_is_small(house: House) -> None:
     assert reply.status == 413
     assert look(house, "/+api/releases/delete").status == 405
     assert look(house, "/+api/releases/fly").status == 404
+
+
+def test_S78_the_same_refusal_of_an_order_is_noted_once_a_minute(house: House) -> None:
+    """And no account's are noted without end, or whoever has a token could fill the disk."""
+    eve = house.tokens["eve"]
+    for _ in range(3):
+        assert order(house, "delete", eve, project="alpha")[0] == 403
+    assert order(house, "undelete", eve, project="alpha")[0] == 403
+    assert [len(deeds(house, verb)) for verb in ("delete", "undelete")] == [1, 1]
+    house.clock.advance(61)
+    for count in range(MOST + 10):  # each about another project
+        assert order(house, "delete", eve, project=f"alpha-{count}")[0] == 403
+    assert len(deeds(house, "delete")) == 1 + MOST
+    assert order(house, "delete", house.tokens["bob"], project="alpha")[0] == 403
+    assert deeds(house, "delete")[-1].account == "bob"
 
 
 def test_S78_administrators_read_the_audit_log(house: House) -> None:

@@ -15,9 +15,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError
 from pypidaemon.model import NormalizedName
+from pypidaemon.refusals import LONGEST, MOST
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from pypidaemon.web import failures
-from pypidaemon.web.refusals import LONGEST, MOST
 from pypidaemon.web.reply import Reply
 from tests.gear import later, now
 from tests.house import House, header
@@ -434,3 +434,16 @@ def test_S73_who_is_gone_before_the_body_ends_uploads_nothing(house: House, end:
     assert now(receiver.finish()).status == 401
     assert status(house, "/index/private/simple/gamma/") == 404
     assert now(house.records.files.owner("private", NormalizedName("gamma"))) is None
+
+
+def test_a_full_disk_does_not_hide_why_an_upload_was_refused(house: House) -> None:
+    """The row of the audit log is then missing, and the daemon's own log says so."""
+
+    async def full(self: Any, deed: Any) -> None:
+        raise StorageFull("there is no room")
+
+    filename, data, fields = wheel("gamma")
+    with mock.patch.object(type(house.records.accounts), "note", full):
+        reply = post(house, form(filename, data, **{**fields, "sha256_digest": "0" * 64}), token=house.tokens["ann"])
+    assert reply.status == 400
+    assert b"sha256" in reply.body
