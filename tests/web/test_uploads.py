@@ -13,7 +13,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from pypidaemon.accounts.people import OPERATOR
-from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError
+from pypidaemon.errors import InvalidUpload, NotAllowed, PypidaemonError, StorageFull
 from pypidaemon.model import NormalizedName
 from pypidaemon.refusals import LONGEST, MOST
 from pypidaemon.testing.archives import make_sdist, make_wheel
