@@ -35,21 +35,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pypidaemon.testing.archives import core_metadata
 from tests.clients.posting import BOUNDARY, Parcel
+from tests.clients.store import SECTIONS
 from tests.clients.uploaders import Release
 
 MEMBER = 64 << 20
 GROWTH, GAP, AHEAD = 64.0, 0.050, 5.0
 """The bars: MiB, seconds, and how many times devpi's rate."""
 
-_INDEXES = """
-[index:root]
-use = first-match
-indexes = private proxy
-[index:private]
-use = private
-[index:proxy]
-use = proxy
-upstream = pypi
+_INDEXES = f"""{SECTIONS}
 [upstream:pypi]
 use = http
 url = http://127.0.0.1:9/simple/

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pypidaemon import __version__
 from pypidaemon.assembly import plan
 from pypidaemon.commands import control, main
 from pypidaemon.errors import PypidaemonError
+from tests.pretended import ControlSocket
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,36 +33,18 @@ def config(tmp_path: Path) -> str:
     return str(file)
 
 
-class PretendedDaemon:
-    """Listens on a control socket, notes what is asked, and gives one prepared answer to each."""
+class PretendedDaemon(ControlSocket):
+    """Notes what is asked, and gives one prepared answer to each."""
 
     def __init__(self, path: Path, answer: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
         self.asked: list[str] = []
         self._answer = answer
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__(path)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                head = connection.recv(65536)
-                if not head:
-                    return
-                self.asked.append(head.decode().splitlines()[0])
-                connection.sendall(self._answer)
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
+    def attend(self, connection: socket.socket) -> None:
+        if head := connection.recv(65536).decode():
+            self.asked.append(head.splitlines()[0])
+            connection.sendall(self._answer)
 
 
 def answer(body: bytes, status: bytes = b"200 OK") -> bytes:

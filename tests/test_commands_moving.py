@@ -18,6 +18,7 @@ from pypidaemon.commands import main
 from pypidaemon.model import NormalizedName
 from pypidaemon.simple.reading import read_page
 from pypidaemon.testing.archives import core_metadata, make_sdist, make_wheel
+from tests.needs import missing
 
 WHEEL, WHEEL_BYTES = make_wheel("alpha", "1.0")
 ALPHA = NormalizedName("alpha")
@@ -162,6 +163,6 @@ def test_pip_installs_from_it(folder: Path, tmp_path: Path) -> None:
     url = (folder / "simple").as_uri()
     done = subprocess.run([*command, "-i", url, "-d", str(tmp_path / "got"), "alpha"], capture_output=True, text=True, check=False)
     if "No module named pip" in done.stderr:
-        pytest.skip("this environment has no pip")
+        missing("this environment has no pip")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "got" / WHEEL).read_bytes() == WHEEL_BYTES

@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from pypidaemon.commands import main
+from tests.pretended import ControlSocket
 
 INI = "[daemon]\ndata = var\nrecords = r\n[records:r]\nuse = sqlite\npath = var/records.sqlite\n[blobs:blobs]\nuse = directory\npath = var/blobs\n"
 
@@ -84,40 +84,25 @@ class Terminal(io.StringIO):
         return True
 
 
-class PretendedDaemon:
-    """Listens on a control socket, notes requests, and gives the next prepared answer to each."""
+class PretendedDaemon(ControlSocket):
+    """Notes requests, and gives the next prepared answer to each."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir()
         self.asked: list[tuple[str, Any]] = []
         self.answers: list[tuple[int, dict[str, Any] | str]] = []
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__(path)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                line = stream.readline().decode().rpartition(" ")[0]
-                length = 0
-                while (header := stream.readline().strip()) and header:
-                    if header.lower().startswith(b"content-length:"):
-                        length = int(header.split(b":")[1])
-                self.asked.append((line, json.loads(stream.read(length))))
-                status, answer = self.answers.pop(0)
-                body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-                connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
+    def attend(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as stream:
+            line = stream.readline().decode().rpartition(" ")[0]
+            length = 0
+            while (header := stream.readline().strip()) and header:
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+            self.asked.append((line, json.loads(stream.read(length))))
+            status, answer = self.answers.pop(0)
+            body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+            connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_R165_R172_an_upload_that_broke_off_is_simply_done_again(name: str, wher
     assert shop.hashes(release.name) == uploaded
 
 
-@pytest.mark.parametrize("version", OLD_PYTHONS)
+@pytest.mark.parametrize("version", uploaders.tried())
 def test_P1_P2_distutils_of_old_pythons(version: str, shop: Store, tmp_path: Path) -> None:
     """`setup.py sdist upload` uploads what can be installed; `register`, `verify` and `list_classifiers` are answered with a line."""
     python = uploaders.old_python(version)

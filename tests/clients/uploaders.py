@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
-import pytest
 
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from tests.clients.installers import Outcome, run, uv_command, uv_environment
 from tests.clients.tools import installed
+from tests.needs import missing
 
 KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
 """Keeps a tool from waiting for the keyring of a desktop that is not there."""
@@ -182,15 +182,21 @@ OLD_PYTHONS = ("2.7", "3.6", "3.11")
 
 def old_python(version: str) -> str:
     """
-    A Python of that version with its own distutils; the test is skipped where this machine has none.
+    A Python of that version with its own distutils.
 
-    That is no failure under CI=true either: old Pythons come with no package that CI could install, and the machine decides.
+    Where this machine has none the test fails in CI and is skipped elsewhere; `tried` leaves out those that no package brings.
     """
+    return _with_distutils(version) or missing(f"this machine has no python{version} with distutils")
+
+
+def tried() -> list[str]:
+    """The last Python with a distutils, and of the older ones those that are here; of all there are recorded requests besides."""
+    return [version for version in OLD_PYTHONS if version == OLD_PYTHONS[-1] or _with_distutils(version)]
+
+
+def _with_distutils(version: str) -> str | None:
     places = [shutil.which(f"python{version}", path="/usr/local/bin:/usr/bin:/bin"), *_pyenv(version)]
-    for place in places:
-        if place is not None and _has_upload(place):
-            return place
-    pytest.skip(f"this machine has no python{version} with distutils")
+    return next((place for place in places if place is not None and _has_upload(place)), None)
 
 
 def _pyenv(version: str) -> list[str]:
