@@ -10,8 +10,8 @@ CONFIG ?= etc/config.ini
 PARALLEL ?= 2
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
-PURE := pypidaemon/errors.py,pypidaemon/model.py,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
-        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/policies.py,pypidaemon/archives/*,pypidaemon/stored.py,$\
+PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
+        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/globs.py,pypidaemon/moments.py,pypidaemon/rulings.py,pypidaemon/judging.py,pypidaemon/policies/*,pypidaemon/archives/*,pypidaemon/stored.py,$\
         pypidaemon/shelf.py,pypidaemon/readings.py,pypidaemon/listings.py,pypidaemon/passage.py,pypidaemon/rights.py,$\
         pypidaemon/forms.py,pypidaemon/formlines.py,pypidaemon/uploads.py,pypidaemon/simple/*
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from pypidaemon import commands, components, policies, schema, settings
+from pypidaemon import commands, components, globs, schema, settings
 from pypidaemon.configuration import KINDS
 from pypidaemon.settings import Reference, Setting
 from pypidaemon.tap import Options
@@ -58,7 +58,7 @@ VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
         "Host names without ports, or patterns of them, separated by white space: ``packages.example *.internal``. ``*`` is every name.",
     ),
     schema.patterns: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
-    policies.globs: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
+    globs.globs: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
     routes.proxy_choice: (
         "proxy",
         "``env`` (what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say), ``none``, the URL of an HTTP proxy, or a secret that holds such a URL.",

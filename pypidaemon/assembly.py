@@ -46,20 +46,22 @@ class Made:
     :param objects: what others refer to, by the names of the parts; an upstream stands here with its guard around it.
     :param alive: by name too: those that provide `IService`.
     :param given: what components got by `settings.given`, save their labels.
+    :param bare: the leaves among the indexes by the names of their parts, without the barrier that others reach them through.
     """
 
     plan: Plan
     objects: Mapping[str, Any]
     alive: Mapping[str, Any]
     given: Mapping[str, Any]
+    bare: Mapping[str, Any]
 
     def exposed(self) -> dict[str, IIndex]:
         """The indexes that the door shows, by label."""
         return {part.section.label: self.objects[part.name] for part in self.plan.parts.values() if part.exposed}
 
     def indexes(self) -> dict[str, IIndex]:
-        """All indexes, by label, exposed or not."""
-        return {name.partition(":")[2]: made for name, made in self.objects.items() if name.startswith("index:")}
+        """All indexes, by label, exposed or not; leaves without their barriers."""
+        return {name.partition(":")[2]: made for name, made in {**self.objects, **self.bare}.items() if name.startswith("index:")}
 
     def upstreams(self) -> dict[str, IUpstream]:
         """All upstreams, by label."""
@@ -68,8 +70,9 @@ class Made:
     def hosted(self) -> dict[str, IHostedIndex]:
         """The indexes that can be written to, by label: those that are shown, and the one that uploads go to, shown or not."""
         target = self.plan.daemon.uploads
-        found = self.exposed() if target is None else {**self.exposed(), target: self.objects[f"index:{target}"]}
-        return {label: index for label, index in found.items() if IHostedIndex.providedBy(index)}
+        every = self.indexes()
+        shown = {*self.exposed(), *([target] if target is not None else [])}
+        return {label: index for label, index in every.items() if label in shown and IHostedIndex.providedBy(index)}
 
     def records(self) -> IRecords:
         """The daemon's records."""
@@ -89,12 +92,17 @@ def make(plan: Plan, reactor: Any) -> Made:
     """
     from pypidaemon.announcements import Announcements
     from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.indexes.policed import Barred
     from pypidaemon.inspection.processes import ProcessInspector
+    from pypidaemon.policies.blocked import Blocked
+    from pypidaemon.rulings import Rulings
     from pypidaemon.spool import Spool
     from pypidaemon.threads import Threads
     from pypidaemon.upstreams.guard import Guarded
 
     disk = Threads(reactor, "disk", DISK_THREADS)
+    rulings = Rulings()
+    blocked = Blocked("blocked", rulings)
     given: dict[str, Any] = {
         "reactor": reactor,
         "clock": reactor,
@@ -106,21 +114,29 @@ def make(plan: Plan, reactor: Any) -> Made:
         "inspector": ProcessInspector(reactor),
         "reserved": plan.daemon.reserved,
         "announcements": Announcements(),
+        "rulings": rulings,
+        "informants": {},
     }
     objects: dict[str, Any] = {}
     alive: dict[str, Any] = {}
-    # The spool hands out what the default store keeps, so that store comes first.
-    for name in (plan.blobs, *plan.parts):
+    bare: dict[str, Any] = {}
+    # The spool hands out what the default store keeps, and what stands before leaves numbers their pages, so these come first.
+    for name in (plan.blobs, plan.records, *plan.parts):
         part = plan.parts[name]
         if not part.needed or name in objects:
             continue
         made = _made(plan, part, objects, given)
         if IService.providedBy(made):
             alive[name] = made
-        objects[name] = Guarded(made, plan.daemon.reserved) if part.section.kind == "upstream" else made
+        objects[name] = made
+        if part.section.kind == "upstream":
+            objects[name] = Guarded(made, plan.daemon.reserved)
+        elif part.section.kind == "index" and not any(other.startswith("index:") for other in part.leads_to()):
+            bare[name] = made
+            objects[name] = Barred(part.section.label, objects[plan.records], reactor, given["cpu"], made, (blocked,))
         if name == plan.blobs:
             given["spool"] = Spool(made, reactor)
-    return Made(plan, objects, alive, given)
+    return Made(plan, objects, alive, given, bare)
 
 
 def build(plan: Plan, reactor: Any) -> OrderedService:

@@ -8,9 +8,9 @@ import attrs
 from twisted.logger import Logger
 
 from pypidaemon.errors import Conflict, NoSuchProject
+from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IHostedIndex, IIndex, IKnowing, ILocal, IUpstream
 from pypidaemon.model import NormalizedName, Validators
-from pypidaemon.policies import matches_any
 
 log = Logger()
 

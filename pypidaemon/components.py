@@ -52,7 +52,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "pypi": "pypidaemon.upstreams.pypi:PypiUpstream",
         },
         "policy": {
-            "names": "pypidaemon.policies:Names",
+            "names": "pypidaemon.policies.names:Names",
+            "blocked": "pypidaemon.policies.blocked:Blocked",
         },
         "blobs": {
             "directory": "pypidaemon.blobs.directory:DirectoryBlobs",

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from pypidaemon.errors import NoSuchProject
-from pypidaemon.interfaces import IIndex, ILocal, IPolicy
+from pypidaemon.interfaces import IBarrier, IIndex, ILocal, IPolicy
 from pypidaemon.model import NormalizedName, ProjectPage
 from pypidaemon.settings import KEY, Reference
 
@@ -38,6 +38,11 @@ class Leaf:
     def local(self) -> bool:
         """Whether its truth is here."""
         return bool(ILocal.providedBy(self.index))
+
+
+def bare(index: IIndex) -> IIndex:
+    """The index itself, where nothing but orders stands before it."""
+    return IBarrier(index).index if IBarrier.providedBy(index) else index
 
 
 def leaves(index: IIndex) -> Iterator[Leaf]:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 import attrs
 from zope.interface import implementer
 
+from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IAccount
 from pypidaemon.model import ACTIONS, Grant, NormalizedName
-from pypidaemon.policies import matches_any
 
 ANONYMOUS = "anonymous"
 """Who shows no credentials; as the subject of a grant, everybody."""

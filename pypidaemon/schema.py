@@ -38,7 +38,21 @@ from pypidaemon.settings import (
     words,
 )
 
-GIVEN = ("announcements", "clock", "cpu", "data", "disk", "inspector", "label", "lists", "reactor", "reserved", "spool")
+GIVEN = (
+    "announcements",
+    "clock",
+    "cpu",
+    "data",
+    "disk",
+    "informants",
+    "inspector",
+    "label",
+    "lists",
+    "reactor",
+    "reserved",
+    "rulings",
+    "spool",
+)
 """
 What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
 disks, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the reactor, the reserved patterns, and the spool of the default blob store.
@@ -100,8 +114,8 @@ def hosts(raw: str) -> tuple[str, ...]:
 
 
 def patterns(raw: str) -> tuple[str, ...]:
-    """Patterns of project names, as `pypidaemon.policies.globs` reads them."""
-    from pypidaemon.policies import globs
+    """Patterns of project names, as `pypidaemon.globs.globs` reads them."""
+    from pypidaemon.globs import globs
 
     return globs(raw)
 

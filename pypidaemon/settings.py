@@ -71,9 +71,14 @@ def references(interface: InterfaceClass, default: tuple[str, ...] | None = None
     return attrs.field(metadata={KEY: Reference(interface, default, many=True, help=help)})
 
 
-def given(name: str) -> Any:
-    """A field that the daemon fills: see `pypidaemon.assembly` for the names it knows."""
-    return attrs.field(metadata={KEY: Given(name)})
+def given(name: str, factory: Callable[[], Any] | None = None) -> Any:
+    """
+    A field that the daemon fills: see `pypidaemon.assembly` for the names it knows.
+
+    :param factory: makes what stands there where nobody fills it, in a test for instance.
+    """
+    default = attrs.NOTHING if factory is None else attrs.Factory(factory)
+    return attrs.field(default=default, repr=False, metadata={KEY: Given(name)})
 
 
 def text(raw: str) -> str:

@@ -338,7 +338,7 @@ def test_make_gives_each_what_it_asks_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert (diary.label, diary.data, diary.reserved) == ("d", tmp_path / "var", ("acme-*",))
     assert diary.reactor is reactor
     assert diary.clock is reactor
-    assert diary.spool is made.objects["index:pypi"].spool
+    assert diary.spool is made.bare["index:pypi"].spool
     assert diary.spool.blobs is made.objects["blobs:blobs"]
     assert (diary.disk.name, diary.disk.size, diary.cpu.name, diary.cpu.size) == ("disk", 8, "cpu", 2)
     assert diary.words == ("x", "y")
@@ -357,7 +357,7 @@ def test_law_3_every_upstream_is_wrapped_in_the_guard(tmp_path: Path) -> None:
         Reactor(),
     )
     assert isinstance(made.objects["upstream:u"], Guarded)
-    assert made.objects["index:a"].upstream is made.objects["upstream:u"]
+    assert made.bare["index:a"].upstream is made.objects["upstream:u"]
     assert made.objects["upstream:u"].reserved == ("acme-*",)
 
 
@@ -415,6 +415,6 @@ def test_the_lists_of_upstreams_have_a_store_of_their_own(tmp_path: Path) -> Non
     """Not that of the files, and not that of rendered lists, which is emptied at each start while the records remember these."""
     made = make(planned(tmp_path, "[daemon]\n" + SILENT), Reactor())
     lists = made.given["lists"]
-    assert made.objects["index:pypi"].lists is lists
+    assert made.bare["index:pypi"].lists is lists
     assert lists.path == tmp_path / "var" / "names"
-    assert lists is not made.objects["index:pypi"].blobs
+    assert lists is not made.bare["index:pypi"].blobs

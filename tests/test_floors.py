@@ -14,7 +14,7 @@ PACKAGE = ROOT / "pypidaemon"
 
 # From the ground up. On one floor a module may import those that stand before it. A name ending in "." is a package with its modules.
 FLOORS: list[tuple[str, list[str]]] = [
-    ("words", ["errors", "model", "settings", "interfaces."]),
+    ("words", ["errors", "model.", "settings", "interfaces."]),
     (
         "mind",
         [
@@ -23,7 +23,10 @@ FLOORS: list[tuple[str, list[str]]] = [
             "freshness",
             "validators",
             "ranges",
-            "policies",
+            "globs",
+            "moments",
+            "rulings",
+            "policies.",
             "rights",
             "archives.",
             "formlines",
@@ -34,6 +37,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "readings",
             "passage",
             "simple.",
+            "judging",
             "stored",
             "listings",
             "leaves",

@@ -10,7 +10,8 @@ from zope.interface.verify import verifyObject
 from pypidaemon.filenames import filename, project_name
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import File
-from pypidaemon.policies import Names, globs, matches_any
+from pypidaemon.globs import globs, matches_any
+from pypidaemon.policies.names import Names
 
 FILE = File(filename("foo_bar-1.0.tar.gz"))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pypidaemon.accounts.passwords import LONGEST, SHORTEST
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.globs import globs
 from pypidaemon.model import ACTIONS, Grant
-from pypidaemon.policies import globs
 from pypidaemon.rights import ANONYMOUS, AUTHENTICATED, EVERY, GROUP, account_name
 
 

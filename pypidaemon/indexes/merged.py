@@ -8,10 +8,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.globs import globs, matches_any
 from pypidaemon.interfaces import IContent, IIndex, IRecords
 from pypidaemon.listings import combined
 from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
-from pypidaemon.policies import globs, matches_any
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references, setting
 from pypidaemon.simple.reading import covering, in_order
@@ -130,7 +130,7 @@ class Merged(Service):
                 if file is not None:
                     # Where that page is merged itself, only its index knows whose entry it is.
                     source = (await index.find(name, filename)).source if page.also else page.source
-                    return index, Listed(name, file, source, found.until)
+                    return index, Listed(name, file, source, found.until, _sooner([each.turns for _, each in found.pages]))
             raise NoSuchFile(filename)
         ends: list[float | None] = []
         for index in self.indexes:
@@ -157,7 +157,8 @@ def _together(pages: list[ProjectPage]) -> ProjectPage:
     versions = covering(first.name, (version for page in pages for version in page.versions), ordered)
     labels = dict.fromkeys(label for page in pages for label in page.sources)
     also = tuple(label for label in labels if label != first.source)
-    return revise(attrs.evolve(first, files=ordered, versions=versions, stale=any(page.stale for page in pages), also=also))
+    stale, turns = any(page.stale for page in pages), _sooner([page.turns for page in pages])
+    return revise(attrs.evolve(first, files=ordered, versions=versions, stale=stale, also=also, turns=turns))
 
 
 def _sooner(ends: list[float | None]) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from zope.interface import Attribute, Interface
 
+from pypidaemon.interfaces.registers import IDocumentCache, IFetchRecords, IPublisherRecords, IRulingRecords, IWithdrawnEntries
 from pypidaemon.model import (
     Change,
     Deed,
@@ -45,6 +46,9 @@ class IPageCache(Interface):
 
     async def expire(label: str, name: NormalizedName | None) -> int:
         """Let what was kept of that project, or of all and of the list, be fresh no longer; answer how many that were."""
+
+    async def remembered(label: str) -> list[NormalizedName]:
+        """The projects with a page remembered, absences left out, in the order of the names."""
 
     async def recall_names(label: str) -> RememberedNames | None:
         """What was last kept of the project list."""
@@ -223,6 +227,11 @@ class IRecords(Interface):
     ledger: ILedger = Attribute("An ILedger.")
     files: IFileRecords = Attribute("An IFileRecords.")
     accounts: IAccountRecords = Attribute("An IAccountRecords.")
+    rulings: IRulingRecords = Attribute("An IRulingRecords.")
+    fetches: IFetchRecords = Attribute("An IFetchRecords.")
+    withdrawn: IWithdrawnEntries = Attribute("An IWithdrawnEntries.")
+    publishers: IPublisherRecords = Attribute("An IPublisherRecords.")
+    documents: IDocumentCache = Attribute("An IDocumentCache.")
 
     async def identity() -> str:
         """A random name of this instance, made once and kept: what `Via` says (RFC 9110 §7.6.3)."""

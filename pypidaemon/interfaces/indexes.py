@@ -90,6 +90,17 @@ class IIndex(Interface):
         """Let what was remembered of a project, or of all, be fresh no longer; answer how many that were."""
 
 
+class ISeenThrough(IIndex):
+    """Another index with something left out. It has serials of its own for projects of which something is or was left out, and for no others."""
+
+    index: IIndex = Attribute("That index.")
+    numbers: str = Attribute("The label of its own serials in the ledger.")
+
+
+class IBarrier(ISeenThrough):
+    """An index seen through what was ordered while the daemon runs, and through nothing else: it stands before every leaf."""
+
+
 class ILocal(Interface):
     """A capability of indexes whose truth is here, so that no name and no file of theirs is known from anybody else. It has no members."""
 

@@ -1,25 +1,10 @@
-"""Rules on what is shown, and who is asking."""
+"""Who is asking."""
 
 from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
-from pypidaemon.model import File, NormalizedName
-
-
-class IPolicy(Interface):
-    """A rule on what an index shows. Pure and quick: it sees facts and never bytes."""
-
-    label: str = Attribute("The label of its section.")
-
-    def refusal(name: NormalizedName, file: File | None, now: float) -> str | None:
-        """
-        Why this file must not be shown, for a person; None lets it pass.
-
-        With `file` None the question is whether the project as a whole is refused, whatever its files.
-
-        :param now: seconds since the epoch.
-        """
+from pypidaemon.model import NormalizedName
 
 
 class IAccount(Interface):

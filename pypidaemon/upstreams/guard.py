@@ -8,9 +8,9 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
+from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IBody, IHealth, IMeasured, IUpstream
 from pypidaemon.model import Change, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
-from pypidaemon.policies import matches_any
 
 
 @implementer(IUpstream, IMeasured)
@@ -22,7 +22,7 @@ class Guarded:
     Bytes pass, since their URLs come from pages that have passed. So does the project list, which has to be asked for as a whole;
     whoever reads it leaves out what `hides` says.
 
-    :param reserved: globs on normalised names, as `pypidaemon.policies.globs` reads them.
+    :param reserved: globs on normalised names, as `pypidaemon.globs.globs` reads them.
     """
 
     upstream: IUpstream

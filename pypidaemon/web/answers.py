@@ -48,7 +48,7 @@ class AnswerKey:
 class State:
     """
     What an answer was made from. `sources` are the labels of all indexes that something in it is from, and only who may read each of them sees it;
-    `fresh_until` None means until something is announced.
+    `fresh_until` None means until something is announced; `turns` is when a rule that goes by the clock changes it, whatever else holds.
     """
 
     revision: str
@@ -56,6 +56,12 @@ class State:
     sources: tuple[str, ...]
     fresh_until: float | None
     stale: bool = False
+    turns: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Whether it may be given at that moment without asking the index."""
+        ends = (self.fresh_until, self.turns)
+        return not self.stale and all(end is None or now < end for end in ends)
 
     def same(self, other: State) -> bool:
         """Whether the same document is made from both, for the same readers."""
@@ -145,12 +151,7 @@ class Answers:
     def fresh(self, key: AnswerKey, now: float) -> Answer | None:
         """The answer of that key if it may be given without asking the index."""
         answer = self._shelf.get(key)
-        if answer is None or answer.state.stale:
-            return None
-        until = answer.state.fresh_until
-        if until is not None and until <= now:
-            return None
-        return answer
+        return answer if answer is not None and answer.state.holds(now) else None
 
     async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
         """

@@ -19,7 +19,8 @@ def cache_control(state: State, now: float, private: bool) -> str:
     """
     if state.fresh_until is None or state.stale:
         return "private, no-cache" if private else "no-cache"
-    return f"{'private' if private else 'public'}, max-age={freshness.remaining(now, state.fresh_until)}"
+    until = state.fresh_until if state.turns is None else min(state.fresh_until, state.turns)
+    return f"{'private' if private else 'public'}, max-age={freshness.remaining(now, until)}"
 
 
 def index_headers(state: State, now: float, private: bool) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.clashes import Clashes
 from pypidaemon.flights import landing
 from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IRecords, IUpstream
+from pypidaemon.leaves import bare
 from pypidaemon.model import InThread
 from pypidaemon.releases import Releases
 from pypidaemon.web.answers import Answers
@@ -111,7 +112,7 @@ def build(
     announcements.listen(answers.forget)
     metrics = Metrics(upstreams, spool, answers)
     gate = Gate(doorkeeper, conceal)
-    every = {**everything, **indexes, **hosted}
+    every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
     clashes = Clashes(every, upstreams, reserved)
     ours = {label: index for label, index in every.items() if IHostedIndex.providedBy(index)}
     releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate, known)
@@ -132,7 +133,9 @@ def build(
         inquiries=inquiries,
         uploads=uploads,
     )
-    taker = Uploads(uploads, {**indexes, **hosted}, gate, clashes, records.accounts, clock, doorkeeper.founded, known)
+    taker = Uploads(
+        uploads, {label: every[label] for label in {**indexes, **hosted}}, gate, clashes, records.accounts, clock, doorkeeper.founded, known
+    )
     history = History(records, cpu)
     calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
 

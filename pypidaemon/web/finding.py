@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import Refused
 from pypidaemon.interfaces import IAccount, IIndex, IKnowing, IRecords
+from pypidaemon.judging import Rules
 from pypidaemon.leaves import Leaf, leaves, local_page, locals_below
 from pypidaemon.model import InThread, NormalizedName, ProjectPage
 from pypidaemon.shelf import Shelf
@@ -157,13 +158,15 @@ class Finder:
         # It also says no of a reserved name, whatever was remembered of it before (law 3).
         if not IKnowing.providedBy(leaf.index) or not await leaf.index.knows(name):
             return None
-        if any(policy.refusal(name, None, now) is not None for policy in leaf.policies):
+        rules = Rules(leaf.policies)
+        if rules.on_project(name, now) is not None:
             return None
         remembered = await self.records.pages.recall(leaf.index.label, name)
         if remembered is None or remembered.page is None or remembered.page.status.marker == "quarantined":
             return None
-        shown = [file for file in remembered.page.files if all(policy.refusal(name, file, now) is None for policy in leaf.policies)]
-        page = ProjectPage(name, tuple(shown), covering(name, (), shown))
+        # What upstream said is enough: what policies want to know besides is found out when the page itself is asked for.
+        judgement = await self.cpu(rules.judge, ProjectPage(name, remembered.page.files, status=remembered.page.status), now)
+        page = ProjectPage(name, judgement.shown, covering(name, (), judgement.shown))
         found = await self.cpu(newest, page)
         return Hit(name, found[0], "") if found is not None else None
 

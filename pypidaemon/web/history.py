@@ -9,8 +9,8 @@ import attrs
 
 from pypidaemon.errors import NoSuchProject, Refused
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords
-from pypidaemon.leaves import Leaf, leaves, locals_below
+from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords, ISeenThrough
+from pypidaemon.leaves import Leaf, bare, leaves, locals_below
 from pypidaemon.model import Change, InThread, NormalizedName, ProjectList
 from pypidaemon.records.rules import cut
 
@@ -33,10 +33,8 @@ class History:
 
     async def last(self, label: str, index: IIndex) -> int:
         """The highest serial that the history has; upstream's list may have higher ones, of projects that nobody has asked for here."""
-        if IHostedIndex.providedBy(index):
-            return (await index.project_names()).serial
         await self._number(label, index)
-        return await self.records.ledger.high(label)
+        return await self._high(label, index)
 
     async def since(self, account: IAccount, label: str, index: IIndex, serial: int) -> list[list[Any]]:
         """Rows of projects that the account may list, wherever below the index they are; `serial` may be any number."""
@@ -45,6 +43,14 @@ class History:
         ours = [(leaf.index.label, await leaf.index.project_names()) for leaf in locals_below(index)]
         others = [leaf.index.label for leaf in leaves(index) if not leaf.local]
         return await self.cpu(_rows, rows, ours, others, account.may)
+
+    async def _high(self, label: str, index: IIndex) -> int:
+        if ISeenThrough.providedBy(index):
+            own, behind = await self.records.ledger.high(index.numbers), await self._high(index.index.label, index.index)
+            return max(own, behind)
+        if IHostedIndex.providedBy(index):
+            return (await index.project_names()).serial
+        return await self.records.ledger.high(label)
 
     async def _number(self, label: str, index: IIndex) -> None:
         """
@@ -55,7 +61,7 @@ class History:
         for leaf in leaves(index):
             if not leaf.local:
                 break
-            if leaf.index is index:
+            if leaf.index is bare(index):
                 continue
             key = (label, leaf.index.label)
             if self.flights.flying(key):

@@ -90,7 +90,7 @@ class Links:
                     continue
                 if page is not None:
                     pages[name] = page
-                    until = min(until, page.fresh_until or until)
+                    until = min(until, page.fresh_until or until, page.turns or until)
         ordered = [pages[name] for name in sorted(pages)]
         seen = blake2b("\n".join(f"{page.name} {page.revision}" for page in ordered).encode(), digest_size=16)
         return _Gathered(tuple(file for page in ordered for file in page.files), seen.hexdigest(), until)

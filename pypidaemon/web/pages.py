@@ -23,7 +23,7 @@ from pypidaemon.web.reply import Reply, redirect
 
 def state_of(page: ProjectPage) -> State:
     """What an answer made of that page depends on."""
-    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale)
+    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale, page.turns)
 
 
 def preferred(ask: Ask) -> Representation:

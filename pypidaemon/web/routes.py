@@ -10,6 +10,7 @@ import attrs
 from pypidaemon import passage
 from pypidaemon.errors import Loop, NoSuchFile, Refused
 from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords
+from pypidaemon.leaves import bare
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.files import Files
@@ -119,7 +120,7 @@ class Routes:
         return await self._of_index(ask, account, self.default, ask.segments, "")
 
     async def _of_index(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], root: str) -> Reply:
-        if IHostedIndex.providedBy(self.indexes[index]):
+        if IHostedIndex.providedBy(bare(self.indexes[index])):
             # Clients that send credentials only once they are asked for them are asked by the first thing they want (P5).
             self.gate.check_index(account, ("read", "list"), index)
         match below:
@@ -144,7 +145,7 @@ class Routes:
     def _taking(self, index: str, root: str) -> str | None:
         """The index that an upload below this root goes to, if any does."""
         target = index if root else self.uploads
-        return target if IHostedIndex.providedBy(self.indexes.get(target or "")) else None
+        return target if target is not None and target in self.indexes and IHostedIndex.providedBy(bare(self.indexes[target])) else None
 
     async def _legacy(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], base: str) -> Reply:
         match below:

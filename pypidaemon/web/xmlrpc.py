@@ -11,7 +11,7 @@ import orjson
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, Refused
 from pypidaemon.filenames import project_name, version_of
 from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, ILocal
-from pypidaemon.leaves import local_page, locals_below
+from pypidaemon.leaves import bare, local_page, locals_below
 from pypidaemon.model import InThread, NormalizedName, ProjectPage
 from pypidaemon.simple.legacy import legacy_json
 from pypidaemon.simple.xml_rpc import BAD_PARAMETERS, NO_METHOD, RETIRED, Dangerous, Fault, moment, read_call, write_answer, write_fault
@@ -80,7 +80,7 @@ class XmlRpc:
     async def _collected(self, ask: Ask, label: str, below: str) -> Receiver:
         account = await self.gate.admit(ask)
         index = self.indexes[label]
-        if IHostedIndex.providedBy(index):
+        if IHostedIndex.providedBy(bare(index)):
             self.gate.check_index(account, ("read", "list"), label)
         call = _Call(account, label, index, self.root(ask) + below)
         return Collected(LARGEST, lambda body: self._answer(ask, call, body))

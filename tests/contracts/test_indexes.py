@@ -11,11 +11,13 @@ from pypidaemon.indexes.directory import Directory
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.merged import Merged
 from pypidaemon.indexes.pinned import Pinned
-from pypidaemon.indexes.policed import Policed
+from pypidaemon.indexes.policed import Barred, Policed
 from pypidaemon.indexes.private import Private
 from pypidaemon.interfaces import IIndex
-from pypidaemon.model import NormalizedName, Standing
-from pypidaemon.policies import Names
+from pypidaemon.model import NormalizedName, Ruling, RulingKind, Standing
+from pypidaemon.policies.blocked import Blocked
+from pypidaemon.policies.names import Names
+from pypidaemon.rulings import Rulings
 from pypidaemon.testing.archives import core_metadata, make_sdist
 from tests.contracts.hosted_index import SDIST, SDIST_BYTES, WHEEL, WHEEL_BYTES, PlainInspectors, Yard, publish, upload
 from tests.contracts.index import AnyIndexContract, Contents, IndexContract
@@ -40,6 +42,22 @@ class TestPoliced(IndexContract):
     @pytest.fixture
     def index(self, house: House) -> IIndex:
         return Policed("policed", house.proxy, (Names("names", deny=("bad-*",)),), house.records, house.clock, inline)
+
+
+class TestBarred(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        return Barred("pypi", house.records, house.clock, inline, house.proxy, (Blocked("blocked", Rulings()),))
+
+
+class TestBarredOfWhichSomethingIsBlocked(IndexContract):
+    """Other than what the contract asks for; the numbers of the altered project are its own."""
+
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        rulings = Rulings()
+        rulings.replace([Ruling(RulingKind.BLOCK, "other"), Ruling(RulingKind.BLOCK, "alpha==3.0")])
+        return Barred("pypi", house.records, house.clock, inline, house.proxy, (Blocked("blocked", rulings),))
 
 
 class TestPolicedFirstMatchOfPoliced(IndexContract):

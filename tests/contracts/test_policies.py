@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from tests.contracts.policy import PolicyContract
 
 

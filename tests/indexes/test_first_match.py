@@ -11,7 +11,7 @@ from pypidaemon.filenames import filename
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.model import Companion, NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from tests.fakes import FakeUpstream
 from tests.gear import inline, now
 from tests.house import House

@@ -12,7 +12,7 @@ from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused, UpstreamUnavai
 from pypidaemon.indexes.merged import Merged
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.model import Companion, Filename, NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from tests.fakes import FakeUpstream
 from tests.gear import inline, now
 from tests.house import House

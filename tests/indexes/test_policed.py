@@ -13,7 +13,7 @@ from pypidaemon.filenames import filename
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import Companion, File, NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from tests.gear import inline, now
 from tests.house import House
 

@@ -16,7 +16,7 @@ from pypidaemon.indexes.pinned import Pinned
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.indexes.private import Private
 from pypidaemon.model import NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from pypidaemon.testing.archives import make_sdist
 from tests.fakes import file, page
 from tests.gear import inline, now

@@ -16,7 +16,7 @@ from pypidaemon.indexes.policed import Policed
 from pypidaemon.interfaces import IIndex, ILocal
 from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from tests.gear import inline, now
 from tests.house import House, header
 from tests.web.posting import basic, look, order

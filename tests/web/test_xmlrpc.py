@@ -14,7 +14,7 @@ from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.model import NormalizedName
-from pypidaemon.policies import Names
+from pypidaemon.policies.names import Names
 from pypidaemon.simple.xml_rpc import Dangerous, Fault, moment, read_call, write_answer, write_fault
 from pypidaemon.web.reply import Reply
 from tests.gear import inline, later, now

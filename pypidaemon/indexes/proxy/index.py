@@ -12,12 +12,12 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights, landing
+from pypidaemon.globs import matches_any
 from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.sidecars import Sidecars
 from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IKnowing, IRecords, IUpstream
 from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
-from pypidaemon.policies import matches_any
 from pypidaemon.settings import given, reference
 from pypidaemon.spool import Spool, Want
 

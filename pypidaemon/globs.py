@@ -1,4 +1,4 @@
-"""Rules on what an index shows, and the patterns of project names that they and the reserved names are written in."""
+"""Patterns of project names, in which policies, grants and the reserved names are written."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-import attrs
-from zope.interface import implementer
-
-from pypidaemon.interfaces import IPolicy
-from pypidaemon.model import File, NormalizedName
-from pypidaemon.settings import given, setting, words
+from pypidaemon.model import NormalizedName
+from pypidaemon.settings import words
 
 _SPELLING = re.compile(r"\[[^\]\[]*\]|[-_.]+|[^-_.\[]+|\[")
 _GLOB = re.compile(r"(?:[a-z0-9*?-]|\[!?[a-z0-9-]+\])+")
@@ -49,30 +45,6 @@ def matches_any(name: NormalizedName, globs: tuple[str, ...]) -> str | None:
         if pattern.match(name):
             return glob
     return None
-
-
-@implementer(IPolicy)
-@attrs.frozen
-class Names:
-    """Shows only projects with certain names. A denied name is refused even if it is also allowed."""
-
-    label: str = given("label")
-    allow: tuple[str, ...] = setting(globs, default=(), help="Patterns of the names to show; without any, all are shown.")
-    deny: tuple[str, ...] = setting(globs, default=(), help="Patterns of the names to hide.")
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse bad patterns now, not at the first request."""
-        _compiled(self.allow)
-        _compiled(self.deny)
-
-    def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
-        """Why that project, and with it each of its files, is hidden; None shows it."""
-        denied = matches_any(name, self.deny)
-        if denied is not None:
-            return f"the name matches the denied pattern {denied}"
-        if self.allow and matches_any(name, self.allow) is None:
-            return "the name matches none of the allowed patterns"
-        return None
 
 
 def _normal(glob: str) -> str:

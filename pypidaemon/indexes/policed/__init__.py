@@ -1,0 +1,4 @@
+"""Indexes seen through rules: those of policies, and what was ordered while the daemon runs."""
+
+from pypidaemon.indexes.policed.barred import Barred as Barred
+from pypidaemon.indexes.policed.index import Policed as Policed

@@ -1,0 +1,85 @@
+"""An index seen through policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pypidaemon.indexes.policed.numbering import Numbering
+from pypidaemon.indexes.policed.view import View
+from pypidaemon.interfaces import IContent, IIndex, IInformant, IPolicy, IRecords, ISeenThrough
+from pypidaemon.judging import Rules
+from pypidaemon.listings import combined
+from pypidaemon.model import Change, Companion, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.settings import given, reference, references
+
+
+@implementer(ISeenThrough)
+@attrs.define
+class Policed:
+    """
+    A decorator: what a policy refuses is on no page and cannot be opened by any route (law 2).
+
+    A project refused as a whole is not even asked of the inner index. The order of the policies does not matter for what is shown; the
+    first one that refuses gives the reason.
+    """
+
+    label: str = given("label")
+    index: IIndex = reference(IIndex, help="the index seen through the policies")
+    policies: tuple[IPolicy, ...] = references(IPolicy, help="the rules; a file is shown if none of them refuses it")
+    records: IRecords = reference(IRecords, default="records", help="where the serials are kept")
+    clock: IReactorTime = given("clock")
+    cpu: InThread = given("cpu")
+    informants: Mapping[Knowledge, IInformant] = given("informants", factory=dict)
+    view: View = attrs.field(init=False, repr=False)
+    numbering: Numbering = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = View(self.index, Rules(self.policies), self.clock, self.cpu, self.informants)
+        self.numbering = Numbering(self.label, self.records)
+
+    @property
+    def numbers(self) -> str:
+        """As `ISeenThrough`."""
+        return self.label
+
+    async def project_names(self) -> ProjectList:
+        """As `IIndex`, without the projects that are refused as a whole."""
+        inner = await self.index.project_names()
+        now, rules = self.clock.seconds(), self.view.rules
+        numbers = await self.records.ledger.serials(self.label)
+        high = await self.records.ledger.high(self.label)
+
+        def shown(name: NormalizedName, serial: int) -> int | None:
+            return max(serial, numbers.get(name, 0)) if rules.on_project(name, now) is None else None
+
+        seen = blake2b(rules.revision.encode(), digest_size=8).hexdigest()
+        whole = attrs.evolve(inner, serial=max(inner.serial, high), revision=f"{inner.revision}-{high}-{seen}")
+        return combined((inner,), shown, whole)
+
+    async def project_page(self, name: NormalizedName) -> ProjectPage:
+        """As `IIndex`."""
+        seen = await self.view.see(name)
+        return attrs.evolve(seen.page, serial=await self.numbering.number(seen.page, seen.inner))
+
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
+        """As `IIndex`: a file that a policy refuses is refused with its reason, not absent."""
+        return await self.view.find(name, filename)
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: only what can be found here."""
+        return await self.view.open_file(name, filename, companion)
+
+    async def changes(self, since: int) -> list[Change]:
+        """As `IIndex`, without those of refused projects."""
+        now = self.clock.seconds()
+        rows = await self.numbering.changes(await self.index.changes(since), since)
+        return [row for row in rows if self.view.rules.on_project(row.name, now) is None]
+
+    async def refresh(self, name: NormalizedName | None) -> int:
+        """As `IIndex`."""
+        return await self.index.refresh(name)

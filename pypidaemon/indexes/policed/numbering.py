@@ -1,0 +1,46 @@
+"""The serials of an index of which something is hidden: those of the index behind, save where a page was ever another (R69, R71)."""
+
+from __future__ import annotations
+
+import attrs
+
+from pypidaemon.interfaces import IRecords
+from pypidaemon.model import Change, NormalizedName, ProjectPage
+from pypidaemon.serials import serial_of
+
+
+@attrs.define
+class Numbering:
+    """
+    Numbers of its own for projects of which something is or was hidden, and none for all others.
+
+    So a decorator before a large index costs one row for each project that it changes, and not one for each project.
+    """
+
+    label: str
+    records: IRecords
+    _own: set[NormalizedName] | None = attrs.field(default=None, init=False)
+
+    async def number(self, page: ProjectPage, inner: ProjectPage) -> int:
+        """The serial of that page, seen of the page `inner`."""
+        own = await self._numbered()
+        altered = page.revision != inner.revision
+        if not altered and page.name not in own:
+            return inner.serial
+        own.add(page.name)
+        # The page behind had its serial without anything hidden, so the page before must have a higher one (R71).
+        return await serial_of(self.records, self.label, page.name, page.revision, inner.serial + altered)
+
+    async def changes(self, behind: list[Change], since: int) -> list[Change]:
+        """The changes of the index behind, those of projects with numbers of their own by these numbers."""
+        own = await self._numbered()
+        if not own:
+            return behind
+        rows = await self.records.ledger.changes(self.label, since, 50_000)
+        return sorted([*(row for row in behind if row.name not in own), *rows], key=lambda row: (row.serial, row.name))
+
+    async def _numbered(self) -> set[NormalizedName]:
+        if self._own is None:
+            known = await self.records.ledger.serials(self.label)
+            self._own = set(known) if self._own is None else self._own
+        return self._own

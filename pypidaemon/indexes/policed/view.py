@@ -1,0 +1,138 @@
+"""An index as rules leave it: asked, judged, and remembered until index, rules or clock change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from pypidaemon.errors import NoSuchFile, Refused
+from pypidaemon.interfaces import IContent, IIndex, IInformant
+from pypidaemon.judging import Judgement, Refusal, Rules, left_by, sooner
+from pypidaemon.model import Companion, File, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectPage
+from pypidaemon.shelf import Shelf
+
+_MANY_FILES = 200
+_REMEMBERED = 100_000
+"""Files on the pages that are remembered as judged."""
+
+
+@attrs.frozen
+class Seen:
+    """
+    A page as it was judged: `inner` is the page itself, `page` what is left of it, with its serial, freshness and staleness still those of `inner`.
+    """
+
+    inner: ProjectPage
+    page: ProjectPage
+    judgement: Judgement
+    rules: str
+
+
+@attrs.define
+class View:
+    """
+    What is seen of an index through rules (law 2): a file that they hide is on no page and is opened by no question.
+
+    :param informants: who finds out what policies want to know besides what a page says.
+    """
+
+    index: IIndex
+    rules: Rules
+    clock: IReactorTime
+    cpu: InThread
+    informants: Mapping[Knowledge, IInformant]
+    _seen: Shelf[NormalizedName, Seen] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
+
+    async def see(self, name: NormalizedName) -> Seen:
+        """
+        The project's page as judged now.
+
+        :raises Refused: the whole project is hidden; the index was not asked.
+        :raises PypidaemonError: as `IIndex.project_page`.
+        """
+        self.check(name)
+        inner = await self.index.project_page(name)
+        now, rules = self.clock.seconds(), self.rules.revision
+        seen = self._seen.get(name)
+        if seen is None or seen.rules != rules or not _holds(seen, inner, now):
+            judgement = await self._judged(inner, now)
+            many = len(inner.files) > _MANY_FILES
+            page = await self.cpu(left_by, inner, judgement) if many else left_by(inner, judgement)
+            seen = Seen(inner, page, judgement, rules)
+            if not self.rules.informed:
+                # What is known besides the page may be more the next time, and who knows it remembers it.
+                self._seen.put(name, seen, len(inner.files) + 10)
+        turns = sooner(inner.turns, seen.judgement.turns)
+        page = attrs.evolve(seen.page, serial=inner.serial, fresh_until=inner.fresh_until, stale=inner.stale, turns=turns)
+        return Seen(inner, page, seen.judgement, rules)
+
+    async def find(self, name: NormalizedName, filename: Filename) -> Listed:
+        """
+        The entry of that file, judged by itself where that is enough.
+
+        :raises Refused: it is hidden, and why.
+        :raises PypidaemonError: as `IIndex.find`.
+        """
+        self.check(name)
+        listed = await self.index.find(name, filename)
+        if self.rules.by_page:
+            seen = await self.see(name)
+            refusal, turns = seen.judgement.hidden.get(filename), seen.page.turns
+            if refusal is None and seen.page.file(filename) is None:
+                raise NoSuchFile(filename)
+        else:
+            now = self.clock.seconds()
+            file = (await self.known(name, (listed.file,), now)).get(filename, listed.file)
+            refusal = self.rules.on_file(name, file, now)
+            turns = sooner(listed.turns, self.rules.turns(name, file, now))
+        if refusal is not None:
+            raise refused(refusal)
+        return attrs.evolve(listed, turns=turns)
+
+    async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
+        """As `IIndex`: only what can be found here."""
+        await self.find(name, filename)
+        return await self.index.open_file(name, filename, companion)
+
+    def check(self, name: NormalizedName) -> None:
+        """
+        :raises Refused: the whole project is hidden.
+        """
+        refusal = self.rules.on_project(name, self.clock.seconds())
+        if refusal is not None:
+            raise refused(refusal)
+
+    async def _judged(self, inner: ProjectPage, now: float) -> Judgement:
+        known = await self.known(inner.name, inner.files, now)
+        if len(inner.files) > _MANY_FILES:
+            return await self.cpu(self.rules.judge, inner, now, known)
+        return self.rules.judge(inner, now, known)
+
+    async def known(self, name: NormalizedName, files: Sequence[File], now: float) -> dict[Filename, File]:
+        """Those of the files of which the rules want to know more than a page says, with that, as far as it can be found out."""
+        if not self.rules.informed:
+            return {}
+        wanted: dict[Knowledge, list[File]] = {}
+        for file in files:
+            for knowledge in self.rules.wants(name, file, now):
+                wanted.setdefault(knowledge, []).append(file)
+        known: dict[Filename, File] = {}
+        for knowledge, concerned in wanted.items():
+            informant = self.informants.get(knowledge)
+            if informant is not None:
+                current = [known.get(file.filename, file) for file in concerned]
+                known.update(await informant.inform(self.index, name, current))
+        return known
+
+
+def refused(refusal: Refusal) -> Refused:
+    """The error that a refusal is."""
+    return Refused(refusal.rule, refusal.reason)
+
+
+def _holds(seen: Seen, inner: ProjectPage, now: float) -> bool:
+    """Whether that page judged now would come out as it did."""
+    turns = seen.judgement.turns
+    return seen.inner.revision == inner.revision and seen.inner.source == inner.source and (turns is None or now < turns)

@@ -1,0 +1,68 @@
+"""Rules on what an index shows, and what some of them can or need besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zope.interface import Attribute, Interface
+
+from pypidaemon.interfaces.indexes import IIndex
+from pypidaemon.model import File, Filename, Knowledge, NormalizedName, ProjectPage
+
+
+class IPolicy(Interface):
+    """A rule on what an index shows. Pure and quick: it sees facts and never bytes."""
+
+    label: str = Attribute("The label of its section.")
+
+    def refusal(name: NormalizedName, file: File | None, now: float) -> str | None:
+        """
+        Why this file must not be shown, for a person; None lets it pass.
+
+        With `file` None the question is whether the project as a whole is refused, whatever its files.
+
+        :param now: seconds since the epoch.
+        """
+
+
+class ITimedPolicy(IPolicy):
+    """A policy whose answer on a file changes as time goes by."""
+
+    def turns(name: NormalizedName, file: File, now: float) -> float | None:
+        """When its answer on that file changes next, seconds since the epoch and after `now`; None where time alone changes nothing."""
+
+
+class IPagePolicy(IPolicy):
+    """
+    A policy that judges a file by what else is on its page, or by the project's status.
+
+    It comes after all policies that judge files one by one, and is shown what they leave; what several such policies refuse is put together. So
+    the order in which policies are named means nothing.
+    """
+
+    def refusals(page: ProjectPage, now: float) -> Mapping[Filename, str]:
+        """The files of that page that must not be shown, each with its reason."""
+
+
+class IInformedPolicy(IPolicy):
+    """A policy that goes by more than a page says. It judges the file as it stands where that could not be found out."""
+
+    def wants(name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
+        """What it needs to know of that file, which is then in the `File` that it judges."""
+
+
+class IChangingPolicy(IPolicy):
+    """A policy whose rules change while the daemon runs. Whoever changes them announces it."""
+
+    revision: str = Attribute("Changes whenever its rules do.")
+
+
+class IInformant(Interface):
+    """Finds out one kind of `Knowledge`. Never raises on what a file, an upstream or a document turns out to be."""
+
+    async def inform(index: IIndex, name: NormalizedName, files: Sequence[File]) -> Mapping[Filename, File]:
+        """
+        Those of the files of which something could be found out, each with what was found in it.
+
+        :param index: where they are from, which gives their companions.
+        """

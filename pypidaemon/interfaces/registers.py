@@ -1,0 +1,77 @@
+"""Records of what people ordered, of what clients took, and of what upstreams took back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zope.interface import Interface
+
+from pypidaemon.model import Digest, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+
+
+class IRulingRecords(Interface):
+    """The orders in force about packages (`Ruling`). Every change is durable when it comes back."""
+
+    async def rulings() -> list[Ruling]:
+        """All of them, in the order of kind and target."""
+
+    async def rule(ruling: Ruling) -> None:
+        """Keep this ruling, instead of one of the same kind and target."""
+
+    async def repeal(kind: RulingKind, target: str) -> bool:
+        """Take it back; answer whether there was one."""
+
+
+class IFetchRecords(Interface):
+    """Which files clients took. A row that a crash loses costs a line of history and nothing else, so these need not be durable at once."""
+
+    async def note(fetch: Fetch) -> None:
+        """Remember it; it may lie in memory for a while, and be dropped where there is no room."""
+
+    async def of_project(name: NormalizedName, version: str | None, since: float, limit: int) -> list[Fetch]:
+        """The fetches of that project, or release, at or after that time, oldest first, at most `limit` and of those the newest."""
+
+    async def of_digest(digest: Digest, since: float, limit: int) -> list[Fetch]:
+        """The same of those bytes, whatever they were called."""
+
+    async def forget_before(time: float) -> int:
+        """Forget all that is older; answer how many that were."""
+
+
+class IWithdrawnEntries(Interface):
+    """Entries that an upstream lists no longer, kept for indexes that go on offering them. Not a cache: nobody else has them any more."""
+
+    async def withdrawn(label: str, name: NormalizedName) -> Mapping[Filename, Withdrawn]:
+        """Those of that project."""
+
+    async def withdraw(label: str, name: NormalizedName, files: tuple[File, ...], since: float) -> None:
+        """Keep these entries; one that is kept already keeps its time."""
+
+    async def restore(label: str, name: NormalizedName, filenames: tuple[Filename, ...]) -> None:
+        """Forget these, since upstream lists them again."""
+
+    async def projects(label: str) -> Mapping[NormalizedName, int]:
+        """Every project with entries here, and how many."""
+
+
+class IPublisherRecords(Interface):
+    """Who was seen to attest the files of a project (PEP 740), so that a change is noticed."""
+
+    async def publishers(label: str, name: NormalizedName) -> Mapping[str, float]:
+        """Everybody seen, with when first, seconds since the epoch."""
+
+    async def met(label: str, name: NormalizedName, publisher: str, time: float) -> bool:
+        """Remember a publisher; answer whether it is new."""
+
+
+class IDocumentCache(Interface):
+    """Small documents of upstreams that change, such as provenance. Losing them costs time, never truth (law 8)."""
+
+    async def recall(label: str, name: NormalizedName, filename: str) -> tuple[bytes, float] | None:
+        """What was last kept under that name, and until when it is fresh."""
+
+    async def keep(label: str, name: NormalizedName, filename: str, body: bytes, fresh_until: float) -> None:
+        """Remember this instead."""
+
+    async def expire(label: str, name: NormalizedName | None) -> int:
+        """Let what was kept of that project, or of all, be fresh no longer; answer how many that were."""

@@ -1,0 +1,177 @@
+"""
+Policies put to a page: what they leave of it, what they hide and why, and when the clock will change that. Pure.
+
+Files are judged one by one first, and what is left by the policies that look at whole pages; each of those is shown the same page. So it does not
+matter in which order policies are named, and what is left is never more than what there was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from types import MappingProxyType
+
+import attrs
+
+from pypidaemon.filenames import version_of
+from pypidaemon.interfaces import IChangingPolicy, IInformedPolicy, IPagePolicy, IPolicy, ITimedPolicy
+from pypidaemon.model import File, Filename, Knowledge, NormalizedName, ProjectPage
+from pypidaemon.simple.revision import revise
+from pypidaemon.versions import same_version
+
+NOTHING_KNOWN: Mapping[Filename, File] = MappingProxyType({})
+
+
+@attrs.frozen
+class Refusal:
+    """
+    Why something is hidden.
+
+    `rule` is the label of the policy; `until` is when it ends by time alone, seconds since the epoch, None where it does not.
+    """
+
+    rule: str
+    reason: str
+    until: float | None = None
+
+
+@attrs.frozen
+class Judgement:
+    """What policies make of a page at one moment; `turns` is when the clock may change it, None where it will not."""
+
+    shown: tuple[File, ...]
+    hidden: Mapping[Filename, Refusal]
+    turns: float | None = None
+
+
+@attrs.frozen
+class Rules:
+    """Some policies, to be put to pages together."""
+
+    policies: tuple[IPolicy, ...]
+    _timed: tuple[ITimedPolicy, ...] = attrs.field(init=False, repr=False)
+    _paged: tuple[IPagePolicy, ...] = attrs.field(init=False, repr=False)
+    _informed: tuple[IInformedPolicy, ...] = attrs.field(init=False, repr=False)
+    _steady: str = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Sort the policies by what they can, once."""
+        for field, interface in (("_timed", ITimedPolicy), ("_paged", IPagePolicy), ("_informed", IInformedPolicy)):
+            object.__setattr__(self, field, tuple(policy for policy in self.policies if interface.providedBy(policy)))
+        said = "\n".join(repr(policy) for policy in self.policies)
+        object.__setattr__(self, "_steady", blake2b(said.encode(), digest_size=8).hexdigest())
+
+    @property
+    def by_page(self) -> bool:
+        """Whether a file can only be judged with its page."""
+        return bool(self._paged)
+
+    @property
+    def informed(self) -> bool:
+        """Whether some policy may want to know more than a page says."""
+        return bool(self._informed)
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever a rule does."""
+        changing = [policy.revision for policy in self.policies if IChangingPolicy.providedBy(policy)]
+        return "-".join([self._steady, *changing])
+
+    def on_project(self, name: NormalizedName, now: float) -> Refusal | None:
+        """Why the whole project is hidden; None where it is not."""
+        return self._first(name, None, now)
+
+    def on_file(self, name: NormalizedName, file: File, now: float) -> Refusal | None:
+        """Why that file is hidden, as far as it can be said without its page."""
+        return self._first(name, file, now)
+
+    def every(self, name: NormalizedName, file: File, now: float) -> list[Refusal]:
+        """All refusals of that file that can be told without its page."""
+        found = [self._said_by(policy, name, file, now) for policy in self.policies]
+        return [refusal for refusal in found if refusal is not None]
+
+    def wants(self, name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
+        """What the policies need to know of that file besides what the page says."""
+        return frozenset(wanted for policy in self._informed for wanted in policy.wants(name, file, now))
+
+    def turns(self, name: NormalizedName, file: File, now: float) -> float | None:
+        """When the answer on that file may change by time alone; None where it will not."""
+        ends = [end for policy in self._timed if (end := policy.turns(name, file, now)) is not None]
+        return min(ends, default=None)
+
+    def judge(self, page: ProjectPage, now: float, known: Mapping[Filename, File] = NOTHING_KNOWN) -> Judgement:
+        """
+        What is left of a page whose project is not refused as a whole. Slow for long pages, so call it on a thread.
+
+        :param known: files with what was found out about them, by name; they stand for those of the page, which show none of it.
+        """
+        name = page.name
+        hidden: dict[Filename, Refusal] = {}
+        ends: list[float] = []
+        left: list[File] = []
+        for file in page.files:
+            judged = known.get(file.filename, file)
+            refusal = self._first(name, judged, now)
+            if refusal is None:
+                left.append(file)
+            else:
+                hidden[file.filename] = refusal
+            if self._timed and (end := self.turns(name, judged, now)) is not None:
+                ends.append(end)
+        if self._paged:
+            left = self._by_page(page, left, known, now, hidden)
+        return Judgement(tuple(left), hidden, min(ends, default=None))
+
+    def _by_page(
+        self, page: ProjectPage, left: Sequence[File], known: Mapping[Filename, File], now: float, hidden: dict[Filename, Refusal]
+    ) -> list[File]:
+        """What is left of those files by the policies that see a page; what they hide is added to `hidden`."""
+        remaining = attrs.evolve(page, files=tuple(known.get(file.filename, file) for file in left))
+        refused: dict[Filename, Refusal] = {}
+        for policy in self._paged:
+            for filename, reason in policy.refusals(remaining, now).items():
+                refused.setdefault(filename, Refusal(policy.label, reason))
+        hidden.update(refused)
+        return [file for file in left if file.filename not in refused]
+
+    def _first(self, name: NormalizedName, file: File | None, now: float) -> Refusal | None:
+        for policy in self.policies:
+            reason = policy.refusal(name, file, now)
+            if reason is not None:
+                return Refusal(policy.label, reason, self._end(policy, name, file, now))
+        return None
+
+    def _said_by(self, policy: IPolicy, name: NormalizedName, file: File, now: float) -> Refusal | None:
+        reason = policy.refusal(name, file, now)
+        return None if reason is None else Refusal(policy.label, reason, self._end(policy, name, file, now))
+
+    def _end(self, policy: IPolicy, name: NormalizedName, file: File | None, now: float) -> float | None:
+        if file is None:
+            return None
+        return next((timed.turns(name, file, now) for timed in self._timed if timed is policy), None)
+
+
+def left_by(page: ProjectPage, judgement: Judgement) -> ProjectPage:
+    """
+    The page as it is to be seen: without what is hidden, and without the versions of which nothing is left; the same page where nothing is.
+
+    A version without any file, which nobody hid, stays (PEP 700).
+    """
+    if not judgement.hidden:
+        return page if judgement.turns is None else attrs.evolve(page, turns=sooner(page.turns, judgement.turns))
+    gone = _versions(page.name, (file for file in page.files if file.filename in judgement.hidden)) - _versions(page.name, judgement.shown)
+    versions = tuple(version for version in page.versions if same_version(version) not in gone)
+    turns = sooner(page.turns, judgement.turns)
+    return revise(attrs.evolve(page, files=judgement.shown, versions=versions, turns=turns))
+
+
+def sooner(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments; None, never, is later than any."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _versions(name: NormalizedName, files: Iterable[File]) -> set[str]:
+    spelled = (version_of(file.filename, name) for file in files)
+    return {same_version(version) for version in spelled if version is not None}

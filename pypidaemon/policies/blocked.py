@@ -1,0 +1,44 @@
+"""What people blocked while the daemon runs, by project, release or bytes."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+from zope.interface import implementer
+
+from pypidaemon.interfaces import IChangingPolicy
+from pypidaemon.model import File, NormalizedName, Ruling, RulingKind
+from pypidaemon.rulings import Rulings
+from pypidaemon.settings import given
+
+
+@implementer(IChangingPolicy)
+@attrs.frozen
+class Blocked:
+    """
+    Hides what `pypidaemon block` named, also where its bytes are here.
+
+    Every index is seen through this one anyway, so no configuration needs to name it.
+    """
+
+    label: str = given("label")
+    rulings: Rulings = given("rulings")
+
+    @property
+    def revision(self) -> str:
+        """Changes with every ruling."""
+        return str(self.rulings.age)
+
+    def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
+        """Why that was blocked, and when; None where it was not."""
+        if file is None:
+            ruling = self.rulings.on_project(RulingKind.BLOCK, name, now)
+        else:
+            ruling = self.rulings.on_file(RulingKind.BLOCK, name, file, now)
+        return None if ruling is None else _reason(ruling)
+
+
+def _reason(ruling: Ruling) -> str:
+    day = time.strftime("%Y-%m-%d", time.gmtime(ruling.time))
+    return f"{ruling.target} was blocked on {day}" + (f": {' '.join(ruling.reason.split())}" if ruling.reason.strip() else "")
