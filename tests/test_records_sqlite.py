@@ -24,23 +24,29 @@ from pypidaemon.model import (
     Deed,
     Digest,
     Fact,
+    Fetch,
     File,
     FileRecord,
     Grant,
     NormalizedName,
     Remembered,
     RememberedNames,
+    Ruling,
+    RulingKind,
     Standing,
     Token,
     UpstreamPage,
     User,
     Validators,
+    Withdrawn,
 )
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.rules import merged
 from pypidaemon.records.sqlite import SqliteRecords
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_ledger import SqliteLedger
+from pypidaemon.records.sqlite_pages import SqlitePages
 from tests.gear import inline, later, now, waiting
 from tests.records_gear import BAR, FOO, SDIST, WHEEL, InlinePool, record, sqlite_records
 
@@ -124,6 +130,28 @@ def population(records: SqliteRecords) -> list[Any]:
     ]
 
 
+def register(records: SqliteRecords) -> None:
+    """Something of all that policies add."""
+    now(records.rulings.rule(Ruling(RulingKind.BLOCK, "foo==1.0", "a worm", "ada", 5.0, 9e9)))
+    now(records.fetches.note(Fetch(5.0, "ada", "192.0.2.1", "pip/26.3", "root", FOO, "1.0", WHEEL, Digest("a" * 64))))
+    now(records.withdrawn.withdraw("pypi", FOO, (File(SDIST, yanked="why"),), 5.0))
+    now(records.publishers.met("pypi", FOO, "github:owner/repository", 5.0))
+    now(records.documents.keep("pypi", FOO, WHEEL, b"{}", 5.0))
+    now(records.facts.learn("pypi", BAR, WHEEL, Fact(upload_time="2024-01-02T03:04:05Z", dated_by="other")))
+
+
+def registered(records: SqliteRecords) -> list[Any]:
+    """What `register` put there."""
+    return [
+        now(records.rulings.rulings()),
+        now(records.fetches.of_project(FOO, None, 0.0, 10)),
+        dict(now(records.withdrawn.withdrawn("pypi", FOO))),
+        dict(now(records.publishers.publishers("pypi", FOO))),
+        now(records.documents.recall("pypi", FOO, WHEEL)),
+        dict(now(records.facts.known("pypi", BAR))),
+    ]
+
+
 def contents(records: SqliteRecords) -> list[Any]:
     """What `fill` put there."""
     return [
@@ -138,9 +166,9 @@ def contents(records: SqliteRecords) -> list[Any]:
     ]
 
 
-def beside(path: Path) -> Path:
-    """The page cache that belongs to the database at that path."""
-    return path.with_name(f"{path.stem}-cache.sqlite")
+def beside(path: Path, word: str = "cache") -> Path:
+    """The page cache, or another database, that belongs to the one at that path."""
+    return path.with_name(f"{path.stem}-{word}.sqlite")
 
 
 def overwrite(path: Path, offset: int = 0, length: int = 4096) -> None:
@@ -158,10 +186,11 @@ def test_everything_survives_a_restart(path: Path) -> None:
     first = started(path)
     fill(first)
     populate(first)
-    before = [*contents(first), *population(first)]
+    register(first)
+    before = [*contents(first), *population(first), *registered(first)]
     first.stopService()
     second = started(path)
-    assert [*contents(second), *population(second)] == before
+    assert [*contents(second), *population(second), *registered(second)] == before
     assert now(second.ledger.number("root", FOO, "r1", 0)) == 40
     assert now(second.ledger.number("root", FOO, "r2", 0)) == 41
     assert now(second.files.record("private", BAR, record(SDIST), "add")) == 2
@@ -182,7 +211,8 @@ def test_a_committed_write_is_there_after_a_kill(records: SqliteRecords, path: P
     """A copy of the files, taken while the daemon runs and has closed nothing, is what a killed process leaves."""
     fill(records)
     populate(records)
-    before = [*contents(records), *population(records)]
+    register(records)
+    before = [*contents(records), *population(records), *registered(records)]
     copy = tmp_path / "copy"
     copy.mkdir(mode=0o700)
     for file in path.parent.iterdir():
@@ -190,7 +220,7 @@ def test_a_committed_write_is_there_after_a_kill(records: SqliteRecords, path: P
             shutil.copy2(file, copy)
     assert (copy / "records.sqlite-wal").stat().st_size > 0
     again = started(copy / "records.sqlite")
-    assert [*contents(again), *population(again)] == before
+    assert [*contents(again), *population(again), *registered(again)] == before
     again.stopService()
 
 
@@ -213,6 +243,7 @@ def test_commits_are_synced_where_truth_lies(records: SqliteRecords) -> None:
 
     assert now(records._main.write(synchronous)) == (2, "wal", 1)
     assert now(records._cache.write(synchronous)) == (1, "wal", 1)
+    assert now(records._taken.write(synchronous)) == (1, "wal", 1)
 
 
 def test_readers_cannot_write(records: SqliteRecords) -> None:
@@ -231,10 +262,11 @@ def test_S7_files_and_folders_are_ours_alone(tmp_path: Path, umask: int) -> None
     try:
         records = started(path)
         fill(records)
+        register(records)
     finally:
         os.umask(before)
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir() if not entry.name.endswith("-dirty")}
-    assert {"records.sqlite", "records.sqlite-wal", "records-cache.sqlite", "records-cache.sqlite-wal"} <= set(modes)
+    assert {f"{stem}.sqlite{end}" for stem in ("records", "records-cache", "records-fetches") for end in ("", "-wal")} <= set(modes)
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
     records.stopService()
@@ -401,6 +433,53 @@ def test_F92_a_filled_first_database_is_upgraded(path: Path) -> None:
     connection.close()
     again = started(path)
     assert population(again) == before
+    again.stopService()
+
+
+def second_schema(path: Path) -> None:
+    """A database as the program before policies left it, and the page cache beside it."""
+    opened = Database(path, "records", schemas.steps("records")[:2], "FULL", inline, inline)
+    opened.open()
+
+    def put(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO instance VALUES (1, '0123456789abcdef')")
+        connection.execute("INSERT INTO facts VALUES ('pypi', 'foo', ?, ?, 5, ?, 1)", (WHEEL, "b" * 64, "c" * 64))
+
+    opened.at_once(put)
+    accounts = SqliteAccounts(opened, Clock())
+    now(accounts.keep_user(User("ada", "$argon2id$", True)))
+    now(accounts.note(Deed(5.0, "ada", "192.0.2.1", "upload", "team/bar==1.0")))
+    opened.close()
+    cache = Database(beside(path), "page cache", schemas.steps("cache")[:1], "NORMAL", inline, inline)
+    cache.open()
+    now(SqlitePages(cache).keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
+    cache.close()
+
+
+def test_F92_a_filled_second_database_and_its_first_cache_are_upgraded(path: Path) -> None:
+    """Nothing of them is lost, nothing is dated or ruled yet, and all that policies need can be kept."""
+    second_schema(path)
+    records = started(path)
+    known = Fact(Digest("b" * 64), 5, Digest("c" * 64), True)
+    assert dict(now(records.facts.known("pypi", FOO))) == {WHEEL: known}
+    assert now(records.accounts.users()) == [User("ada", "$argon2id$", True)]
+    assert [deed.account for deed in now(records.accounts.deeds(0.0, 10))] == ["ada"]
+    assert now(records.identity()) == "0123456789abcdef"
+    assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
+    assert registered(records) == [[], [], {}, {}, None, {}]
+    dated = Fact(upload_time="2024-01-02T03:04:05Z", dated_by="last-modified")
+    assert now(records.facts.learn("pypi", FOO, WHEEL, dated)) == merged(known, dated)
+    register(records)
+    before = registered(records)
+    assert before[0] == [Ruling(RulingKind.BLOCK, "foo==1.0", "a worm", "ada", 5.0, 9e9)]
+    assert before[2] == {SDIST: Withdrawn(File(SDIST, yanked="why"), 5.0)}
+    records.stopService()
+    for copy, version in ((path.with_name("records-schema-2.sqlite"), 2), (path.with_name("records-cache-schema-1.sqlite"), 1)):
+        with sqlite3.connect(copy) as connection:
+            assert schemas.version(connection) == version
+        connection.close()
+    again = started(path)
+    assert registered(again) == before
     again.stopService()
 
 
@@ -571,13 +650,21 @@ def test_F66_damage_inside_is_found_after_an_unclean_stop(path: Path, tmp_path: 
     assert Path(f"{path}-dirty").exists()
 
 
+def history_page(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The number of the page that the history begins with, and the size of a page."""
+    root: int = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'history'").fetchone()[0]
+    size: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    return root, size
+
+
 def test_F66_damage_found_while_running_is_looked_at_by_the_next_start(path: Path) -> None:
     """A clean stop does not make a damaged database a sound one."""
     records = started(path)
     for number in range(200):
         now(records.files.record("private", NormalizedName(f"p{number}"), record(WHEEL), "add"))
+    root, size = now(records._main.read(history_page))
     records.stopService()
-    overwrite(path, 8192, path.stat().st_size - 8192)
+    overwrite(path, (root - 1) * size, size)
     records.startService()
     with pytest.raises(UnusableDatabase):
         now(records.files.changes("private", 0, 500))
@@ -594,15 +681,34 @@ def test_law_8_a_damaged_cache_is_begun_anew(path: Path, spoil: Callable[[Path],
     """One line of the log; what is true is untouched."""
     records = started(path)
     fill(records)
+    register(records)
     records.stopService()
     spoil(beside(path))
     records = started(path)
     assert len(lines) == 1
     assert "begun anew" in lines[0]
     assert now(records.pages.recall("pypi", FOO)) is None
+    assert now(records.documents.recall("pypi", FOO, WHEEL)) is None
     assert now(records.files.names("private")) == {FOO: 1}
+    assert len(now(records.fetches.of_project(FOO, None, 0.0, 10))) == 1
     fill(records)
     assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
+    records.stopService()
+
+
+def test_a_damaged_history_of_fetches_is_begun_anew(path: Path, lines: list[str]) -> None:
+    """Nothing goes by it, so that nothing else may stand still for it."""
+    records = started(path)
+    fill(records)
+    register(records)
+    before = [*contents(records), *registered(records)]
+    records.stopService()
+    overwrite(beside(path, "fetches"))
+    records = started(path)
+    assert lines == ["fetches of records: the database is damaged; it is begun anew."]
+    assert now(records.fetches.of_project(FOO, None, 0.0, 10)) == []
+    register(records)
+    assert [*contents(records), *registered(records)] == before
     records.stopService()
 
 
@@ -691,9 +797,11 @@ def test_F54_a_full_disk_loses_a_page_and_no_answer(records: SqliteRecords, line
     long = UpstreamPage(BAR, versions=tuple(f"{number * 7919 % 104729}.{number**5 % 1000003}" for number in range(20_000)))
     now(records.pages.keep("pypi", BAR, Remembered(long, 1.0, 2.0)))
     now(records.pages.keep_names("x" * 100_000, RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
+    now(records.documents.keep("pypi", FOO, WHEEL, b"x" * 100_000, 2.0))
     assert now(records.pages.recall("pypi", BAR)) is None
+    assert now(records.documents.recall("pypi", FOO, WHEEL)) is None
     assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all("no room" in line for line in lines)
 
 
@@ -706,11 +814,16 @@ def test_law_8_a_cache_damaged_while_running_answers_nothing_kept(path: Path, li
     records.startService()
     assert now(records.pages.recall("pypi", FOO)) is None
     assert now(records.pages.recall_names("pypi")) is None
+    assert now(records.pages.remembered("pypi")) == []
+    assert now(records.documents.recall("pypi", FOO, WHEEL)) is None
     now(records.pages.keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
     now(records.pages.keep_names("pypi", RememberedNames(Digest("a" * 64), Validators(), 3, 1.0, 2.0)))
+    now(records.documents.keep("pypi", FOO, WHEEL, b"{}", 2.0))
     with pytest.raises(UnusableDatabase):
         now(records.pages.expire("pypi", None))
-    assert len(lines) == 4
+    with pytest.raises(UnusableDatabase):
+        now(records.documents.expire("pypi", None))
+    assert len(lines) == 7
     records.stopService()
     records.startService()
     fill(records)
@@ -739,15 +852,16 @@ def test_a_number_too_large_for_the_database_is_an_error_of_ours(records: Sqlite
     assert now(records.ledger.number("root", FOO, "r1", 3)) == 3
 
 
-def test_a_start_that_fails_half_way_leaves_nothing_open(path: Path) -> None:
+@pytest.mark.parametrize("word", ["cache", "fetches"])
+def test_a_start_that_fails_half_way_leaves_nothing_open(path: Path, word: str) -> None:
     path.parent.mkdir(mode=0o700)
-    beside(path).mkdir()
+    beside(path, word).mkdir()
     records = sqlite_records(path, Clock())
     with pytest.raises(PypidaemonError):
         records.startService()
     assert not records.running
-    assert not Path(f"{path}-wal").exists()
-    beside(path).rmdir()
+    assert not list(path.parent.glob("*-wal"))
+    beside(path, word).rmdir()
     records.startService()
     fill(records)
     records.stopService()

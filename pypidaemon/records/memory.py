@@ -11,7 +11,19 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IAccountRecords, IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.interfaces import (
+    IAccountRecords,
+    IDocumentCache,
+    IFetchRecords,
+    IFileFacts,
+    IFileRecords,
+    ILedger,
+    IPageCache,
+    IPublisherRecords,
+    IRecords,
+    IRulingRecords,
+    IWithdrawnEntries,
+)
 from pypidaemon.model import (
     Change,
     Fact,
@@ -24,6 +36,13 @@ from pypidaemon.model import (
 )
 from pypidaemon.records.memory_accounts import MemoryAccounts
 from pypidaemon.records.memory_files import MemoryFiles
+from pypidaemon.records.memory_registers import (
+    MemoryDocuments,
+    MemoryFetches,
+    MemoryPublishers,
+    MemoryRulings,
+    MemoryWithdrawn,
+)
 from pypidaemon.records.rules import cut, merged, numbered
 from pypidaemon.settings import given
 
@@ -71,6 +90,10 @@ class MemoryPages:
             return len(concerned)
         self._lists[label] = attrs.evolve(self._lists[label], fresh_until=0.0)
         return len(concerned) + 1
+
+    async def remembered(self, label: str) -> list[NormalizedName]:
+        """The projects with a page remembered, absences left out, in the order of the names."""
+        return sorted(name for (where, name), kept in self._pages.items() if where == label and kept.page is not None)
 
     async def recall_names(self, label: str) -> RememberedNames | None:
         """What was last kept of the project list."""
@@ -150,6 +173,11 @@ class MemoryRecords(Service):
     ledger: ILedger = attrs.field(init=False)
     files: IFileRecords = attrs.field(init=False)
     accounts: IAccountRecords = attrs.field(factory=MemoryAccounts, init=False)
+    rulings: IRulingRecords = attrs.field(factory=MemoryRulings, init=False)
+    fetches: IFetchRecords = attrs.field(factory=MemoryFetches, init=False)
+    withdrawn: IWithdrawnEntries = attrs.field(factory=MemoryWithdrawn, init=False)
+    publishers: IPublisherRecords = attrs.field(factory=MemoryPublishers, init=False)
+    documents: IDocumentCache = attrs.field(factory=MemoryDocuments, init=False)
     _identity: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

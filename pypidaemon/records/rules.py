@@ -11,13 +11,22 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from pypidaemon.errors import Conflict
-from pypidaemon.model import Change, Digest, Fact, File, Grant, NormalizedName, Standing
+from pypidaemon.model import Change, Digest, Fact, Fetch, File, Grant, NormalizedName, Standing
 
 FIRST_GRANTS = (Grant("anonymous", "list", "*"), Grant("anonymous", "read", "*"))
 """What new records grant (design, section 10): everybody may look, nobody may write."""
 
 MOST_DEEDS = 100_000
 """How many rows of the audit log one answer has at most, some 300 bytes each; whoever wants more asks by time."""
+
+MOST_FETCHES = 100_000
+"""How many fetches one answer has at most, some 500 bytes each."""
+
+LONGEST_AGENT = 200
+"""How many characters are kept of what a client calls itself: as much as it likes to say, were there no bound."""
+
+LONGEST_ADDRESS = 64
+"""The same of its address; the longest of IPv6 with the name of a zone has fewer."""
 
 
 def numbered(known: tuple[str, int] | None, revision: str, at_least: int, high: int) -> int:
@@ -37,12 +46,19 @@ def numbered(known: tuple[str, int] | None, revision: str, at_least: int, high: 
 
 
 def merged(known: Fact, new: Fact) -> Fact:
-    """What is known once `new` was learned: it fills gaps, and what was pinned stays as it was (S29)."""
+    """
+    What is known once `new` was learned: it fills gaps, and what was pinned stays as it was (S29).
+
+    A date goes with who says it, so that nobody is named for another's.
+    """
+    dated = new if known.upload_time is None else known
     return Fact(
         digest=new.digest if known.digest is None else known.digest,
         size=new.size if known.size is None else known.size,
         metadata=new.metadata if known.metadata is None else known.metadata,
         metadata_broken=known.metadata_broken or new.metadata_broken,
+        upload_time=dated.upload_time,
+        dated_by=dated.dated_by,
     )
 
 
@@ -115,6 +131,16 @@ def common(versions: Iterable[str]) -> str | None:
 def later(known: float | None, time: float) -> float:
     """The later of the two times, of which the first may not be known."""
     return time if known is None else max(known, time)
+
+
+def noted(fetch: Fetch) -> Fetch:
+    """The fetch as it is kept: what the client chose cut to a bounded length, and of characters that every database can store."""
+    return attrs.evolve(fetch, address=_plain(fetch.address, LONGEST_ADDRESS), agent=_plain(fetch.agent, LONGEST_AGENT))
+
+
+def _plain(text: str, longest: int) -> str:
+    """At most that many characters; a lone surrogate, which no encoding takes, becomes a question mark."""
+    return text[:longest].encode("utf-8", "replace").decode("utf-8")
 
 
 def order(grant: Grant) -> tuple[str, str, str, str]:

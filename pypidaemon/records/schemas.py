@@ -12,7 +12,7 @@ from importlib.resources import files
 
 
 def steps(series: str) -> tuple[str, ...]:
-    """The SQL of every step of that series ("records" or "cache"), first to last."""
+    """The SQL of every step of that series ("records", "cache" or "fetches"), first to last."""
     found = {entry.name: entry for entry in (files("pypidaemon.records") / "schema").iterdir() if entry.name.endswith(".sql")}
     return tuple(found[name].read_text("utf-8") for name in sorted(found) if name.startswith(f"{series}-"))
 

@@ -1,4 +1,4 @@
-"""Records in SQLite: two databases with their threads, and the five books on them."""
+"""Records in SQLite: three databases with their threads, and the ten books on them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,31 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon import settings
-from pypidaemon.interfaces import IAccountRecords, IFileFacts, IFileRecords, ILedger, IPageCache, IRecords
+from pypidaemon.interfaces import (
+    IAccountRecords,
+    IDocumentCache,
+    IFetchRecords,
+    IFileFacts,
+    IFileRecords,
+    ILedger,
+    IPageCache,
+    IPublisherRecords,
+    IRecords,
+    IRulingRecords,
+    IWithdrawnEntries,
+)
 from pypidaemon.model import InThread
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
+from pypidaemon.records.sqlite_documents import SqliteDocuments
 from pypidaemon.records.sqlite_facts import SqliteFacts
+from pypidaemon.records.sqlite_fetches import SqliteFetches
 from pypidaemon.records.sqlite_files import SqliteFiles
 from pypidaemon.records.sqlite_ledger import SqliteLedger
 from pypidaemon.records.sqlite_pages import SqlitePages
+from pypidaemon.records.sqlite_rulings import SqliteRulings
+from pypidaemon.records.sqlite_withdrawn import SqlitePublishers, SqliteWithdrawn
 from pypidaemon.settings import given, setting
 from pypidaemon.threads import Threads
 
@@ -53,18 +69,18 @@ def _identify(connection: sqlite3.Connection, fresh: str) -> str:
 @attrs.define(eq=False, slots=False)
 class SqliteRecords(Service):
     """
-    `IRecords` in two SQLite databases (`use = sqlite`): what must not be lost at `path`, what upstreams said beside it.
+    `IRecords` in three SQLite databases (`use = sqlite`): what must not be lost at `path`, what upstreams said and what clients took beside it.
 
     The cache has its own file and its own writing thread, so that it costs no sync to the disk and no commit waits while a page is
-    compressed. Losing that file costs time only (law 8): where it is damaged, it is begun anew. Where the other one is damaged, the
-    service refuses to start (F66).
+    compressed; and so have the fetches, which are many. Losing the cache costs time only (law 8), losing the fetches a history that nothing
+    goes by: where one of these is damaged, it is begun anew. Where the main one is damaged, the service refuses to start (F66).
 
-    :param path: the main database; the cache is `<stem>-cache.sqlite` in the same folder.
+    :param path: the main database; the others are `<stem>-cache.sqlite` and `<stem>-fetches.sqlite` in the same folder.
     :param draw: gives that many random bytes.
     :param pool: makes the threads, of a reactor, a name and a size.
     """
 
-    path: Path = setting(settings.path, help="the SQLite database; page cache and write-ahead logs lie beside it")
+    path: Path = setting(settings.path, help="the SQLite database; page cache, history of fetches and write-ahead logs lie beside it")
     label: str = given("label")
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
@@ -75,10 +91,17 @@ class SqliteRecords(Service):
     ledger: ILedger = attrs.field(init=False)
     files: IFileRecords = attrs.field(init=False)
     accounts: IAccountRecords = attrs.field(init=False)
+    rulings: IRulingRecords = attrs.field(init=False)
+    fetches: IFetchRecords = attrs.field(init=False)
+    withdrawn: IWithdrawnEntries = attrs.field(init=False)
+    publishers: IPublisherRecords = attrs.field(init=False)
+    documents: IDocumentCache = attrs.field(init=False)
     _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
     _main: Database = attrs.field(init=False, repr=False)
     _cache: Database = attrs.field(init=False, repr=False)
+    _taken: Database = attrs.field(init=False, repr=False)
     _accounts: SqliteAccounts = attrs.field(init=False, repr=False)
+    _fetches: SqliteFetches = attrs.field(init=False, repr=False)
     _identity: str = attrs.field(default="", init=False)
 
     log = Logger()
@@ -87,19 +110,26 @@ class SqliteRecords(Service):
         reading = self.pool(self.reactor, f"{self.label}-read", READERS)
         writing = self.pool(self.reactor, f"{self.label}-write", 1)
         caching = self.pool(self.reactor, f"{self.label}-cache", 1)
-        self._pools = (reading, writing, caching)
-        beside = self.path.with_name(f"{self.path.stem}-cache.sqlite")
+        noting = self.pool(self.reactor, f"{self.label}-fetches", 1)
+        self._pools = (reading, writing, caching, noting)
+        cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("cache", "fetches"))
         self._main = Database(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
-        self._cache = Database(beside, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
+        self._cache = Database(cache, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
+        self._taken = Database(taken, f"fetches of {self.label}", schemas.steps("fetches"), "NORMAL", reading, noting)
         self.pages = SqlitePages(self._cache)
         self.facts = SqliteFacts(self._main)
         self.ledger = SqliteLedger(self._main, self.clock)
         self.files = SqliteFiles(self._main, self.clock)
         self.accounts = self._accounts = SqliteAccounts(self._main, self.clock)
+        self.rulings = SqliteRulings(self._main)
+        self.fetches = self._fetches = SqliteFetches(self._taken, self.clock)
+        self.withdrawn = SqliteWithdrawn(self._main)
+        self.publishers = SqlitePublishers(self._main)
+        self.documents = SqliteDocuments(self._cache)
 
     def startService(self) -> None:
         """
-        Open both databases and start their threads; all is usable when this returns.
+        Open the databases and start their threads; all is usable when this returns.
 
         :raises UnusableDatabase: the main database is damaged (F66) or was made by a later version (F92); nothing was changed.
         :raises PypidaemonError: a database cannot be used, for the reason given.
@@ -107,17 +137,20 @@ class SqliteRecords(Service):
         self._main.open()
         try:
             self._identity = self._main.at_once(_identify, self.draw(8).hex())
-            self._open_cache()
+            self._open_or_begin_anew(self._cache)
+            self._open_or_begin_anew(self._taken)
         except BaseException:
-            self._main.close()
+            self._close_databases()
             raise
         for pool in self._pools:
             pool.startService()
+        self._fetches.startService()
         Service.startService(self)
 
     def stopService(self) -> Deferred[Any]:
-        """Finish what was begun, then close both databases; fires when that is done."""
+        """Finish what was begun, then close the databases; fires when that is done."""
         Service.stopService(self)
+        self._fetches.stopService()
         stopped = DeferredList([maybeDeferred(pool.stopService) for pool in self._pools], fireOnOneErrback=False, consumeErrors=False)
         return stopped.addCallback(self._close)
 
@@ -125,15 +158,20 @@ class SqliteRecords(Service):
         """The random name of this instance, made once and kept: 16 hexadecimal digits, a pseudonym for `Via` (RFC 9110 §7.6.3)."""
         return self._identity
 
-    def _open_cache(self) -> None:
+    def _open_or_begin_anew(self, database: Database) -> None:
+        """Open a database that may be lost."""
         try:
-            self._cache.open()
+            database.open()
         except UnusableDatabase as error:
             self.log.warn("{error}; it is begun anew.", error=str(error))
-            self._cache.discard()
-            self._cache.open()
+            database.discard()
+            database.open()
 
     def _close(self, _: object) -> None:
         self._accounts.settle()
-        self._cache.close()
-        self._main.close()
+        self._fetches.settle()
+        self._close_databases()
+
+    def _close_databases(self) -> None:
+        for database in (self._taken, self._cache, self._main):
+            database.close()

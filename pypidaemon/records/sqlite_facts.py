@@ -14,34 +14,37 @@ from pypidaemon.records.database import Database
 from pypidaemon.records.rules import merged
 
 
-def _fact(digest: str | None, size: int | None, metadata: str | None, broken: int) -> Fact:
+def _fact(digest: str | None, size: int | None, metadata: str | None, broken: int, upload_time: str | None, dated_by: str | None) -> Fact:
     return Fact(
         digest=None if digest is None else Digest(digest),
         size=size,
         metadata=None if metadata is None else Digest(metadata),
         metadata_broken=bool(broken),
+        upload_time=upload_time,
+        dated_by=dated_by,
     )
 
 
 def _all(connection: sqlite3.Connection, label: str, name: NormalizedName) -> dict[Filename, Fact]:
     rows = connection.execute(
-        "SELECT filename, digest, size, metadata, metadata_broken FROM facts WHERE label = ? AND name = ?", (label, name)
+        "SELECT filename, digest, size, metadata, metadata_broken, upload_time, dated_by FROM facts WHERE label = ? AND name = ?",
+        (label, name),
     ).fetchall()
     return {Filename(filename): _fact(*row) for filename, *row in rows}
 
 
 def _learn(connection: sqlite3.Connection, label: str, name: NormalizedName, filename: Filename, new: Fact) -> Fact:
     row = connection.execute(
-        "SELECT digest, size, metadata, metadata_broken FROM facts WHERE label = ? AND name = ? AND filename = ?", (label, name, filename)
+        "SELECT digest, size, metadata, metadata_broken, upload_time, dated_by FROM facts WHERE label = ? AND name = ? AND filename = ?",
+        (label, name, filename),
     ).fetchone()
     known = None if row is None else _fact(*row)
     fact = merged(known or Fact(), new)
     if fact != known:
         connection.execute(
-            "INSERT INTO facts (label, name, filename, digest, size, metadata, metadata_broken) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (label, name, filename) DO UPDATE SET"
-            " digest = excluded.digest, size = excluded.size, metadata = excluded.metadata, metadata_broken = excluded.metadata_broken",
-            (label, name, filename, fact.digest, fact.size, fact.metadata, int(fact.metadata_broken)),
+            "INSERT OR REPLACE INTO facts (label, name, filename, digest, size, metadata, metadata_broken, upload_time, dated_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (label, name, filename, *attrs.astuple(fact)),
         )
     return fact
 

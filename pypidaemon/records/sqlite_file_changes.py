@@ -6,13 +6,13 @@ Each takes the next serial of its label in that same transaction, or changes not
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 import attrs
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.model import Digest, File, Filename, FileRecord, NormalizedName, Standing
+from pypidaemon.records import entries
 from pypidaemon.records.rules import Holder, common, is_new, may_found
 
 
@@ -139,8 +139,7 @@ def give(connection: sqlite3.Connection, label: str, name: NormalizedName, accou
 
 def _entry(file: File) -> tuple[str, str | None, str | None]:
     """The columns `entry`, `digest` and `core_metadata`."""
-    entry = json.dumps(attrs.asdict(file, filter=lambda field, value: value != field.default), separators=(",", ":"))
-    return entry, file.digest, file.core_metadata
+    return entries.write(file), file.digest, file.core_metadata
 
 
 def _found(connection: sqlite3.Connection, occasion: Occasion, filename: Filename) -> tuple[str, Standing]:

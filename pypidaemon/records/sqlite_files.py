@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 
@@ -12,16 +11,10 @@ from zope.interface import implementer
 
 from pypidaemon.interfaces import IFileRecords
 from pypidaemon.model import Change, Digest, File, Filename, FileRecord, NormalizedName, Standing
-from pypidaemon.records import sqlite_file_changes
+from pypidaemon.records import entries, sqlite_file_changes
 from pypidaemon.records.database import LARGEST, Database
 from pypidaemon.records.rules import cut
 from pypidaemon.records.sqlite_file_changes import Occasion, serial_of
-
-
-def _file(entry: str) -> File:
-    raw = json.loads(entry)
-    raw["hashes"] = tuple((algorithm, value) for algorithm, value in raw.get("hashes", ()))
-    return File(**raw)
 
 
 def _names(connection: sqlite3.Connection, label: str) -> dict[NormalizedName, int]:
@@ -33,7 +26,9 @@ def _page(connection: sqlite3.Connection, label: str, name: NormalizedName) -> t
     rows = connection.execute(
         "SELECT entry, version, uploader, standing, uploaded FROM files WHERE label = ? AND name = ? ORDER BY filename", (label, name)
     ).fetchall()
-    return serial, [FileRecord(_file(entry), version, uploader, Standing(word), time) for entry, version, uploader, word, time in rows]
+    return serial, [
+        FileRecord(entries.read(entry), version, uploader, Standing(word), time) for entry, version, uploader, word, time in rows
+    ]
 
 
 def _owner(connection: sqlite3.Connection, label: str, name: NormalizedName) -> str | None:

@@ -97,6 +97,11 @@ def _expire(connection: sqlite3.Connection, label: str, name: NormalizedName | N
     return pages + connection.execute("UPDATE lists SET fresh_until = 0 WHERE label = ?", (label,)).rowcount
 
 
+def _remembered(connection: sqlite3.Connection, label: str) -> list[NormalizedName]:
+    rows = connection.execute("SELECT name FROM pages WHERE label = ? AND fingerprint IS NOT NULL ORDER BY name", (label,)).fetchall()
+    return [NormalizedName(name) for (name,) in rows]
+
+
 def _recall_names(connection: sqlite3.Connection, label: str) -> RememberedNames | None:
     row = connection.execute(
         "SELECT digest, etag, last_modified, serial, fetched, fresh_until FROM lists WHERE label = ?", (label,)
@@ -175,6 +180,14 @@ class SqlitePages:
         :raises PypidaemonError: the database cannot do it.
         """
         return await self.database.write(_expire, label, name)
+
+    async def remembered(self, label: str) -> list[NormalizedName]:
+        """The projects with a page remembered, absences left out, in the order of the names; none where that cannot be read."""
+        try:
+            return await self.database.read(_remembered, label)
+        except PypidaemonError as error:
+            self.log.warn("Which pages were kept for {label} cannot be read: {error}", label=label, error=str(error))
+            return []
 
     async def recall_names(self, label: str) -> RememberedNames | None:
         """What was last kept of the project list."""

@@ -12,8 +12,17 @@ from pypidaemon.model import Digest, Fact
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL
 
+OLD, NEW = "2020-01-02T03:04:05Z", "2024-01-02T03:04:05.678901Z"
 DIGESTS = st.sampled_from([None, Digest("a" * 64), Digest("b" * 64)])
-FACTS = st.builds(Fact, DIGESTS, st.sampled_from([None, 0, 1, 2**40]), DIGESTS, st.booleans())
+DATES = st.sampled_from([(None, None), (OLD, "other"), (NEW, "last-modified")])
+FACTS = st.builds(
+    lambda digest, size, metadata, broken, date: Fact(digest, size, metadata, broken, *date),
+    DIGESTS,
+    st.sampled_from([None, 0, 1, 2**40]),
+    DIGESTS,
+    st.booleans(),
+    DATES,
+)
 
 
 class FileFactsContract:
@@ -30,7 +39,7 @@ class FileFactsContract:
         assert dict(now(facts.known("pypi", FOO))) == {}
 
     def test_what_was_learned_is_known(self, facts: IFileFacts) -> None:
-        fact = Fact(Digest("a" * 64), 12, Digest("b" * 64))
+        fact = Fact(Digest("a" * 64), 12, Digest("b" * 64), False, NEW, "other")
         assert now(facts.learn("pypi", FOO, WHEEL, fact)) == fact
         now(facts.learn("pypi", FOO, SDIST, Fact(metadata_broken=True)))
         assert dict(now(facts.known("pypi", FOO))) == {WHEEL: fact, SDIST: Fact(metadata_broken=True)}
@@ -52,6 +61,15 @@ class FileFactsContract:
         now(facts.learn("pypi", FOO, WHEEL, Fact(metadata_broken=True)))
         assert now(facts.learn("pypi", FOO, WHEEL, Fact(size=3))) == Fact(size=3, metadata_broken=True)
 
+    def test_a_date_stays_and_so_does_who_said_it(self, facts: IFileFacts) -> None:
+        """Neither is ever mixed with another's."""
+        now(facts.learn("pypi", FOO, WHEEL, Fact(size=3)))
+        assert now(facts.learn("pypi", FOO, WHEEL, Fact(upload_time=OLD))) == Fact(size=3, upload_time=OLD)
+        assert now(facts.learn("pypi", FOO, WHEEL, Fact(upload_time=NEW, dated_by="other"))) == Fact(size=3, upload_time=OLD)
+        now(facts.learn("pypi", FOO, SDIST, Fact(upload_time=NEW, dated_by="other")))
+        assert now(facts.learn("pypi", FOO, SDIST, Fact(upload_time=OLD, dated_by="last-modified"))).dated_by == "other"
+        assert now(facts.known("pypi", FOO))[SDIST] == Fact(upload_time=NEW, dated_by="other")
+
     @given(st.lists(FACTS, max_size=6), st.integers(0, 2**30))
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_S29_what_is_known_only_grows(self, facts: IFileFacts, learned: list[Fact], label: int) -> None:
@@ -61,7 +79,7 @@ class FileFactsContract:
         for fact in learned:
             after = now(facts.learn(where, FOO, WHEEL, fact))
             assert after == now(facts.known(where, FOO))[WHEEL]
-            for field in ("digest", "size", "metadata"):
+            for field in ("digest", "size", "metadata", "upload_time", "dated_by"):
                 old = getattr(before, field)
                 assert getattr(after, field) == (getattr(fact, field) if old is None else old)
             assert after.metadata_broken == (before.metadata_broken or fact.metadata_broken)

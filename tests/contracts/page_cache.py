@@ -7,7 +7,7 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IPageCache, IRecords
-from pypidaemon.model import Digest, File, Filename, ProjectStatus, Remembered, RememberedNames, UpstreamPage, Validators
+from pypidaemon.model import Digest, File, Filename, NormalizedName, ProjectStatus, Remembered, RememberedNames, UpstreamPage, Validators
 from tests.gear import now
 from tests.records_gear import BAR, FOO, WHEEL
 
@@ -127,6 +127,20 @@ class PageCacheContract:
         now(pages.keep_names("pypi", later))
         assert now(pages.recall_names("pypi")) == later
         assert now(pages.recall_names("other")) is None
+
+    def test_remembered_are_the_projects_with_a_page_in_order(self, pages: IPageCache) -> None:
+        """An absence is no page; an empty page is one, and so is one that is fresh no longer."""
+        assert now(pages.remembered("pypi")) == []
+        now(pages.keep("pypi", FOO, Remembered(PAGE, 1.0, 2000.0)))
+        now(pages.keep("pypi", BAR, Remembered(UpstreamPage(BAR), 1.0, 2000.0)))
+        now(pages.keep("pypi", NormalizedName("gone"), Remembered(None, 1.0, 2000.0)))
+        now(pages.keep("other", NormalizedName("else"), Remembered(PAGE, 1.0, 2000.0)))
+        now(pages.expire("pypi", FOO))
+        assert now(pages.remembered("pypi")) == [BAR, FOO]
+        now(pages.keep("pypi", BAR, Remembered(None, 2.0, 2000.0)))
+        assert now(pages.remembered("pypi")) == [FOO]
+        now(pages.drop("pypi", FOO))
+        assert now(pages.remembered("pypi")) == []
 
     def test_expire_one(self, pages: IPageCache) -> None:
         """What was fetched stays, and stays to be had; only the time until which it is fresh is over."""

@@ -1,4 +1,4 @@
-"""The five books, in every place of records that there is."""
+"""The ten books, in every place of records that there is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ from tests.contracts.file_facts import FileFactsContract
 from tests.contracts.file_records import FileRecordsContract
 from tests.contracts.ledger import LedgerContract
 from tests.contracts.page_cache import PageCacheContract
+from tests.contracts.registers import (
+    DocumentCacheContract,
+    FetchRecordsContract,
+    PublisherRecordsContract,
+    RulingRecordsContract,
+    WithdrawnEntriesContract,
+)
 from tests.gear import now
 from tests.records_gear import sqlite_records
 
@@ -66,4 +73,24 @@ class TestFileRecords(FileRecordsContract):
 
 
 class TestAccountRecords(AccountRecordsContract):
+    pass
+
+
+class TestRulingRecords(RulingRecordsContract):
+    pass
+
+
+class TestFetchRecords(FetchRecordsContract):
+    pass
+
+
+class TestWithdrawnEntries(WithdrawnEntriesContract):
+    pass
+
+
+class TestPublisherRecords(PublisherRecordsContract):
+    pass
+
+
+class TestDocumentCache(DocumentCacheContract):
     pass

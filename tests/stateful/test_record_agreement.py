@@ -19,6 +19,7 @@ from pypidaemon.model import (
     Deed,
     Digest,
     Fact,
+    Fetch,
     File,
     Filename,
     FileRecord,
@@ -26,6 +27,8 @@ from pypidaemon.model import (
     NormalizedName,
     Remembered,
     RememberedNames,
+    Ruling,
+    RulingKind,
     Standing,
     Token,
     UpstreamPage,
@@ -42,7 +45,9 @@ FILENAMES = st.sampled_from([Filename("foo-1.0.tar.gz"), Filename("Foo-1.zip"), 
 DIGESTS = st.sampled_from([Digest("a" * 64), Digest("b" * 64)])
 MAYBE_DIGESTS = st.none() | DIGESTS
 TIMES = st.floats(0, 1e10)
-FACTS = st.builds(Fact, MAYBE_DIGESTS, st.none() | st.integers(0, 2**50), MAYBE_DIGESTS, st.booleans())
+DATES = st.none() | st.sampled_from(["2020-01-02T03:04:05Z", "2024-01-02T03:04:05Z"])
+SAYERS = st.none() | st.sampled_from(["other", "last-modified"])
+FACTS = st.builds(Fact, MAYBE_DIGESTS, st.none() | st.integers(0, 2**50), MAYBE_DIGESTS, st.booleans(), DATES, SAYERS)
 FILES = st.builds(
     lambda filename, digest, yanked, metadata: File(
         filename, hashes=(("sha256", digest),) if digest else (), yanked=yanked, core_metadata=metadata
@@ -55,9 +60,24 @@ FILES = st.builds(
 PAGES = st.builds(lambda name, versions: UpstreamPage(name, versions=versions), NAMES, st.sampled_from([(), ("1",), ("1", "2")]))
 STANDINGS = st.sampled_from(list(Standing))
 ACCOUNTS = st.sampled_from(["ada", "eve"])
+TARGETS = st.sampled_from(["foo", "foo==1", "sha256:" + "a" * 64])
+PUBLISHERS = st.sampled_from(["github:a/b", "gitlab:a/b"])
 IDS = st.sampled_from(["abcdefghijkl", "mnopqrstuvwx"])
 GRANTS = st.builds(
     Grant, ACCOUNTS | st.just("anonymous"), st.sampled_from(["list", "read", "upload"]), st.sampled_from(["*", "private"]), st.just("*")
+)
+RULINGS = st.builds(Ruling, st.sampled_from(list(RulingKind)), TARGETS, st.sampled_from(["", "why"]), ACCOUNTS, TIMES, st.none() | TIMES)
+FETCHES = st.builds(
+    Fetch,
+    TIMES,
+    ACCOUNTS,
+    st.just("192.0.2.1"),
+    st.text(max_size=300),
+    LABELS,
+    NAMES,
+    st.sampled_from(["", "1", "2"]),
+    FILENAMES,
+    MAYBE_DIGESTS,
 )
 
 
@@ -189,6 +209,52 @@ class Agreement(RuleBasedStateMachine):
     def references(self, digest: Digest) -> None:
         self.both("files", "references", digest)
 
+    @rule(ruling=RULINGS)
+    def rule_so(self, ruling: Ruling) -> None:
+        self.both("rulings", "rule", ruling)
+
+    @rule(kind=st.sampled_from(list(RulingKind)), which=TARGETS)
+    def repeal(self, kind: RulingKind, which: str) -> None:
+        self.both("rulings", "repeal", kind, which)
+
+    @rule(fetches=st.lists(FETCHES, min_size=1, max_size=5))
+    def take(self, fetches: list[Fetch]) -> None:
+        for fetch in fetches:
+            self.both("fetches", "note", fetch)
+
+    @rule(name=NAMES, version=st.none() | st.sampled_from(["", "1"]), digest=DIGESTS, since=TIMES | st.just(0.0), limit=st.integers(-1, 9))
+    def who_took(self, name: NormalizedName, version: str | None, digest: Digest, since: float, limit: int) -> None:
+        self.both("fetches", "of_project", name, version, since, limit)
+        self.both("fetches", "of_digest", digest, since, limit)
+
+    @rule(time=TIMES)
+    def forget_before(self, time: float) -> None:
+        self.both("fetches", "forget_before", time)
+
+    @rule(label=LABELS, name=NAMES, files=st.lists(FILES, max_size=3), since=TIMES)
+    def withdraw(self, label: str, name: NormalizedName, files: list[File], since: float) -> None:
+        self.both("withdrawn", "withdraw", label, name, tuple(files), since)
+
+    @rule(label=LABELS, name=NAMES, filenames=st.lists(FILENAMES, max_size=3))
+    def restore(self, label: str, name: NormalizedName, filenames: list[Filename]) -> None:
+        self.both("withdrawn", "restore", label, name, tuple(filenames))
+
+    @rule(label=LABELS, name=NAMES, publisher=PUBLISHERS, time=TIMES)
+    def meet(self, label: str, name: NormalizedName, publisher: str, time: float) -> None:
+        self.both("publishers", "met", label, name, publisher, time)
+
+    @rule(label=LABELS, name=NAMES, filename=FILENAMES, body=st.binary(max_size=8), fresh_until=TIMES)
+    def keep_document(self, label: str, name: NormalizedName, filename: Filename, body: bytes, fresh_until: float) -> None:
+        self.both("documents", "keep", label, name, filename, body, fresh_until)
+
+    @rule(label=LABELS, name=st.none() | NAMES)
+    def expire_documents(self, label: str, name: NormalizedName | None) -> None:
+        self.both("documents", "expire", label, name)
+
+    @rule(label=LABELS, name=NAMES, filename=FILENAMES)
+    def recall_document(self, label: str, name: NormalizedName, filename: Filename) -> None:
+        self.both("documents", "recall", label, name, filename)
+
     @rule(label=LABELS, name=NAMES)
     def look(self, label: str, name: NormalizedName) -> None:
         self.both("pages", "recall", label, name)
@@ -196,6 +262,8 @@ class Agreement(RuleBasedStateMachine):
         self.both("facts", "known", label, name)
         self.both("files", "page", label, name)
         self.both("files", "owner", label, name)
+        self.both("withdrawn", "withdrawn", label, name)
+        self.both("publishers", "publishers", label, name)
 
     @invariant()
     def the_same_is_listed(self) -> None:
@@ -204,10 +272,13 @@ class Agreement(RuleBasedStateMachine):
             assert list(names) == sorted(names)
             self.both("ledger", "serials", label)
             self.both("ledger", "high", label)
+            self.both("pages", "remembered", label)
+            assert list(self.both("withdrawn", "projects", label)) == sorted(self.both("withdrawn", "projects", label))
         for account in ("ada", "eve"):
             self.both("files", "owned", account)
             self.both("accounts", "user", account)
             self.both("accounts", "groups", account)
+        self.both("rulings", "rulings")
         for method in ("users", "grants", "tokens"):
             self.both("accounts", method)
         for id in ("abcdefghijkl", "mnopqrstuvwx"):

@@ -1,0 +1,26 @@
+"""An entry of a page as a column holds it: JSON of what is not as it is by default, in the form that was released."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from pypidaemon.model import File
+
+
+def bare(file: File) -> File:
+    """The entry without what was only gathered for policies: that is on no page, and is found out anew by whoever wants to know."""
+    return attrs.evolve(file, described=None, attested=None)
+
+
+def write(file: File) -> str:
+    """The entry, bare, as text that `read` turns into an equal one."""
+    return json.dumps(attrs.asdict(bare(file), filter=lambda field, value: value != field.default), separators=(",", ":"))
+
+
+def read(entry: str) -> File:
+    """The entry that was written. It passed the gate before it was stored and is not judged again."""
+    raw = json.loads(entry)
+    raw["hashes"] = tuple((algorithm, value) for algorithm, value in raw.get("hashes", ()))
+    return File(**raw)

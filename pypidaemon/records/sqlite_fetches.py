@@ -1,0 +1,206 @@
+"""Which files clients took, in SQLite: noted in memory and written down many at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IFetchRecords
+from pypidaemon.model import Digest, Fetch, Filename, NormalizedName
+from pypidaemon.records.database import Database
+from pypidaemon.records.rules import MOST_FETCHES, noted
+
+BATCH = 200
+"""So many fetches that wait are written down at once."""
+
+LONGEST_WAIT = 5.0
+"""How many seconds the first of fewer waits; a crash loses no more than that."""
+
+MOST_WAITING = 5_000
+"""How many fetches wait while the disk is slow, at some 500 bytes each; of more the last noted are dropped."""
+
+FORGOTTEN_AT_ONCE = 10_000
+"""How many rows one transaction deletes, so that no write waits long for it."""
+
+# The index alone answers which rows these are; only those are then read.
+_OF_PROJECT = (
+    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
+    " (SELECT number FROM fetches WHERE name = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
+)
+_OF_RELEASE = (
+    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
+    " (SELECT number FROM fetches WHERE name = ? AND version = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?)"
+    " ORDER BY time, number"
+)
+_OF_DIGEST = (
+    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
+    " (SELECT number FROM fetches WHERE digest = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
+)
+
+
+def _insert(connection: sqlite3.Connection, fetches: tuple[Fetch, ...]) -> None:
+    connection.executemany(
+        "INSERT INTO fetches (time, account, address, agent, label, name, version, filename, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [attrs.astuple(fetch) for fetch in fetches],
+    )
+
+
+def _newest(connection: sqlite3.Connection, question: str, *values: str | float) -> list[Fetch]:
+    """The rows that the question, with these values, is answered with."""
+    return [
+        Fetch(time, account, address, agent, index, NormalizedName(name), version, Filename(filename), digest and Digest(digest))
+        for time, account, address, agent, index, name, version, filename, digest in connection.execute(question, values).fetchall()
+    ]
+
+
+def _bounded(limit: int) -> int:
+    return min(max(limit, 0), MOST_FETCHES)
+
+
+def _forget(connection: sqlite3.Connection, time: float) -> int:
+    return connection.execute(
+        "DELETE FROM fetches WHERE number IN (SELECT number FROM fetches WHERE time < ? LIMIT ?)", (time, FORGOTTEN_AT_ONCE)
+    ).rowcount
+
+
+@implementer(IFetchRecords)
+@attrs.define(eq=False, slots=False)
+class SqliteFetches(Service):
+    """
+    `IFetchRecords` in a database of its own, since a busy daemon writes more here than everywhere else.
+
+    Whoever takes a file never waits for this and never fails for it: what cannot be written is dropped, and one line of the log says so
+    until writing succeeds again. Runs from start to stop, and what is left then `settle` writes.
+    """
+
+    database: Database
+    clock: IReactorTime
+    _waiting: list[Fetch] = attrs.field(factory=list, init=False)
+    _due: IDelayedCall | None = attrs.field(default=None, init=False)
+    _flights: Flights[str, None] = attrs.field(factory=Flights, init=False)
+    _lost: int = attrs.field(default=0, init=False)
+
+    log = Logger()
+
+    def startService(self) -> None:
+        """Write down from now on what is noted."""
+        Service.startService(self)
+        self._attend()
+
+    def stopService(self) -> None:
+        """Begin to write nothing more."""
+        Service.stopService(self)
+        self._call_off()
+
+    def settle(self) -> None:
+        """Write what waits, in this thread: for the stop, when the writing thread has ended."""
+        left = tuple(self._waiting)
+        self._waiting.clear()
+        if not left:
+            return
+        try:
+            self.database.at_once(_insert, left)
+        except PypidaemonError as error:
+            self._lose(len(left), str(error))
+
+    async def note(self, fetch: Fetch) -> None:
+        """Remember it, with what the client chose cut to a bounded length; where too many wait already it is dropped."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._lose(1, "too many wait to be written down")
+            return
+        self._waiting.append(noted(fetch))
+        self._attend()
+
+    async def of_project(self, name: NormalizedName, version: str | None, since: float, limit: int) -> list[Fetch]:
+        """
+        The fetches of that project, or release, oldest first, at most `limit` and `MOST_FETCHES`, and of those the newest.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        await self._flush()
+        if version is None:
+            return await self.database.read(_newest, _OF_PROJECT, name, since, _bounded(limit))
+        return await self.database.read(_newest, _OF_RELEASE, name, version, since, _bounded(limit))
+
+    async def of_digest(self, digest: Digest, since: float, limit: int) -> list[Fetch]:
+        """
+        The same of those bytes, whatever they were called.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        await self._flush()
+        return await self.database.read(_newest, _OF_DIGEST, digest, since, _bounded(limit))
+
+    async def forget_before(self, time: float) -> int:
+        """
+        Forget all that is older, some at a time; answer how many that were.
+
+        :raises PypidaemonError: the database cannot do it; some may be forgotten already.
+        """
+        await self._flush()
+        forgotten = 0
+        while some := await self.database.write(_forget, time):
+            forgotten += some
+        return forgotten
+
+    def _attend(self) -> None:
+        """See to it that what waits is written down in time."""
+        if not self.running or not self._waiting:
+            return
+        if len(self._waiting) >= BATCH:
+            self._flights.start("", self._write)
+        elif self._due is None:
+            self._due = self.clock.callLater(LONGEST_WAIT, self._fall_due)
+
+    def _fall_due(self) -> None:
+        self._due = None
+        self._flights.start("", self._write)
+
+    def _call_off(self) -> None:
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+
+    async def _flush(self) -> None:
+        """Come back when all that was noted before is written down, or dropped."""
+        # A writing that is under way may have begun before the last note. The next one has everything.
+        for _ in range(2):
+            if self.running and self._waiting:
+                await self._flights.join("", self._write)
+
+    async def _write(self) -> None:
+        """Write down what waits, again while that has become as many as a batch meanwhile."""
+        enough = 1
+        while self.running and len(self._waiting) >= enough:
+            self._call_off()
+            await self._write_some(tuple(self._waiting))
+            enough = BATCH
+        self._attend()
+
+    async def _write_some(self, fetches: tuple[Fetch, ...]) -> None:
+        try:
+            await self.database.write(_insert, fetches)
+        except PypidaemonError as error:
+            self._lose(len(fetches), str(error))
+        else:
+            self._recover()
+        finally:
+            # Whatever became of them they wait no more, so that one that cannot be written does not keep back all that come after it.
+            del self._waiting[: len(fetches)]
+
+    def _lose(self, count: int, reason: str) -> None:
+        if not self._lost:
+            self.log.warn("Which files are fetched is not kept: {reason}", reason=reason)
+        self._lost += count
+
+    def _recover(self) -> None:
+        if self._lost:
+            self.log.info("Which files are fetched is kept again; {count} fetches were not.", count=self._lost)
+        self._lost = 0
