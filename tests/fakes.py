@@ -10,7 +10,7 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
-from pypidaemon.interfaces import IBody, IHealth, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IUpstream
 from pypidaemon.model import (
     Change,
     File,
@@ -94,7 +94,7 @@ def page(name: str, *files: File, serial: int | None = 10, etag: str | None = No
     return UpstreamPage(NormalizedName(name), files, serial=serial, **{**known, **more})  # type: ignore[arg-type]  # as above
 
 
-@implementer(IUpstream)
+@implementer(IUpstream, IDating)
 @attrs.define
 class FakeUpstream:
     """Answers from dictionaries; an exception in one is raised. `asked` is everything that was asked, in order."""
@@ -104,8 +104,12 @@ class FakeUpstream:
     pages: dict[str, UpstreamPage | Exception] = attrs.field(factory=dict)
     bodies: dict[str, bytes | Exception] = attrs.field(factory=dict)
     names: bytes | Exception = b'{"meta":{"api-version":"1.4","_last-serial":3},"projects":[]}'
+    changed: dict[str, float | Exception | None] = attrs.field(factory=dict)
+    """When files were last changed, by their names; the others do not say."""
     asked: list[str] = attrs.field(factory=list)
     gate: Bell | None = None
+    slow: Bell | None = None
+    """Until it rings, no file says when it was last changed."""
 
     def add(self, name: str, *files: tuple[str, bytes], **more: object) -> UpstreamPage:
         """Offer a project with files of these bytes."""
@@ -145,6 +149,16 @@ class FakeUpstream:
         if isinstance(found, Exception):
             raise found
         return FakeBody(found, offset)
+
+    async def last_modified(self, url: str) -> float | None:
+        filename = url.rsplit("/", 1)[-1]
+        self.asked.append(f"date {filename}")
+        if self.slow is not None:
+            await self.slow.wait()
+        found = self.changed.get(filename)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     async def changes(self, since: int) -> list[Change] | None:
         return None

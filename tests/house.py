@@ -17,11 +17,15 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.policed import Barred
 from pypidaemon.indexes.private import Private
 from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.interfaces import IIndex
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.memory import MemoryRecords
+from pypidaemon.rulemaking import Rulemaking
+from pypidaemon.rulings import Rulings
 from pypidaemon.spool import Spool
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
@@ -55,6 +59,10 @@ class House:
     conceal: bool = False
     hosts: tuple[str, ...] | None = None
     public_url: str | None = None
+    fetches: bool = False
+    rulings: Rulings = attrs.field(factory=Rulings)
+    settings: dict[str, Any] = attrs.field(factory=dict)
+    """Further settings of the proxy."""
     records: MemoryRecords = attrs.field(init=False)
     accounts: LocalAccounts = attrs.field(init=False)
     doorkeeper: Doorkeeper = attrs.field(init=False)
@@ -84,7 +92,7 @@ class House:
         )
 
     def new_proxy(self, label: str, upstream: FakeUpstream | None = None) -> Proxy:
-        """Another proxy in this house."""
+        """Another proxy in this house, with the house's settings."""
         return Proxy(
             label=label,
             upstream=upstream or self.upstream,
@@ -97,7 +105,12 @@ class House:
             disk=inline,
             reserved=self.reserved,
             announcements=self.announcements,
+            **self.settings,
         )
+
+    def barred(self, index: Any) -> Barred:
+        """That leaf without what is blocked, as the daemon has every leaf."""
+        return Barred(index.label, self.records, self.clock, inline, index, (Blocked("blocked", self.rulings),))
 
     def with_private(self, **settings: Any) -> Private:
         """Put a private index before the proxy, at the root, and let uploads go there."""
@@ -109,6 +122,7 @@ class House:
             cpu=inline,
             announcements=self.announcements,
             inspector=Inspectors(),
+            rulings=self.rulings,
             **settings,
         )
         root = FirstMatch("root", (private, self.proxy), self.records)
@@ -138,6 +152,8 @@ class House:
             uploads=self.uploads,
             hosted={},
             conceal=self.conceal,
+            rulemaking=Rulemaking(self.records, self.rulings, self.announcements, self.clock),
+            fetches=self.fetches,
             spool=self.spool,
             lists=MemoryBlobs(),
             announcements=self.announcements,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from zope.interface import implementer
 from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.blobs.drafts import FileDraft, sweep
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
-from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
 
@@ -48,7 +48,7 @@ class FileContent:
         self._file.close()
 
 
-@implementer(IBlobStore)
+@implementer(IBlobStore, IHolding)
 @attrs.define(eq=False, slots=False)
 class DirectoryBlobs(Service):
     """
@@ -117,6 +117,10 @@ class DirectoryBlobs(Service):
             for digest in await self.disk(self._on_shelf, shelf):
                 yield digest
 
+    async def holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose content is here; as `IHolding.holding`, in one call to the disk."""
+        return await self.disk(self._holding, tuple(digests))
+
     def _insist_on_safety(self, folder: Path) -> None:
         found = os.lstat(folder)
         part = "path" if folder == self.path else f"the folder {_DRAFTS} in path"
@@ -150,6 +154,9 @@ class DirectoryBlobs(Service):
             file.close()
             raise NoSuchBlob(digest)
         return FileContent(os.path.abspath(place), found.st_size, digest, file, self.disk)
+
+    def _holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        return frozenset(digest for digest in digests if (place := self._place(digest)) is not None and _is_file(place))
 
     def _shelve(self, draft: str, digest: Digest) -> None:
         shelf = os.path.join(digest[:2], digest[2:4])
@@ -196,6 +203,13 @@ class DirectoryBlobs(Service):
                 names = os.listdir(folder.path)
                 found.extend(Digest(name) for name in names if _DIGEST.match(name) and name.startswith(beginning))
         return found
+
+
+def _is_file(place: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(place).st_mode)
+    except OSError:
+        return False
 
 
 def _make(folder: str | Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import attrs
 from zope.interface import implementer
 
 from pypidaemon.blobs.drafts import Growth
 from pypidaemon.errors import CorruptContent, NoSuchBlob, StorageFull
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHolding
 from pypidaemon.model import Digest
 from pypidaemon.settings import setting, size
 
@@ -103,7 +103,7 @@ class MemoryDraft:
         """Do nothing: there is nothing to let go of."""
 
 
-@implementer(IBlobStore)
+@implementer(IBlobStore, IHolding)
 @attrs.define(eq=False)
 class MemoryBlobs:
     """Blobs that are gone when the daemon is."""
@@ -136,3 +136,7 @@ class MemoryBlobs:
         """Every digest held when the reading began."""
         for digest in list(self._blobs):
             yield digest
+
+    async def holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose content is here; as `IHolding.holding`."""
+        return frozenset(digest for digest in digests if digest in self._blobs)

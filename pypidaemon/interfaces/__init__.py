@@ -10,14 +10,17 @@ from pypidaemon.interfaces.books import IFileFacts as IFileFacts
 from pypidaemon.interfaces.books import IFileRecords as IFileRecords
 from pypidaemon.interfaces.books import ILedger as ILedger
 from pypidaemon.interfaces.books import IPageCache as IPageCache
+from pypidaemon.interfaces.books import IReadable as IReadable
 from pypidaemon.interfaces.books import IRecords as IRecords
 from pypidaemon.interfaces.contents import IBlobStore as IBlobStore
 from pypidaemon.interfaces.contents import IContent as IContent
 from pypidaemon.interfaces.contents import IDraft as IDraft
+from pypidaemon.interfaces.contents import IHolding as IHolding
 from pypidaemon.interfaces.contents import IInFile as IInFile
 from pypidaemon.interfaces.contents import ILocated as ILocated
 from pypidaemon.interfaces.contents import IOnDisk as IOnDisk
 from pypidaemon.interfaces.indexes import IBarrier as IBarrier
+from pypidaemon.interfaces.indexes import IExplaining as IExplaining
 from pypidaemon.interfaces.indexes import IHostedIndex as IHostedIndex
 from pypidaemon.interfaces.indexes import IIndex as IIndex
 from pypidaemon.interfaces.indexes import IInspector as IInspector
@@ -31,6 +34,9 @@ from pypidaemon.interfaces.policies import IInformant as IInformant
 from pypidaemon.interfaces.policies import IInformedPolicy as IInformedPolicy
 from pypidaemon.interfaces.policies import IPagePolicy as IPagePolicy
 from pypidaemon.interfaces.policies import IPolicy as IPolicy
+from pypidaemon.interfaces.policies import IReadying as IReadying
+from pypidaemon.interfaces.policies import IRemarkingPolicy as IRemarkingPolicy
+from pypidaemon.interfaces.policies import ISamplingPolicy as ISamplingPolicy
 from pypidaemon.interfaces.policies import ITimedPolicy as ITimedPolicy
 from pypidaemon.interfaces.registers import IDocumentCache as IDocumentCache
 from pypidaemon.interfaces.registers import IFetchRecords as IFetchRecords
@@ -38,5 +44,6 @@ from pypidaemon.interfaces.registers import IPublisherRecords as IPublisherRecor
 from pypidaemon.interfaces.registers import IRulingRecords as IRulingRecords
 from pypidaemon.interfaces.registers import IWithdrawnEntries as IWithdrawnEntries
 from pypidaemon.interfaces.upstreams import IBody as IBody
+from pypidaemon.interfaces.upstreams import IDating as IDating
 from pypidaemon.interfaces.upstreams import IHealth as IHealth
 from pypidaemon.interfaces.upstreams import IUpstream as IUpstream

@@ -235,3 +235,14 @@ class IRecords(Interface):
 
     async def identity() -> str:
         """A random name of this instance, made once and kept: what `Via` says (RFC 9110 §7.6.3)."""
+
+
+class IReadable(Interface):
+    """A capability of records that outlive a process, so that somebody may look at them while a daemon works on them."""
+
+    def for_reading() -> IRecords:
+        """
+        The same records to be read alone. It provides `IService`: usable while it runs, and nothing is made or written meanwhile.
+
+        Its `startService` raises a PypidaemonError where there are none yet, or they cannot be read.
+        """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from zope.interface import Attribute, Interface
 
@@ -99,3 +99,10 @@ class IBlobStore(Interface):
 
     def digests() -> AsyncIterator[Digest]:
         """Every digest held, in no order."""
+
+
+class IHolding(Interface):
+    """A capability of blob stores: to say of many blobs at once whether they are here."""
+
+    async def holding(digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose content is here."""

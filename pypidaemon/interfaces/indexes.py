@@ -10,6 +10,7 @@ from pypidaemon.interfaces.contents import IContent, IDraft
 from pypidaemon.model import (
     Change,
     Companion,
+    Explanation,
     Filename,
     FileRecord,
     Inspected,
@@ -90,6 +91,17 @@ class IIndex(Interface):
         """Let what was remembered of a project, or of all, be fresh no longer; answer how many that were."""
 
 
+class IExplaining(Interface):
+    """A capability of indexes: to say why a project looks there as it does."""
+
+    async def explain(name: NormalizedName) -> Explanation:
+        """
+        What it shows of that project, what it leaves out and why, and the same of every index that it had to ask (`pypidaemon.explaining.explain`).
+
+        It asks nobody for more than `project_page` does, and it raises nothing: also that it has none, hides it, or cannot know is an explanation.
+        """
+
+
 class ISeenThrough(IIndex):
     """Another index with something left out. It has serials of its own for projects of which something is or was left out, and for no others."""
 
@@ -131,6 +143,7 @@ class IHostedIndex(IIndex, ILocal):
         `replacing` says that the account may put other bytes under a file name that is used; the index must allow it too.
 
         :raises InvalidUpload: form, archive and metadata do not agree, or are not acceptable.
+        :raises Refused: such a file was blocked.
         :raises Conflict: that file name has other bytes, or had and was deleted, or the project to be founded exists.
         :raises StorageFull: there is no room.
         """
@@ -167,6 +180,7 @@ class IHostedIndex(IIndex, ILocal):
         :raises NoSuchProject: the source has no such project.
         :raises NoSuchFile: the source shows no such release.
         :raises InvalidUpload: this index's own rules refuse a file; then none was taken.
+        :raises Refused: a file was blocked; then none was taken.
         :raises Conflict: as `publish`, of any of the files; then none was taken.
         :raises StorageFull: there is no room.
         """

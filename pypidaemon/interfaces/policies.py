@@ -51,10 +51,39 @@ class IInformedPolicy(IPolicy):
         """What it needs to know of that file, which is then in the `File` that it judges."""
 
 
+class ISamplingPolicy(IInformedPolicy):
+    """
+    An informed policy that shows some files of a page unseen, since to find out about all of them would take too long.
+
+    It judges those when they are asked for one by one, which everything that is opened is: then it is told what it wants.
+    """
+
+    def concerns(page: ProjectPage, now: float) -> frozenset[Filename]:
+        """
+        The files of that page of which it needs to know before the page is shown.
+
+        :param page: as far as policies leave it that need to know nothing.
+        """
+
+
+class IRemarkingPolicy(IPolicy):
+    """A policy that has something to say to people about files that it lets pass too."""
+
+    def remark(name: NormalizedName, file: File, now: float) -> str | None:
+        """What somebody should know of that file; None where there is nothing."""
+
+
 class IChangingPolicy(IPolicy):
     """A policy whose rules change while the daemon runs. Whoever changes them announces it."""
 
     revision: str = Attribute("Changes whenever its rules do.")
+
+
+class IReadying(Interface):
+    """A capability of policies that have to read something before they know what to refuse."""
+
+    async def ready() -> None:
+        """Come back when it has been read; call this while it runs."""
 
 
 class IInformant(Interface):

@@ -79,3 +79,15 @@ class IUpstream(Interface):
 
     async def changes(since: int) -> list[Change] | None:
         """What changed after that serial, or None where this upstream cannot tell."""
+
+
+class IDating(Interface):
+    """A capability of upstreams: to say when a file was last changed, without sending it."""
+
+    async def last_modified(url: str) -> float | None:
+        """
+        When the bytes behind a file's URL were last changed, seconds since the epoch; None where it does not say so in a way that makes sense.
+
+        :raises NoSuchFile: upstream says that there is none.
+        :raises UpstreamUnavailable: it could not be asked, or the URL is one that must not be.
+        """

@@ -100,7 +100,7 @@ class Exchange:
         check: Callable[[Target], None],
     ) -> Answer:
         """
-        Send a GET and follow at most five redirects (S50, F17); answer the response that is none.
+        Send a request and follow at most five redirects (S50, F17); answer the response that is none.
 
         :param check: raises `BadTarget` where a redirect must not be followed.
         :raises UpstreamUnavailable: there was no answer, or redirects that are not followed.

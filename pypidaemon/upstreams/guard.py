@@ -9,11 +9,11 @@ from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.globs import matches_any
-from pypidaemon.interfaces import IBody, IHealth, IMeasured, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IUpstream
 from pypidaemon.model import Change, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 
 
-@implementer(IUpstream, IMeasured)
+@implementer(IUpstream, IMeasured, IDating)
 @attrs.frozen(eq=False)
 class Guarded:
     """
@@ -59,6 +59,10 @@ class Guarded:
     async def fetch_body(self, url: str, offset: int) -> IBody:
         """As `IUpstream`."""
         return await self.upstream.fetch_body(url, offset)
+
+    async def last_modified(self, url: str) -> float | None:
+        """As `IDating`; None where the upstream has no such question."""
+        return await self.upstream.last_modified(url) if IDating.providedBy(self.upstream) else None
 
     async def changes(self, since: int) -> list[Change] | None:
         """As `IUpstream`, without the reserved names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -67,6 +68,16 @@ def serial(response: IResponse) -> int | None:
     """PyPI's serial of the page or list, None where there is none that makes sense (F21)."""
     said = header(response, "X-PyPI-Last-Serial")
     return int(said) if said is not None and re.fullmatch(r"\d{1,15}", said, re.ASCII) else None
+
+
+def modified(response: IResponse) -> float | None:
+    """When the body was last changed, seconds since the epoch, in any of the forms of RFC 9110 §5.6.7; None where that cannot be read."""
+    try:
+        moment = parsedate_to_datetime(header(response, "Last-Modified") or "")
+        # Of these forms the oldest names no zone, and all are in UTC.
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
 
 
 def length(response: IResponse) -> int | None:

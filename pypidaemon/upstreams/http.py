@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from pypidaemon import __version__, passage
 from pypidaemon.errors import NoSuchFile, NoSuchProject
-from pypidaemon.interfaces import IBody, IMeasured, IRecords, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IMeasured, IRecords, IUpstream
 from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text
 from pypidaemon.settings import url as url_setting
@@ -28,6 +28,7 @@ from pypidaemon.simple.reading import read_page
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.agent import Outbound, outbound
 from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.limits import Limits
@@ -45,7 +46,7 @@ def _as_folder(value: str) -> str:
     return value if value.endswith("/") else value + "/"
 
 
-@implementer(IUpstream, IMeasured)
+@implementer(IUpstream, IMeasured, IDating)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class HttpUpstream(Service):
     """
@@ -77,6 +78,7 @@ class HttpUpstream(Service):
     bytes_in: int = attrs.field(default=0, init=False)
     _index: Target = attrs.field(init=False)
     _exchange: Exchange = attrs.field(init=False, repr=False)
+    _dating: Dating = attrs.field(init=False, repr=False)
     _out: IAgent = attrs.field(init=False, repr=False)
     _own: Outbound | None = attrs.field(default=None, init=False, repr=False)
     _mark: str | None = attrs.field(default=None, init=False)
@@ -95,6 +97,7 @@ class HttpUpstream(Service):
             shared = self.password.reveal() if self.password is not None else ""
             authorization = basic(Secret(f"{self.username or '__token__'}:{shared}"))
         self._exchange = Exchange(self.label, self._index, self.clock, self.limits, self.health, self.patience, authorization)
+        of_dates = attrs.evolve(self._exchange, health=Health(self.clock, self.random))
         self._pages = DeferredSemaphore(self.limits.pages_at_once)
         self._bodies = DeferredSemaphore(self.limits.bodies_at_once)
         if self.agent is not None:
@@ -111,16 +114,17 @@ class HttpUpstream(Service):
                 environ=self.environ,
             )
             self._out = self._own
+        self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
 
     @property
     def requests(self) -> int:
         """How many requests were sent, redirects included."""
-        return self._exchange.requests
+        return self._exchange.requests + self._dating.exchange.requests
 
     @property
     def failures(self) -> int:
         """How many questions came to nothing."""
-        return self._exchange.failures
+        return self._exchange.failures + self._dating.exchange.failures
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
@@ -197,6 +201,10 @@ class HttpUpstream(Service):
         except BaseException:
             leave()
             raise
+
+    async def last_modified(self, url: str) -> float | None:
+        """As `IDating`."""
+        return await self._dating.last_modified(url)
 
     async def changes(self, since: int) -> list[Change] | None:
         """As `IUpstream`: the simple API has no such question."""

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IBody, IHealth, IMeasured, IRecords, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IRecords, IUpstream
 from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, setting
 from pypidaemon.upstreams.http import HttpUpstream
@@ -29,7 +29,7 @@ def public_index() -> str:
     return f"https://{urlsplit(DEFAULT_INDEX).netloc}/simple/"
 
 
-@implementer(IUpstream, IMeasured)
+@implementer(IUpstream, IMeasured, IDating)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class PypiUpstream(Service):
     """
@@ -106,6 +106,10 @@ class PypiUpstream(Service):
     async def fetch_body(self, url: str, offset: int) -> IBody:
         """As `IUpstream`."""
         return await self._http.fetch_body(url, offset)
+
+    async def last_modified(self, url: str) -> float | None:
+        """As `IDating`."""
+        return await self._http.last_modified(url)
 
     async def changes(self, since: int) -> list[Change] | None:
         """As `IUpstream`."""

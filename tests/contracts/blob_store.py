@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import CorruptContent, NoSuchBlob
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHolding
 from pypidaemon.model import Digest
 
 
@@ -66,6 +66,15 @@ class BlobStoreContract:
         content = await self.store.open(sha256(b""))
         verifyObject(IContent, content)
         content.close()
+
+    async def test_it_says_of_many_at_once_whether_they_are_here(self) -> None:
+        verifyObject(IHolding, self.store)
+        one, two = await put(self.store, b"one"), await put(self.store, b"two")
+        asked = [one, sha256(b"three"), two, Digest("../../etc/passwd"), Digest("")]
+        assert await self.store.holding(asked) == {one, two}
+        await self.store.remove(one)
+        assert await self.store.holding(iter(asked)) == {two}
+        assert await self.store.holding([]) == frozenset()
 
     async def test_what_was_committed_can_be_read_from_anywhere_in_it(self) -> None:
         data = bytes(range(256)) * 10

@@ -9,9 +9,10 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
+from pypidaemon.explaining import explain
 from pypidaemon.filenames import filename
 from pypidaemon.interfaces import IIndex
-from pypidaemon.model import Companion, NormalizedName, ProjectPage
+from pypidaemon.model import Companion, NormalizedName, Outcome, ProjectPage
 from tests.fakes import file, page
 from tests.gear import now
 from tests.house import House
@@ -80,6 +81,17 @@ class AnyIndexContract:
         with pytest.raises(NoSuchFile):
             now(index.open_file(ALPHA, SDIST.filename, Companion.METADATA))
 
+    def test_an_explanation_comes_to_what_the_page_shows(self, index: IIndex) -> None:
+        for name in (ALPHA, EMPTY):
+            told, page = now(explain(index, name)), now(index.project_page(name))
+            assert (told.outcome, told.index) == (Outcome.ANSWERS, index.label)
+            assert told.page is not None
+            assert (told.page.files, told.page.versions, told.page.sources) == (page.files, page.versions, page.sources)
+            assert not {one.file.filename for one in told.hidden} & {one.filename for one in page.files}
+        absent = now(explain(index, ABSENT))
+        assert (absent.outcome, absent.page, absent.hidden) == (Outcome.ABSENT, None, ())
+        assert set(page.sources) <= set(told.leaves) == set(absent.leaves)
+
     def test_the_bytes_are_those_of_the_page(self, index: IIndex, contents: Contents) -> None:
         for one, companion, data in (
             (WHEEL, Companion.FILE, contents.wheel),
@@ -134,6 +146,26 @@ class IndexContract(AnyIndexContract):
                 now(question)
         with pytest.raises(UpstreamUnavailable):
             now(index.open_file(ALPHA, SDIST.filename, Companion.FILE))
+
+    def test_an_explanation_asks_upstream_for_no_more_than_a_page(self, house: House, index: IIndex) -> None:
+        for name in ("alpha", "empty"):
+            # Stale at once, so that every question would go upstream.
+            house.upstream.pages[name] = page(name, max_age=0.0)
+        for name in (ALPHA, EMPTY, ABSENT):
+            now(explain(index, name))
+            # Who knows by itself that it has none asks nobody.
+            assert house.upstream.asked == [f"page {name}"] or (name == ABSENT and not house.upstream.asked)
+            house.upstream.asked.clear()
+        house.upstream.fails(["alpha"])
+        told = now(explain(index, ALPHA))
+        assert (told.outcome, told.cause) == (Outcome.ANSWERS, "")
+        assert house.upstream.asked == ["page alpha"]
+
+    def test_an_outage_is_explained(self, house: House, index: IIndex) -> None:
+        house.upstream.fails(["alpha"])
+        told = now(explain(index, ALPHA))
+        assert (told.outcome, told.answers) == (Outcome.UNKNOWN, "cannot be asked: upstream pypi: it is down")
+        assert house.upstream.asked == ["page alpha"]
 
     def test_R71_a_change_raises_the_serial_and_changes_the_revision(self, house: House, index: IIndex) -> None:
         before = now(index.project_page(ALPHA))

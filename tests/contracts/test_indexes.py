@@ -11,7 +11,7 @@ from pypidaemon.indexes.directory import Directory
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.merged import Merged
 from pypidaemon.indexes.pinned import Pinned
-from pypidaemon.indexes.policed import Barred, Policed
+from pypidaemon.indexes.policed import AsOf, Barred, Policed
 from pypidaemon.indexes.private import Private
 from pypidaemon.interfaces import IIndex
 from pypidaemon.model import NormalizedName, Ruling, RulingKind, Standing
@@ -58,6 +58,12 @@ class TestBarredOfWhichSomethingIsBlocked(IndexContract):
         rulings = Rulings()
         rulings.replace([Ruling(RulingKind.BLOCK, "other"), Ruling(RulingKind.BLOCK, "alpha==3.0")])
         return Barred("pypi", house.records, house.clock, inline, house.proxy, (Blocked("blocked", rulings),))
+
+
+class TestAsOf(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        return AsOf("pypi", house.clock.seconds(), house.clock, inline, house.proxy)
 
 
 class TestPolicedFirstMatchOfPoliced(IndexContract):

@@ -10,22 +10,40 @@ from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.explaining import asked
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights, landing
 from pypidaemon.globs import matches_any
+from pypidaemon.indexes.proxy.dates import Dates
+from pypidaemon.indexes.proxy.explaining import RESERVED, explained
 from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
+from pypidaemon.indexes.proxy.provenance import Provenance
+from pypidaemon.indexes.proxy.removal import removal, way
 from pypidaemon.indexes.proxy.sidecars import Sidecars
-from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IKnowing, IRecords, IUpstream
-from pypidaemon.model import Change, Companion, Digest, Fact, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
-from pypidaemon.settings import given, reference
+from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IIndex, IKnowing, IRecords, IUpstream
+from pypidaemon.model import (
+    Change,
+    Companion,
+    Digest,
+    Explanation,
+    Fact,
+    File,
+    Filename,
+    InThread,
+    Listed,
+    NormalizedName,
+    ProjectList,
+    ProjectPage,
+)
+from pypidaemon.settings import flag, given, reference, references, setting
 from pypidaemon.spool import Spool, Want
 
 _NO_FILE = Filename("-")
 """No file has this name, so asking for it tells whether there is a page and reads none of it."""
 
 
-@implementer(IIndex, IKnowing)
+@implementer(IIndex, IKnowing, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Proxy(Service):
     """
@@ -47,20 +65,36 @@ class Proxy(Service):
     disk: InThread = given("disk")
     reserved: tuple[str, ...] = given("reserved")
     announcements: Announcements = given("announcements")
+    removal: str = setting(way, default="follow", help="what becomes of files that upstream removed: follow, keep or keep-if-used")
+    dates: tuple[IUpstream, ...] = attrs.field(
+        default=(), metadata=references(IUpstream, default=(), help="upstreams asked for upload times that this one lacks").metadata
+    )
+    dates_from_files: bool = setting(flag, default=False, help="whether files without an upload time are asked when they last changed")
     pages: Pages = attrs.field(init=False)
     names: Names = attrs.field(init=False)
+    dating: Dates = attrs.field(init=False)
     sidecars: Sidecars = attrs.field(init=False)
+    provenance: Provenance = attrs.field(init=False)
     background: Flights[str, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements)
-        self.names = Names(self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden)
-        self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk)
+        if self.upstream.label in {other.label for other in self.dates}:
+            raise ValueError("dates: names the upstream itself, which is the one that lacks them")
+        kept = removal(self.removal, self.label, self.records, self.blobs, self.cpu)
+        self.dating = Dates(self.label, self.upstream, self.dates, self.dates_from_files, self.records, self.clock, self._learned)
+        self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements, kept, self.dating)
+        self.names = Names(
+            self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden, kept.projects
+        )
+        self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._announce, self._learned)
+        self.provenance = Provenance(self.label, self.upstream, self.records, self.clock, self.cpu)
 
     def stopService(self) -> Deferred[None]:
         """Cancel what is under way; fires when it has ended."""
         Service.stopService(self)
-        return landing(self.background, self.sidecars.flights, self.pages.flights, self.names.flights)
+        return landing(
+            self.background, self.sidecars.flights, self.provenance.flights, self.pages.flights, self.names.flights, self.dating.flights
+        )
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`."""
@@ -70,6 +104,13 @@ class Proxy(Service):
         """As `IIndex`; a reserved name is absent whatever was remembered of it (law 3)."""
         self._check_reserved(name)
         return await self.pages.page(name)
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`: with what upstream said, when, and what was found out about the files here."""
+        told = await asked(self, name, "proxy")
+        if self._hidden(name):
+            return attrs.evolve(told, facts=RESERVED)
+        return await explained(told, name, self.pages, self.blobs)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`."""
@@ -81,8 +122,8 @@ class Proxy(Service):
         file = (await self.find(name, filename)).file
         if companion is Companion.METADATA:
             return await self._sidecar(name, file)
-        if companion is not Companion.FILE:
-            raise NoSuchFile(filename + companion.value)
+        if companion is Companion.PROVENANCE:
+            return await self.provenance.open(name, file)
         return await self.spool.open(self._want(name, file))
 
     async def changes(self, since: int) -> list[Change]:
@@ -93,6 +134,7 @@ class Proxy(Service):
     async def refresh(self, name: NormalizedName | None) -> int:
         """As `IIndex`."""
         expired = await self.records.pages.expire(self.label, name)
+        await self.records.documents.expire(self.label, name)
         self.pages.forget(name)
         self.announcements.announce(name)
         return expired
@@ -105,6 +147,12 @@ class Proxy(Service):
         if remembered is not None and remembered.page is not None:
             return True
         return await self.names.lists_name(name)
+
+    async def _learned(self, name: NormalizedName) -> None:
+        await self.pages.look_again(name)
+
+    def _announce(self, name: NormalizedName) -> None:
+        self.announcements.announce(name)
 
     def _hidden(self, name: NormalizedName) -> bool:
         return matches_any(name, self.reserved) is not None

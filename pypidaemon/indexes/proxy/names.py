@@ -6,8 +6,9 @@ Losing what is kept costs time, not truth (law 8): a list that is remembered and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from hashlib import blake2b
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +19,7 @@ from pypidaemon.flights import Flights
 from pypidaemon.indexes.proxy.listing import LARGEST, Lines, Opener, beginning, entries, has_name, is_of, outdated, whole
 from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
 from pypidaemon.model import Digest, InThread, NormalizedName, NotModified, ProjectList, RememberedNames, UpstreamNames, Validators
+from pypidaemon.simple.names import merge
 from pypidaemon.waits import first
 
 MAX_AGE = 600.0
@@ -31,6 +33,7 @@ class Names:
     The project list of one proxy.
 
     :param lists: holds the lists of all proxies and nothing else, so that no list can take the place of a file, or a file's away.
+    :param kept: gives the projects, in order, that stay on the list when upstream takes them off.
     """
 
     label: str
@@ -41,6 +44,7 @@ class Names:
     cpu: InThread
     disk: InThread
     hides: Callable[[NormalizedName], bool]
+    kept: Callable[[], Awaitable[list[NormalizedName]]]
     flights: Flights[str, RememberedNames] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     async def project_names(self) -> ProjectList:
@@ -167,22 +171,27 @@ class Names:
             return None
         numbers = await self.records.ledger.serials(self.label)
         high = await self.records.ledger.high(self.label)
-        hides = self.hides
+        hides, own = self.hides, await self.kept()
 
         def listed() -> Iterator[tuple[NormalizedName, int]]:
-            for name, serial in entries(opened):
+            for name, serial in merge([entries(opened), ((name, 0) for name in own)]) if own else entries(opened):
                 if not hides(name):
                     # bandersnatch skips a project without a serial (R48), so one that upstream does not number gets 1.
                     yield name, max(serial, numbers.get(name, 0), 1)
 
         return ProjectList(
             entries=listed,
-            revision=f"{kept.digest[:32]}-{high}",
+            revision="-".join([kept.digest[:32], str(high), *_mark(own)]),
             serial=max(kept.serial, high, 1),
             fresh_until=kept.fresh_until,
             source=self.label,
             stale=stale,
         )
+
+
+def _mark(own: list[NormalizedName]) -> list[str]:
+    """What tells these projects of ours from others; nothing where there are none."""
+    return [blake2b("\n".join(own).encode(), digest_size=8).hexdigest()] if own else []
 
 
 def _until(now: float, max_age: float | None) -> float:

@@ -17,6 +17,8 @@ from pypidaemon import freshness
 from pypidaemon.announcements import Announcements
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
+from pypidaemon.indexes.proxy.dates import Dates
+from pypidaemon.indexes.proxy.removal import Removal
 from pypidaemon.indexes.proxy.showing import changed, show, weight
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
@@ -73,6 +75,8 @@ class Pages:
     clock: IReactorTime
     cpu: InThread
     announcements: Announcements
+    removal: Removal
+    dates: Dates
     flights: Flights[NormalizedName, Held] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(24 << 20), init=False)
     found: Shelf[tuple[NormalizedName, Filename], Listed] = attrs.field(factory=lambda: Shelf(5_000), init=False)
@@ -108,7 +112,7 @@ class Pages:
         if remembered is not None and remembered.page is not None and self._will_do(name, remembered, now):
             facts = await self.records.facts.known(self.label, name)
             file, fresh_until = show(self.label, remembered.page, facts).file(filename), remembered.fresh_until
-        else:
+        if fresh_until is None or (file is None and await self.removal.missed(name)):
             page = await self.page(name)
             file, fresh_until = page.file(filename), page.fresh_until
         if file is None:
@@ -201,6 +205,10 @@ class Pages:
         return await self._keep(name, Remembered(said, now, fresh_until), before)
 
     async def _keep(self, name: NormalizedName, remembered: Remembered, before: Remembered | None) -> Held:
+        # What is taken away is on the disk before the page that no longer has it.
+        remembered = await self.removal.noted(name, remembered, before)
+        if remembered.page is not None:
+            await self.dates.repair(name, remembered.page, before)
         # An absence that follows nothing is held in memory alone, so that asking for made-up names fills no disk (F52).
         if remembered.page is not None or before is not None:
             await self.records.pages.keep(self.label, name, remembered)
@@ -215,7 +223,7 @@ class Pages:
 
     async def _make(self, name: NormalizedName, remembered: Remembered, reading: Reading) -> Held:
         page: ProjectPage | None = None
-        said = remembered.page
+        said = await self.removal.offered(name, remembered.page)
         if said is not None:
             facts = await self.records.facts.known(self.label, name)
             for filename in changed(said, facts):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from pypidaemon.model import Fact, File, Filename, NormalizedName, ProjectPage, UpstreamPage
+from pypidaemon.model import Digest, Fact, File, Filename, NormalizedName, ProjectPage, UpstreamPage
 from pypidaemon.simple.links import by_name
 
 
@@ -16,7 +16,7 @@ def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> Proj
 
     A quarantined project offers no files (PEP 792, R113). A file that was seen with other bytes stays the one first seen (S28, S29).
     """
-    if said.status.marker == "quarantined":
+    if quarantined(said):
         return ProjectPage(name=said.name, status=said.status, source=label)
     files = tuple(_with_facts(label, said.name, file, facts.get(file.filename)) for file in said.files)
     return ProjectPage(name=said.name, files=files, versions=said.versions, status=said.status, source=label)
@@ -24,7 +24,7 @@ def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> Proj
 
 def changed(said: UpstreamPage, facts: Mapping[Filename, Fact]) -> list[Filename]:
     """The files whose bytes upstream now says are others than those first seen under their names."""
-    return [file.filename for file in said.files if _is_another(file, facts.get(file.filename))]
+    return [file.filename for file in said.files if is_another(file, facts.get(file.filename))]
 
 
 def weight(page: ProjectPage | None) -> int:
@@ -37,17 +37,31 @@ def weight(page: ProjectPage | None) -> int:
     )
 
 
-def _is_another(file: File, fact: Fact | None) -> bool:
+def is_another(file: File, fact: Fact | None) -> bool:
+    """Whether upstream says that the file has other bytes than those first seen under its name."""
     return fact is not None and fact.digest is not None and file.digest is not None and file.digest != fact.digest
+
+
+def bytes_of(file: File, fact: Fact | None) -> Digest | None:
+    """The bytes that are given for that file: those first seen under its name, else those that upstream promises."""
+    return file.digest if fact is None or fact.digest is None else fact.digest
+
+
+def quarantined(page: UpstreamPage | None) -> bool:
+    """Whether upstream has put the project aside, so that nothing of it is offered (PEP 792, R113)."""
+    return page is not None and page.status.marker == "quarantined"
 
 
 def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None) -> File:
     path = file.path or by_name(label, name, file.filename)
     if fact is None:
         return file if path == file.path else attrs.evolve(file, path=path)
-    if _is_another(file, fact):
+    # A date is only found where upstream gives none, and its own goes before one found earlier (law 12).
+    date = file.upload_time if file.upload_time is not None else fact.upload_time
+    if is_another(file, fact):
         assert fact.digest is not None
-        return attrs.evolve(file, path=path, hashes=(("sha256", fact.digest),), size=fact.size, core_metadata=fact.metadata)
+        pinned = attrs.evolve(file, path=path, hashes=(("sha256", fact.digest),), size=fact.size, core_metadata=fact.metadata)
+        return attrs.evolve(pinned, upload_time=date)
     hashes, size, sidecar = file.hashes, file.size, file.core_metadata
     if file.digest is None and fact.digest is not None:
         hashes = (("sha256", fact.digest), *file.hashes)
@@ -57,4 +71,4 @@ def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None)
         sidecar = None
     if not sidecar and fact.metadata is not None:
         sidecar = fact.metadata
-    return attrs.evolve(file, path=path, hashes=hashes, size=size, core_metadata=sidecar)
+    return attrs.evolve(file, path=path, hashes=hashes, size=size, core_metadata=sidecar, upload_time=date)

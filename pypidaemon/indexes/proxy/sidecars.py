@@ -7,6 +7,7 @@ A client that is promised a sidecar and does not get it fails (R99), so a promis
 from __future__ import annotations
 
 import io
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,7 +29,12 @@ log = Logger()
 
 @attrs.define
 class Sidecars:
-    """The sidecars of one proxy; `flights` are the extractions under way, by the wheel's digest."""
+    """
+    The sidecars of one proxy; `flights` are the extractions under way, by the wheel's digest.
+
+    :param announce: told of a project when a sidecar came that its page promised; whoever judges by what files say of themselves now can.
+    :param learned: told of one when a sidecar came of which the page knew no digest, so that its page is to be made anew.
+    """
 
     label: str
     upstream: IUpstream
@@ -36,6 +42,8 @@ class Sidecars:
     blobs: IBlobStore
     spool: Spool
     disk: InThread
+    announce: Callable[[NormalizedName], None]
+    learned: Callable[[NormalizedName], Awaitable[None]]
     flights: Flights[Digest, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     async def open(self, name: NormalizedName, file: File) -> IContent:
@@ -83,6 +91,9 @@ class Sidecars:
             if promised is None:
                 fact = Fact(digest=file.digest, size=file.size, metadata=digest)
                 await self.records.facts.learn(self.label, name, file.filename, fact)
+                await self.learned(name)
+            else:
+                self.announce(name)
 
         return await self.spool.open(
             Want(

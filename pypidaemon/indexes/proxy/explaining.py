@@ -1,0 +1,91 @@
+"""Why a proxy shows of a project what it does: how upstream is, what it said and when, and what was found out here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.explaining import held
+from pypidaemon.indexes.proxy.pages import Pages
+from pypidaemon.indexes.proxy.showing import changed
+from pypidaemon.interfaces import IBlobStore, IHealth
+from pypidaemon.model import Explanation, Fact, File, Filename, HiddenFile, NormalizedName, Refusal, Remembered, UpstreamPage, Withdrawn
+from pypidaemon.moments import written
+
+RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
+"""What there is to say of a reserved name."""
+
+
+async def explained(told: Explanation, name: NormalizedName, pages: Pages, blobs: IBlobStore) -> Explanation:
+    """What the index showed, with what is known of it here. Nothing is asked of upstream."""
+    upstream = pages.upstream
+    facts = [("upstream", upstream.label), ("state", _state(upstream.health))]
+    try:
+        shelved = pages.shelf.get(name)
+        remembered = shelved.remembered if shelved is not None else await pages.records.pages.recall(told.index, name)
+        known = await pages.records.facts.known(told.index, name)
+        withdrawn = await pages.records.withdrawn.withdrawn(told.index, name)
+        shown = told.page.files if told.page is not None else ()
+        here = await held(blobs, shown)
+    except PypidaemonError as error:
+        return attrs.evolve(told, facts=(*facts, ("trouble", str(error))))
+    if remembered is not None:
+        facts += _remembered(remembered, stale=told.page is not None and told.page.stale)
+    if told.page is not None:
+        facts.append(("held here", f"{sum(file.digest in here for file in shown)} of {len(shown)} files"))
+    said = remembered.page if remembered is not None else None
+    listed = {file.filename for file in shown}
+    remarks = [(file.filename, "held here") for file in shown if file.digest in here]
+    remarks += _found_out(said, known, listed)
+    remarks += [(filename, _kept(one)) for filename, one in withdrawn.items() if filename in listed]
+    return attrs.evolve(told, facts=tuple(facts), remarks=tuple(remarks), hidden=tuple(_hidden(told.index, said, withdrawn, listed)))
+
+
+def _state(health: IHealth) -> str:
+    since = f" since {written(health.since)}" if health.since else ""
+    return f"{health.state}{since}{f': {health.cause}' if health.cause else ''}"
+
+
+def _remembered(remembered: Remembered, *, stale: bool) -> Iterator[tuple[str, str]]:
+    yield "page fetched" if remembered.page is not None else "found absent", written(remembered.fetched)
+    yield "fresh until", written(remembered.fresh_until) + (" (upstream cannot be asked, so it goes on being given)" if stale else "")
+    said = remembered.page
+    if said is not None:
+        if said.serial is not None:
+            yield "serial", str(said.serial)
+        yield "files listed by upstream", str(len(said.files))
+        yield "status", said.status.marker + (f": {said.status.reason}" if said.status.reason else "")
+
+
+def _found_out(said: UpstreamPage | None, known: Mapping[Filename, Fact], listed: set[Filename]) -> Iterator[tuple[Filename, str]]:
+    if said is None:
+        return
+    for filename in changed(said, known):
+        yield filename, "upstream has other bytes under this name by now; the first ones stay"
+    for file in said.files:
+        fact = known.get(file.filename)
+        if fact is not None and fact.dated_by is not None and file.upload_time is None and file.filename in listed:
+            yield file.filename, f"upstream gives no upload time; that of {fact.dated_by} stands in"
+
+
+def _kept(one: Withdrawn) -> str:
+    return f"upstream lists it no longer, as was seen on {written(one.since)}; it is kept"
+
+
+def _hidden(
+    label: str, said: UpstreamPage | None, withdrawn: Mapping[Filename, Withdrawn], listed: set[Filename]
+) -> Iterator[HiddenFile]:
+    """What upstream lists, or listed, and the page does not."""
+    status = said.status if said is not None else None
+    reason = "upstream lists it and the page does not"
+    if status is not None and status.marker == "quarantined":
+        reason = "upstream has quarantined the project" + (f": {status.reason}" if status.reason else "")
+    entries: dict[Filename, File] = {file.filename: file for file in said.files} if said is not None else {}
+    for filename, file in entries.items():
+        if filename not in listed:
+            yield HiddenFile(file, (Refusal(label, reason),))
+    for filename, one in withdrawn.items():
+        if filename not in listed and filename not in entries:
+            yield HiddenFile(one.entry, (Refusal(label, f"upstream lists it no longer, as was seen on {written(one.since)}"),))
