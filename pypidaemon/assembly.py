@@ -1,8 +1,8 @@
 """
 The composition root: makes the objects that a plan names, and one service of all that live.
 
-Order of starting, and in reverse of stopping: the data folder with its lock, the pools of threads, records, blobs, the spool, whatever
-else has a life, the door, the public sockets, the control socket. So a request in flight loses nothing under it (examples.md 3.9).
+Order of starting, and in reverse of stopping: the data folder with its lock, the pools of threads, records, rulings, blobs, the spool,
+whatever else has a life, pruning, the door, the public sockets, the control socket. So a request in flight loses nothing under it (examples.md 3.9).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
 from pypidaemon.interfaces import IHostedIndex, IIndex, IRecords, IUpstream
+from pypidaemon.model import Knowledge
 from pypidaemon.schema import local_url
 from pypidaemon.services.folder import LISTS, NAMES, DataFolder
 from pypidaemon.services.ordered import OrderedService
@@ -30,6 +31,8 @@ from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
 
 if TYPE_CHECKING:
     from pypidaemon.accounts.people import People
+    from pypidaemon.rulemaking import Rulemaking
+    from pypidaemon.services.pruning import Pruning
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
@@ -84,14 +87,22 @@ class Made:
         return [made for name, made in self.alive.items() if name.partition(":")[0] in kinds]
 
 
-def make(plan: Plan, reactor: Any) -> Made:
+def itself(part: Part, made: Any) -> Any:
+    """What stands for a part in a daemon: the part."""
+    return made
+
+
+def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself) -> Made:
     """
     Make every part that the plan needs. Nothing is opened, started or bound.
 
+    :param stand_in: takes a part and what was made of it, and answers what all others get in its place.
     :raises ConfigError: a component would not be made of these values, or is not what it promised to be.
     """
     from pypidaemon.announcements import Announcements
+    from pypidaemon.attestations.informant import Attestations
     from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.descriptions import Descriptions
     from pypidaemon.indexes.policed import Barred
     from pypidaemon.inspection.processes import ProcessInspector
     from pypidaemon.policies.blocked import Blocked
@@ -125,7 +136,7 @@ def make(plan: Plan, reactor: Any) -> Made:
         part = plan.parts[name]
         if not part.needed or name in objects:
             continue
-        made = _made(plan, part, objects, given)
+        made = stand_in(part, _made(plan, part, objects, given))
         if IService.providedBy(made):
             alive[name] = made
         objects[name] = made
@@ -136,6 +147,9 @@ def make(plan: Plan, reactor: Any) -> Made:
             objects[name] = Barred(part.section.label, objects[plan.records], reactor, given["cpu"], made, (blocked,))
         if name == plan.blobs:
             given["spool"] = Spool(made, reactor)
+            given["informants"][Knowledge.METADATA] = Descriptions(made, given["cpu"])
+        elif name == plan.records:
+            given["informants"][Knowledge.PROVENANCE] = Attestations(made, reactor, given["cpu"])
     return Made(plan, objects, alive, given, bare)
 
 
@@ -152,6 +166,7 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
 
     made = make(plan, reactor)
     records = made.records()
+    rulings = rulemaking(made, reactor)
     doorkeeper = Doorkeeper(made.objects[plan.accounts], records, reactor, os.urandom)
     lists = DirectoryBlobs(path=plan.data / LISTS, label=LISTS, disk=made.given["disk"])
     door = build_door(
@@ -166,7 +181,10 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
         everything=made.indexes(),
         reserved=plan.daemon.reserved,
         conceal=plan.daemon.conceal,
+        rulemaking=rulings,
+        fetches=plan.daemon.access_records > 0,
         spool=made.given["spool"],
+        attestations=made.given["informants"][Knowledge.PROVENANCE],
         lists=lists,
         announcements=made.given["announcements"],
         clock=reactor,
@@ -175,22 +193,40 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
         local_url=local_url(plan.daemon.listen),
         trusted_proxies=plan.daemon.trusted_proxies,
         hosts=known_hosts(plan.daemon.listen, plan.daemon.hosts),
+        configuration=(str(plan.origin), plan.text),
     )
     return OrderedService(
         (
             DataFolder(plan.data),
             *stores(made),
+            rulings,
             *made.living("blobs"),
             made.given["lists"],
             lists,
             made.given["spool"],
             made.given["inspector"],
             *made.living("upstream", "policy", "index", "accounts", "service"),
+            pruning(made, reactor, rulings),
             door,
             *(PublicSocket(text, serverFromString(reactor, text), door.site) for text in plan.daemon.listen),
             PrivateSocket(reactor, plan.data / CONTROL, door.control),
         )
     )
+
+
+def rulemaking(made: Made, reactor: Any) -> Rulemaking:
+    """What keeps the rulings of this daemon in force and changes them."""
+    from pypidaemon.rulemaking import Rulemaking
+
+    return Rulemaking(made.records(), made.given["rulings"], made.given["announcements"], reactor)
+
+
+def pruning(made: Made, reactor: Any, rulings: Rulemaking) -> Pruning:
+    """What forgets in time who took what, at once where that is not to be kept, and exemptions whose time is over."""
+    from pypidaemon.services.pruning import Pruning
+
+    kept, fetches = made.plan.daemon.access_records, made.records().fetches
+    return Pruning(reactor, {"records of who took what": lambda: fetches.forget_before(reactor.seconds() - kept), "rulings": rulings.lapse})
 
 
 def people(made: Made, reactor: Any, changed: Callable[[], None]) -> People:

@@ -20,9 +20,11 @@ from twisted.internet.endpoints import serverFromString
 
 from pypidaemon.components import Unloadable
 from pypidaemon.interfaces import IBlobStore, IIndex, IRecords
+from pypidaemon.moments import moment, written
 from pypidaemon.settings import (
     KEY,
     Given,
+    Lines,
     Reference,
     Secret,
     Setting,
@@ -113,6 +115,11 @@ def hosts(raw: str) -> tuple[str, ...]:
     return names
 
 
+def retention(raw: str) -> float:
+    """How long something is kept: a duration, or `no` for not at all, which is 0."""
+    return 0.0 if raw.strip().lower() in ("no", "off", "false") else duration(raw)
+
+
 def patterns(raw: str) -> tuple[str, ...]:
     """Patterns of project names, as `pypidaemon.globs.globs` reads them."""
     from pypidaemon.globs import globs
@@ -130,6 +137,9 @@ class Daemon:
     index: str = reference(IIndex, default="root", help="the index at /simple/")
     uploads: str | None = setting(text, default=None, help="the index that uploads at the root go to; without it they are off")
     conceal: bool = setting(flag, default=False, help="whether what an account may not see is answered as if it were not there")
+    access_records: float = setting(
+        retention, default=90 * 86400.0, help="how long it is on record who took which file, from which address; no: not at all"
+    )
     listen: tuple[str, ...] = setting(
         endpoints, default=("tcp:3141:interface=127.0.0.1",), help="where to listen: Twisted endpoint descriptions"
     )
@@ -186,7 +196,11 @@ class Wish:
         if self.source.convert is secret and raw.strip().startswith("file:"):
             raw = f"file:{_absolute(Path(raw.strip()[5:]).expanduser(), here)}"
         value = self.source.convert(raw)
-        return _absolute(value, here) if isinstance(value, Path) else value
+        if isinstance(value, Path):
+            value = _absolute(value, here)
+        elif isinstance(value, Lines):
+            value = Lines(_absolute(item, here) if isinstance(item, Path) else item for item in value)
+        return value if self.source.read is None else self.source.read(value)
 
     def shown(self, value: Any) -> Any:
         """That value for people: None, a flag, or text that reads back as the same value; a secret is hidden."""
@@ -196,11 +210,15 @@ class Wish:
         if isinstance(value, Secret):
             return HIDDEN
         if isinstance(value, tuple | list | frozenset | set):
-            return " ".join(str(item) for item in value)
-        if self.source.convert is duration:
+            return ("\n" if isinstance(value, Lines) else " ").join(str(item) for item in value)
+        if self.source.convert is retention and not value:
+            return "no"
+        if self.source.convert in (duration, retention):
             return _in_units(value, _UNITS) or f"{value:g}s"
         if self.source.convert is size:
             return _in_units(value, _SIZES) or str(value)
+        if self.source.convert is moment:
+            return written(value)
         return _CREDENTIALS.sub(HIDDEN + "@", str(value))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from pypidaemon.assembly import describe, describe_json, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.reporting import report
-from pypidaemon.commands.speech import Verbs, named_file, say
+from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.schema import local_url
 from pypidaemon.services.sockets import CONTROL
+from pypidaemon.settings import count
 from pypidaemon.tap import foreground, rehearse
 
 
@@ -18,7 +20,10 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("run", parents=[shared], help="run the daemon in the foreground", allow_abbrev=False)
     verb.set_defaults(act=run)
     verb = verbs.add_parser("check", parents=[shared], help="check the configuration and print what it comes to", allow_abbrev=False)
-    verb.set_defaults(act=check)
+    verb.add_argument("--effect", action="store_true", help="print instead what it would hide and show that the running daemon does not")
+    verb.add_argument("--against", metavar="FILE", help="with --effect: the configuration to compare with")
+    verb.add_argument("--limit", metavar="COUNT", type=count, default=50, help="with --effect: projects that are named at most (default: 50)")
+    verb.set_defaults(act=partial(_checked, verb))
     verb = verbs.add_parser("status", parents=[shared], help="say how the running daemon is", allow_abbrev=False)
     verb.set_defaults(act=status)
 
@@ -34,6 +39,30 @@ def run(arguments: argparse.Namespace) -> int:
     """
     foreground(plan(named_file(arguments)))
     return 0
+
+
+def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if arguments.against is not None and not arguments.effect:
+        return wrong(verb, arguments, "--against belongs to --effect")
+    return effect(arguments) if arguments.effect else check(arguments)
+
+
+def effect(arguments: argparse.Namespace) -> int:
+    """
+    Print what the configuration would hide and show that another one does not: of every project of which a page is remembered, or whose home is here.
+
+    The other one is the file named by `--against`, else what the running daemon has read, else the same without its policies. No upstream is asked and
+    nothing is written, whether a daemon runs or not. The exit status is 1 where anything would change.
+
+    :raises ConfigError: one of the two cannot be used.
+    :raises PypidaemonError: what is remembered cannot be read.
+    """
+    from pypidaemon.commands import effect as effects
+
+    planned = plan(named_file(arguments))
+    answer = effects.effect(planned, effects.against(planned, arguments.against))
+    say(arguments, "\n".join(effects.lines(answer, arguments.limit)), answer)
+    return 1 if effects.changes_anything(answer) else 0
 
 
 def check(arguments: argparse.Namespace) -> int:

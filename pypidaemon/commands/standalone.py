@@ -21,6 +21,16 @@ def alone(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str)
     :param kinds: kinds of sections whose parts run too, and `inspector`, which looks into archives.
     :raises PypidaemonError: the work raised it, the records cannot be used, or it was interrupted.
     """
+    return reacting(lambda reactor: _between(planned, work, kinds, reactor))
+
+
+def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
+    """
+    Do this work while the reactor runs, which can be once in a process; answer what it answers.
+
+    :param work: takes the reactor.
+    :raises PypidaemonError: the work raised it, or it was interrupted.
+    """
     from twisted.internet import task
 
     results: list[T] = []
@@ -28,7 +38,7 @@ def alone(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str)
 
     async def run(reactor: Any) -> None:
         try:
-            results.append(await _between(planned, work, kinds, reactor))
+            results.append(await work(reactor))
         except Exception as error:  # noqa: BLE001  # it is raised again below, past `react`, which would only print it
             failures.append(error)
 

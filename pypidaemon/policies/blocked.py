@@ -7,6 +7,7 @@ import time
 import attrs
 from zope.interface import implementer
 
+from pypidaemon.errors import Refused
 from pypidaemon.interfaces import IChangingPolicy
 from pypidaemon.model import File, NormalizedName, Ruling, RulingKind
 from pypidaemon.rulings import Rulings
@@ -27,8 +28,8 @@ class Blocked:
 
     @property
     def revision(self) -> str:
-        """Changes with every ruling."""
-        return str(self.rulings.age)
+        """Changes with every block. What clients hold is compared with it over a restart too, so it does not count them."""
+        return self.rulings.revision(RulingKind.BLOCK)
 
     def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
         """Why that was blocked, and when; None where it was not."""
@@ -37,6 +38,16 @@ class Blocked:
         else:
             ruling = self.rulings.on_file(RulingKind.BLOCK, name, file, now)
         return None if ruling is None else _reason(ruling)
+
+    def check(self, name: NormalizedName, file: File, now: float) -> None:
+        """
+        Insist that the file may come in.
+
+        :raises Refused: it was blocked.
+        """
+        reason = self.refusal(name, file, now)
+        if reason is not None:
+            raise Refused(self.label, reason)
 
 
 def _reason(ruling: Ruling) -> str:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon import __version__
+from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchFile
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IIndex, IMeasured, IUpstream
@@ -21,13 +22,16 @@ from pypidaemon.web.operations import counted, json_reply, moment, upstream_stat
 from pypidaemon.web.people import LARGEST, PeopleDesk
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
+from pypidaemon.web.rulings import RulingDesk
+from pypidaemon.web.why import Why
 
 
 @attrs.define
 class Control:
     """
-    Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log` and `GET /check-upstream`, and takes the orders about
-    people and releases.
+    Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings` and `/who`, and takes the
+    orders about people, releases and what is blocked. `GET /why?project=...` explains, and `GET /configuration` says which file was read, and what
+    was in it then.
     """
 
     default: str
@@ -38,7 +42,11 @@ class Control:
     clock: IReactorTime
     people: PeopleDesk
     releases: ReleaseDesk
+    rulings: RulingDesk
     inquiries: Inquiries
+    why: Why
+    configuration: tuple[str, str]
+    """The file, absolute, and its text; secrets are references in it."""
     started: float = attrs.field(init=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -47,7 +55,9 @@ class Control:
 
     def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
         """As `Receive`: orders come as bodies."""
-        return self._collected(ask) if ask.segments[:1] == ("people",) else self.releases.receive_operator(ask)
+        if ask.segments[:1] == ("people",):
+            return self._collected(ask)
+        return self.releases.receive_operator(ask) or self.rulings.receive_operator(ask)
 
     async def _collected(self, ask: Ask) -> Receiver:
         return Collected(LARGEST, lambda body: self.people.handle(ask, body))
@@ -56,23 +66,41 @@ class Control:
         """
         One request of the command line.
 
-        :raises InvalidName: a name to refresh is no project's name.
+        :raises InvalidName: a name to refresh or to explain is no project's name.
         """
         match (ask.method, ask.segments):
             case (_, ("people", *_)):
                 return await self.people.handle(ask, b"")
             case (_, ("releases", *_)):
                 return await self.releases.without_body(ask)
-            case ("GET", ("log",)):
-                return await self.inquiries.log(ask)
-            case ("GET", ("check-upstream",)):
-                return await self.inquiries.check_upstream(ask)
-            case ("GET", ("status",)):
-                return json_reply(200, self._status())
+            case ("GET", (_,)):
+                return await self._told(ask)
+            case (_, ("rulings", *_)):
+                return await self.rulings.without_body(ask)
             case ("POST", ("refresh",)):
                 return await self._refresh(ask)
             case (_, ("status",)) | (_, ("refresh",)):
-                return text(405, "GET /status or POST /refresh", ask.id, (("Allow", "GET" if ask.segments == ("status",) else "POST"),))
+                return _other_method(ask)
+        raise NoSuchFile("/".join(ask.segments)[:200])
+
+    async def _told(self, ask: Ask) -> Reply:
+        match ask.segments:
+            case ("rulings",):
+                return await self.rulings.listed(ask, THE_OPERATOR.account)
+            case ("who",):
+                return await self.rulings.who(ask, THE_OPERATOR.account)
+            case ("log",):
+                return await self.inquiries.log(ask)
+            case ("check-upstream",):
+                return await self.inquiries.check_upstream(ask)
+            case ("why",):
+                return await self.why.for_operator(ask)
+            case ("configuration",):
+                return json_reply(200, {"file": self.configuration[0], "text": self.configuration[1]})
+            case ("status",):
+                return json_reply(200, self._status())
+            case ("refresh",):
+                return _other_method(ask)
         raise NoSuchFile("/".join(ask.segments)[:200])
 
     async def _refresh(self, ask: Ask) -> Reply:
@@ -105,3 +133,7 @@ class Control:
                 "rendered": self.answers.misses,
             },
         }
+
+
+def _other_method(ask: Ask) -> Reply:
+    return text(405, "GET /status or POST /refresh", ask.id, (("Allow", "GET" if ask.segments == ("status",) else "POST"),))

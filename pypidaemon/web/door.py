@@ -20,9 +20,12 @@ from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, I
 from pypidaemon.leaves import bare
 from pypidaemon.model import InThread
 from pypidaemon.releases import Releases
+from pypidaemon.rulemaking import Rulemaking
+from pypidaemon.rulings import Rulings
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.control import Control
+from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.files import Files
 from pypidaemon.web.finding import Finder
 from pypidaemon.web.forwarding import Forwarding
@@ -31,6 +34,7 @@ from pypidaemon.web.history import History
 from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.intake import Receive, Receiver
+from pypidaemon.web.integrity import Integrity, addresses
 from pypidaemon.web.legacy import Legacy
 from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
@@ -41,9 +45,12 @@ from pypidaemon.web.people import PeopleDesk
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.routes import Address, Routes
+from pypidaemon.web.rulings import RulingDesk
+from pypidaemon.web.shown import Past
 from pypidaemon.web.site import AccessLog, DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
 from pypidaemon.web.uploads import Uploads
+from pypidaemon.web.why import Why
 from pypidaemon.web.xmlrpc import XmlRpc
 
 
@@ -80,7 +87,10 @@ def build(
     everything: Mapping[str, IIndex] = MappingProxyType({}),
     reserved: tuple[str, ...] = (),
     conceal: bool,
+    rulemaking: Rulemaking | None = None,
+    fetches: bool = False,
     spool: IMeasured,
+    attestations: IMeasured | None = None,
     lists: IBlobStore,
     announcements: Announcements,
     clock: IReactorTime,
@@ -89,6 +99,7 @@ def build(
     local_url: str,
     trusted_proxies: tuple[str, ...] = (),
     hosts: tuple[str, ...] | None = None,
+    configuration: tuple[str, str] = ("", ""),
     random: Callable[[int], bytes] = os.urandom,
 ) -> Door:
     """
@@ -101,36 +112,47 @@ def build(
     :param everything: indexes that are neither exposed nor uploaded to.
     :param reserved: patterns of names that no upstream is asked about.
     :param conceal: as `Gate`.
+    :param rulemaking: keeps what was blocked and exempted.
+    :param fetches: whether it is put on record who takes which file.
+    :param attestations: what checks them, for its counts.
     :param lists: a store for rendered project lists and nothing else.
     :param public_url: the absolute address under which clients reach the default index's root, where it is configured.
     :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
     :param hosts: as the names of `Hosts`.
+    :param configuration: the configuration file, absolute, and its text as it was read.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
     """
     known = Hosts(hosts, public_url)
     answers = Answers(cpu)
     announcements.listen(answers.forget)
-    metrics = Metrics(upstreams, spool, answers)
-    gate = Gate(doorkeeper, conceal)
+    metrics = Metrics(upstreams, spool, answers, attestations)
+    rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock)
+    gate = Gate(doorkeeper, conceal, rulemaking)
     every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
     clashes = Clashes(every, upstreams, reserved)
     ours = {label: index for label, index in every.items() if IHostedIndex.providedBy(index)}
     releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate, known)
+    rulings = RulingDesk(rulemaking, records.fetches, gate, clock, known)
     inquiries = Inquiries(records.accounts, clashes, clock)
+    why = Why(default, indexes, gate, cpu)
     routes = Routes(
         default=default,
         indexes=indexes,
         gate=gate,
         address=Address(public_url, local_url),
         records=records,
-        pages=Pages(indexes, answers, gate, clock),
+        past=Past(default, indexes[default], clock, cpu),
+        pages=Pages(answers, gate, clock, addresses(public_url, default)),
+        integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu),
-        files=Files(indexes, gate),
-        legacy=Legacy(indexes, answers, gate, clock, cpu),
-        links=Links(indexes, answers, clock),
+        files=Files(gate, Fetches(records.fetches, clock) if fetches else None),
+        legacy=Legacy(answers, gate, clock, cpu),
+        links=Links(answers, clock, rulemaking.rulings),
         operations=Operations(upstreams, records, metrics),
         releases=releases,
+        rulings=rulings,
         inquiries=inquiries,
+        why=why,
         uploads=uploads,
     )
     taker = Uploads(
@@ -140,7 +162,7 @@ def build(
     calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:
-        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask)
+        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask) or rulings.receive(ask)
 
     access = AccessLog(clock)
 
@@ -163,6 +185,6 @@ def build(
 
     changing = people(changed)
     desk = PeopleDesk(changing)
-    control = Control(default, indexes, upstreams, spool, answers, clock, desk, releases, inquiries)
+    control = Control(default, indexes, upstreams, spool, answers, clock, desk, releases, rulings, inquiries, why, configuration)
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
     return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases))

@@ -31,6 +31,7 @@ class Exposition(Collector):
     upstreams: Mapping[str, IUpstream]
     spool: IMeasured
     answers: Answers
+    attestations: IMeasured | None = None
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -54,6 +55,9 @@ class Exposition(Collector):
         yield _counted("pypidaemon_spool", "Downloads of files and what became of them", ["what"], spooled)
         ready = [(("ready",), self.answers.hits), (("rendered",), self.answers.misses)]
         yield _counted("pypidaemon_answers", "Index answers that were ready, and that had to be rendered", ["what"], ready)
+        checked = self.attestations.measures().items() if self.attestations is not None else ()
+        signed = [((what,), value) for what, value in checked]
+        yield _counted("pypidaemon_attestations", "Attestations of files, and publishers new to a project", ["what"], signed)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
 
 

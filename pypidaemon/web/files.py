@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
 from pypidaemon import filenames, ranges, validators
@@ -12,8 +10,12 @@ from pypidaemon.interfaces import IAccount, IContent, IIndex, IKnowing
 from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.hearing import heard
+from pypidaemon.web.integrity import CHANGES
 from pypidaemon.web.reply import Reply, Stream
+from pypidaemon.web.shown import Shown
 
 FOR_EVER = "max-age=365000000, immutable"
 """PyPI's own words for files that never change (R86)."""
@@ -52,31 +54,36 @@ def asked(segments: tuple[str, ...]) -> Asked | None:
 class Files:
     """Answers `/packages/...` of every exposed index."""
 
-    indexes: Mapping[str, IIndex]
     gate: Gate
+    fetches: Fetches | None = None
+    """Notes who takes what; None where that is not kept."""
 
-    async def file(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply:
+    async def file(self, ask: Ask, account: IAccount, shown: Shown, below: tuple[str, ...]) -> Reply:
         """GET and HEAD of a file or sidecar."""
         wanted = asked(below)
         if wanted is None:
             raise NoSuchFile("/".join(("packages", *below))[:200])
-        listed = await self._listed(self.indexes[index], wanted)
+        listed = await heard(self.gate, account, shown.index, wanted.projects, self._listed(shown.index, wanted))
         file = listed.file
         self.gate.check(account, "read", listed.source, listed.name)
         audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
         headers = [
-            ("Content-Type", "application/octet-stream"),
+            ("Content-Type", "application/json" if wanted.companion is Companion.PROVENANCE else "application/octet-stream"),
             ("Accept-Ranges", "bytes"),
-            ("Cache-Control", f"{audience}, {FOR_EVER}" if _never_changes(file) else "no-cache"),
+            ("Cache-Control", _cache_control(file, wanted.companion, audience)),
             ("X-Content-Type-Options", "nosniff"),
             ("X-Pypidaemon-Index", listed.source),
         ]
-        digest = file.digest if wanted.companion is Companion.FILE else file.core_metadata or None
+        promised = {Companion.FILE: file.digest, Companion.METADATA: file.core_metadata or None}
+        digest = promised.get(wanted.companion)
         if ask.method == "HEAD" and wanted.companion is Companion.FILE and digest is not None and file.size is not None:
             return self._without_bytes(ask, headers, digest, file.size)
-        content = await self.indexes[index].open_file(listed.name, wanted.filename, wanted.companion)
+        content = await shown.index.open_file(listed.name, wanted.filename, wanted.companion)
         try:
-            return self._with_bytes(ask, headers, digest or content.digest, content)
+            reply = self._with_bytes(ask, headers, digest or content.digest, content)
+            if self.fetches is not None and wanted.companion is Companion.FILE:
+                self.fetches.note(ask, account, listed, reply)
+            return reply
         except BaseException:
             content.close()
             raise
@@ -165,5 +172,7 @@ async def _known(index: IIndex, name: NormalizedName) -> bool:
     return False
 
 
-def _never_changes(file: File) -> bool:
-    return not file.filename.endswith("-variants.json")  # PEP 825: rewritten with every new variant (R123)
+def _cache_control(file: File, companion: Companion, audience: str) -> str:
+    if file.filename.endswith("-variants.json"):
+        return "no-cache"  # PEP 825: rewritten with every new variant (R123)
+    return f"{audience}, {CHANGES if companion is Companion.PROVENANCE else FOR_EVER}"

@@ -8,6 +8,7 @@ from pypidaemon.accounts.doorkeeper import Doorkeeper
 from pypidaemon.errors import NoSuchProject, NotAllowed
 from pypidaemon.interfaces import IAccount
 from pypidaemon.model import NormalizedName
+from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.web.ask import Ask
 
 _SEEING = ("list", "read")
@@ -27,9 +28,13 @@ class Gate:
 
     doorkeeper: Doorkeeper
     conceal: bool = False
+    rulemaking: Rulemaking | None = None
+    """Knows what was blocked. Until it does nobody is let in, so that not one request is answered as if nothing were."""
 
     def known(self, ask: Ask) -> IAccount | None:
         """Who asks, where that is known without waiting."""
+        if self.rulemaking is not None and not self.rulemaking.known:
+            return None
         account = self.doorkeeper.known(ask.headers.first("authorization"))
         return None if account is None else _noted(ask, account)
 
@@ -39,7 +44,10 @@ class Gate:
 
         :raises NotAllowed: the credentials are wrong.
         :raises TooManyAttempts: there were too many wrong ones.
+        :raises PypidaemonError: it cannot be found out what was blocked.
         """
+        if self.rulemaking is not None:
+            await self.rulemaking.learn()
         while True:
             age = self.doorkeeper.age
             account = await self.doorkeeper.admit(ask.headers.first("authorization"), ask.client)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
@@ -17,8 +15,10 @@ from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.gate import Gate, may_read
+from pypidaemon.web.hearing import heard
 from pypidaemon.web.pages import moved, state_of
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.shown import Shown
 
 LARGEST_METADATA = 8 << 20
 """Bytes of a METADATA document that is looked into; the longest on the public index have about 1 MiB."""
@@ -29,13 +29,12 @@ _PIECE = 1 << 18
 class Legacy:
     """Answers `/pypi/<project>/json` and `/pypi/<project>/<version>/json` of every exposed index."""
 
-    indexes: Mapping[str, IIndex]
     answers: Answers
     gate: Gate
     clock: IReactorTime
     cpu: InThread
 
-    async def document(self, ask: Ask, account: IAccount, index: str, spelled: str, version: str | None, base: str) -> Reply:
+    async def document(self, ask: Ask, account: IAccount, shown: Shown, spelled: str, version: str | None, base: str) -> Reply:
         """
         One document.
 
@@ -47,20 +46,20 @@ class Legacy:
             return moved(ask, ("../" if version is None else "../../") + f"{name}/{tail}")
         accepted = ask.headers.every("accept-encoding")
         # Every spelling of a version is one document (R136).
-        key = AnswerKey(index, name, f"legacy {same_version(version) if version is not None else ''} {base}")
+        key = AnswerKey(shown.label, name, f"legacy {same_version(version) if version is not None else ''} {base}", view=shown.view)
         answer = self.answers.fresh(key, self.clock.seconds())
         if answer is None or not may_read(account, answer.state.sources, name):
-            answer = await self._made(account, key, version, base, accepted)
+            answer = await self._made(account, shown, key, version, base, accepted)
         coding = answer.coding(accepted)
         body = await self.answers.body(key, answer, coding)
         return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(answer.state.sources, name))
 
-    async def _made(self, account: IAccount, key: AnswerKey, version: str | None, base: str, accepted: list[str]) -> Answer:
+    async def _made(self, account: IAccount, shown: Shown, key: AnswerKey, version: str | None, base: str, accepted: list[str]) -> Answer:
         with self.answers.readings.of(key.project) as reading:
-            page = await self.indexes[key.index].project_page(key.project)
+            page = await heard(self.gate, account, shown.index, (key.project,), shown.index.project_page(key.project))
             self.gate.check_sources(account, page.sources, key.project)
             files = await self.cpu(described, page, version)
-            metadata, complete = await metadata_of(self.indexes[key.index], page, files)
+            metadata, complete = await metadata_of(shown.index, page, files)
 
             def render() -> bytes:
                 document = legacy_json(page, version, metadata, base)

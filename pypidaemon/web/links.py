@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import Refused
-from pypidaemon.interfaces import IAccount, IIndex
+from pypidaemon.interfaces import IAccount
 from pypidaemon.leaves import Leaf, local_page, locals_below
-from pypidaemon.model import File, NormalizedName, ProjectPage
+from pypidaemon.model import File, NormalizedName, ProjectPage, RulingKind
 from pypidaemon.rights import PUBLIC
+from pypidaemon.rulings import Rulings
 from pypidaemon.simple.links import quote_path
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.shown import Shown
 
 LIFETIME = 60.0
 """Seconds after which the page is made anew though nothing was uploaded: policies may go by the time."""
@@ -42,26 +43,26 @@ class Links:
     Nothing of any upstream is on it, and none is asked for it. A page is kept for each set of rights, until one of these indexes changes.
     """
 
-    indexes: Mapping[str, IIndex]
     answers: Answers
     clock: IReactorTime
+    rulings: Rulings = attrs.field(factory=Rulings)
 
-    async def page(self, ask: Ask, account: IAccount, index: str) -> Reply:
+    async def page(self, ask: Ask, account: IAccount, shown: Shown) -> Reply:
         """
         The page, as HTML.
 
         :raises PypidaemonError: one of the indexes cannot be read; a page without its files would be a lie.
         """
-        leaves = locals_below(self.indexes[index])
-        key = AnswerKey(index, _NO_PROJECT, "links", account.scope)
+        leaves = locals_below(shown.index)
+        key = AnswerKey(shown.label, _NO_PROJECT, "links", account.scope, shown.view)
         accepted = ask.headers.every("accept-encoding")
         with self.answers.readings.of(_NO_PROJECT) as reading:
-            stamp = await _stamp(leaves)
+            stamp = f"{await _stamp(leaves)}{self.rulings.revision(RulingKind.BLOCK)}"
             answer = self.answers.fresh(key, self.clock.seconds())
             if answer is None or answer.state.revision.partition("/")[0] != stamp:
                 gathered = await self._gather(leaves, account)
-                state = State(f"{stamp}/{gathered.revision}", 0, (index,), gathered.fresh_until)
-                made = Making(state, "text/html; charset=utf-8", lambda: _rendered(index, gathered.files), accepted)
+                state = State(f"{stamp}/{gathered.revision}", 0, (shown.label,), gathered.fresh_until)
+                made = Making(state, "text/html; charset=utf-8", lambda: _rendered(shown.label, gathered.files), accepted)
                 answer = await self.answers.make(key, made, reading)
         return await self._reply(ask, key, answer, account)
 

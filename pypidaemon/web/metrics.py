@@ -12,7 +12,7 @@ from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.uploads import concerned
 
-_ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index"}
+_ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index", "at": "at"}
 _CALLS = (("pypi",), ("RPC2",))
 
 
@@ -23,6 +23,7 @@ class Metrics:
     upstreams: Mapping[str, IUpstream]
     spool: IMeasured
     answers: Answers
+    attestations: IMeasured | None = None
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
     _requests: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     _sent: Counter[tuple[str]] = attrs.field(factory=Counter, init=False)
@@ -37,7 +38,7 @@ class Metrics:
         """All of it as Prometheus reads it."""
         from pypidaemon.web.exposition import Exposition
 
-        return Exposition(self._requests, self._sent, self.upstreams, self.spool, self.answers).text()
+        return Exposition(self._requests, self._sent, self.upstreams, self.spool, self.answers, self.attestations).text()
 
 
 def _route(ask: Ask) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IAccount, IIndex
+from pypidaemon.interfaces import IAccount
 from pypidaemon.model import NormalizedName, ProjectPage
+from pypidaemon.simple.links import from_page
 from pypidaemon.simple.negotiation import Representation, negotiate
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
@@ -18,7 +19,10 @@ from pypidaemon.web.answers import AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.gate import Gate, may_read
+from pypidaemon.web.hearing import heard
+from pypidaemon.web.integrity import Addresses
 from pypidaemon.web.reply import Reply, redirect
+from pypidaemon.web.shown import Shown
 
 
 def state_of(page: ProjectPage) -> State:
@@ -41,14 +45,14 @@ def moved(ask: Ask, location: str) -> Reply:
 class Pages:
     """Answers `/simple/<project>/` of every exposed index."""
 
-    indexes: Mapping[str, IIndex]
     answers: Answers
     gate: Gate
     clock: IReactorTime
+    addresses: Addresses
 
-    def quick(self, ask: Ask, account: IAccount, index: str, spelled: str) -> Reply | None:
-        """A ready answer, if there is one that the account may see, without asking anybody."""
-        key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value)
+    def quick(self, ask: Ask, account: IAccount, index: str, spelled: str, view: str = "") -> Reply | None:
+        """A ready answer, if there is one that the account may see, without asking anybody; `index` and `view` are those of a `Shown`."""
+        key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value, view=view)
         now = self.clock.seconds()
         answer = self.answers.fresh(key, now)
         if answer is None or not may_read(account, answer.state.sources, key.project):
@@ -60,20 +64,20 @@ class Pages:
         self.answers.hits += 1
         return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.sources, key.project))
 
-    async def page(self, ask: Ask, account: IAccount, index: str, spelled: str, slash: bool) -> Reply:
+    async def page(self, ask: Ask, account: IAccount, shown: Shown, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
         name = project_name(spelled)
         if spelled != name or not slash:
             # One hop mends spelling and slash together (R5, R6, S8).
             return moved(ask, f"../{name}/" if slash else f"{name}/")
         form = preferred(ask)
-        key = AnswerKey(index, name, form.value)
+        key = AnswerKey(shown.label, name, form.value, view=shown.view)
         render = render_json if form is Representation.JSON else render_html
         accepted = ask.headers.every("accept-encoding")
         with self.answers.readings.of(name) as reading:
-            page = await self.indexes[index].project_page(name)
+            page = await heard(self.gate, account, shown.index, (name,), shown.index.project_page(name))
             self.gate.check_sources(account, page.sources, name)
-            made = Making(state_of(page), form.content_type, lambda: render(page), accepted)
+            made = Making(state_of(page), form.content_type, lambda: render(page, from_page, partial(self.addresses.of, shown)), accepted)
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
             body = await self.answers.body(key, answer, coding)

@@ -16,6 +16,7 @@ from pypidaemon.web.ask import Ask
 from pypidaemon.web.files import Files
 from pypidaemon.web.gate import Gate
 from pypidaemon.web.inquiries import Inquiries
+from pypidaemon.web.integrity import Integrity
 from pypidaemon.web.legacy import Legacy
 from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
@@ -23,7 +24,10 @@ from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages, moved
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
+from pypidaemon.web.rulings import RulingDesk
+from pypidaemon.web.shown import MOMENTS, Past, Shown, view_of
 from pypidaemon.web.uploads import retired
+from pypidaemon.web.why import Why
 
 READING = ("GET", "HEAD")
 _OPERATIONS = (("",), ("+health",), ("+ready",), ("+metrics",))
@@ -70,14 +74,18 @@ class Routes:
     gate: Gate
     address: Address
     records: IRecords
+    past: Past
     pages: Pages
+    integrity: Integrity
     lists: Lists
     files: Files
     legacy: Legacy
     links: Links
     operations: Operations
     releases: ReleaseDesk
+    rulings: RulingDesk
     inquiries: Inquiries
+    why: Why
     uploads: str | None = None
     """The label of the index that uploads at the root go to; None where uploads are off."""
 
@@ -93,6 +101,8 @@ class Routes:
                 return self.pages.quick(ask, account, self.default, project)
             case ("index", label, "simple", project, "") if project and label in self.indexes:
                 return self.pages.quick(ask, account, label, project)
+            case ("at", moment, "simple", project, "") if project and (view := view_of(moment)) is not None:
+                return self.pages.quick(ask, account, self.default, project, view)
         return None
 
     async def handle(self, ask: Ask) -> Reply:
@@ -104,6 +114,8 @@ class Routes:
         """
         if ask.segments[:2] == ("+api", "releases"):
             return await self.releases.without_body(ask)
+        if ask.segments[:2] == ("+api", "rulings") and len(ask.segments) > 2:
+            return await self.rulings.without_body(ask)
         if ask.method not in READING:
             return text(405, "only GET and HEAD are answered here", ask.id, (("Allow", ", ".join(READING)),))
         await self._check_loop(ask)
@@ -111,43 +123,73 @@ class Routes:
             return reply
         if ask.segments in _OPERATIONS:
             return await self.operations.handle(ask, self.address.root(ask))
-        account = await self.gate.admit(ask)
+        return await self._admitted(ask, await self.gate.admit(ask))
+
+    async def _admitted(self, ask: Ask, account: IAccount) -> Reply:
         match ask.segments:
             case ("+api", "log"):
                 return await self.inquiries.log_for(ask, account)
+            case ("+api", "rulings"):
+                return await self.rulings.listed(ask, account)
+            case ("+api", "who"):
+                return await self.rulings.who(ask, account)
             case ("index", label, *below) if label in self.indexes:
-                return await self._of_index(ask, account, label, tuple(below), f"index/{label}/")
-        return await self._of_index(ask, account, self.default, ask.segments, "")
+                return await self._of_index(ask, account, self._shown(label), tuple(below), f"index/{label}/")
+            case ("at", moment, *below) if below or moment != "json":  # `/at/json` is a document about a project of that name
+                return await self._of_past(ask, account, moment, tuple(below))
+        return await self._of_index(ask, account, self._shown(self.default), ask.segments, "")
 
-    async def _of_index(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], root: str) -> Reply:
-        if IHostedIndex.providedBy(bare(self.indexes[index])):
+    async def _of_past(self, ask: Ask, account: IAccount, moment: str, below: tuple[str, ...]) -> Reply:
+        view = view_of(moment)
+        if view is None:
+            return text(404, f"no such moment: {MOMENTS}", ask.id)
+        return await self._of_index(ask, account, self.past.at(view), below, f"at/{view}/")
+
+    def _shown(self, label: str) -> Shown:
+        return Shown(label, self.indexes[label])
+
+    async def _of_index(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...], root: str) -> Reply:
+        if IHostedIndex.providedBy(bare(self.indexes[index.label])):
             # Clients that send credentials only once they are asked for them are asked by the first thing they want (P5).
-            self.gate.check_index(account, ("read", "list"), index)
+            self.gate.check_index(account, ("read", "list"), index.label)
         match below:
             case ("simple", *rest):
                 return await self._simple(ask, account, index, tuple(rest))
             case ("legacy", "+simple", project, "") if (target := self._taking(index, root)) is not None:
                 # Hatch looks here for what it need not upload (R175). It follows no redirect, and reads what links say, not where they lead.
-                return await self._of_index(ask, account, target, ("simple", project, ""), f"index/{target}/")
+                return await self._of_index(ask, account, self._shown(target), ("simple", project, ""), f"index/{target}/")
             case ("links",):
                 return moved(ask, "links/")
             case ("links", ""):
                 return await self.links.page(ask, account, index)
+        return await self._of_project(ask, account, index, below, root)
+
+    async def _of_project(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...], root: str) -> Reply:
+        """What there is of single projects besides their pages."""
+        match below:
+            case ("+why", project):
+                return await self.why.answer(ask, account, index, project, None)
+            case ("+why", project, version):
+                return await self.why.answer(ask, account, index, project, version)
             case ("packages", *rest):
                 try:
                     return await self.files.file(ask, account, index, tuple(rest))
                 except Refused as error:
                     return failures.answer(error, ask.id, of_file=True)
+            case ("integrity", project, version, filename, "provenance"):
+                return await self.integrity.document(ask, account, index, project, version, filename)
             case ("pypi", *_) | (_, "json"):
                 return await self._legacy(ask, account, index, below, self.address.root(ask) + root)
         raise NoSuchFile("/".join(below)[:200])
 
-    def _taking(self, index: str, root: str) -> str | None:
-        """The index that an upload below this root goes to, if any does."""
-        target = index if root else self.uploads
+    def _taking(self, index: Shown, root: str) -> str | None:
+        """The index that an upload below this root goes to, if any does; nobody uploads to the past."""
+        if index.view:
+            return None
+        target = index.label if root else self.uploads
         return target if target is not None and target in self.indexes and IHostedIndex.providedBy(bare(self.indexes[target])) else None
 
-    async def _legacy(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...], base: str) -> Reply:
+    async def _legacy(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...], base: str) -> Reply:
         match below:
             case ("pypi", _, "json", "") | ("pypi", _, _, "json", ""):
                 return moved(ask, "../json")
@@ -157,12 +199,13 @@ class Routes:
                 return await self.legacy.document(ask, account, index, project, version, base)
         raise NoSuchFile("/".join(below)[:200])
 
-    async def _simple(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply:
+    async def _simple(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...]) -> Reply:
         match below:
             case ():
                 return moved(ask, "simple/")
             case ("",):
-                return await self.lists.listing(ask, account, index)
+                # Of the past too it is the list of now: names cannot be judged without their pages.
+                return await self.lists.listing(ask, account, index.label)
             case (project,) if project != "namespaces":  # PEP 752's own address, which must not lead to a project (R122)
                 return await self.pages.page(ask, account, index, project, slash=False)
             case (project, ""):

@@ -212,14 +212,14 @@ class AccessLog:
             path=path,
             status=status,
             sent=sent,
-            agent=_product(ask.headers.first("user-agent")),
+            agent=product(ask.headers.first("user-agent")),
             seconds=seconds,
             id=ask.id,
             reason=f' "{_quoted(ask.notes.reason, 200)}"' if status >= 400 and ask.notes.reason else "",
         )
 
 
-def _product(agent: str | None) -> str:
+def product(agent: str | None) -> str:
     """The first product of a User-Agent field with its version (RFC 9110 §10.1.5)."""
     products = (agent or "").split(maxsplit=1)
     return _quoted(products[0]) if products else "-"

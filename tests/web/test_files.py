@@ -18,6 +18,7 @@ from pypidaemon.indexes.private import Private
 from pypidaemon.model import NormalizedName
 from pypidaemon.policies.names import Names
 from pypidaemon.testing.archives import make_sdist
+from pypidaemon.web.shown import Shown
 from tests.fakes import file, page
 from tests.gear import inline, now
 from tests.house import House, header
@@ -159,7 +160,7 @@ def test_law_5_an_unclean_name_is_refused_without_a_request(house: House, last: 
     """S4, S6: the door's own gate, behind the one that reads paths."""
     nobody = now(house.doorkeeper.admit(None, ""))
     with pytest.raises(InvalidName):
-        house.door.routes.files.file(house.ask("/packages"), nobody, "pypi", ("ab", "cd", "e" * 60, last)).send(None)
+        house.door.routes.files.file(house.ask("/packages"), nobody, Shown("pypi", house.proxy), ("ab", "cd", "e" * 60, last)).send(None)
     assert house.upstream.asked == []
 
 

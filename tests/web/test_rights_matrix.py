@@ -13,13 +13,14 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
 import pytest
 
 import pypidaemon.web
+from pypidaemon import rulingwords
 from pypidaemon.accounts.passwords import Passwords
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.accounts.throttle import Throttle
@@ -28,6 +29,7 @@ from pypidaemon.releases import VERBS
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
+from tests import fakes
 from tests.gear import inline, now
 from tests.house import House
 from tests.web.test_uploads import BOUNDARY, form
@@ -142,6 +144,9 @@ def founded() -> Town:
     # What passwords cost is looked at elsewhere.
     house.accounts.users.passwords = Passwords(inline, 1, 8)
     house.upstream.add("gamma", ("gamma-1.0.tar.gz", b"public"))
+    [gamma] = house.upstream.pages["gamma"].files  # type: ignore[union-attr]  # it is no exception
+    house.upstream.pages["gamma"] = fakes.page("gamma", attrs.evolve(gamma, provenance="https://index.example/provenance"))
+    house.upstream.bodies["https://index.example/provenance"] = b'{"version":1,"attestation_bundles":[]}'
     house.upstream.add("alpha", ("alpha-9.0.tar.gz", b"stranger"))
     house.upstream.names = b'{"meta":{"api-version":"1.4"},"projects":[{"name":"alpha"},{"name":"gamma"}]}'
     house.with_private(overwrite=True)
@@ -236,6 +241,15 @@ def files_only(rule: Rule) -> Rule:
     return lambda kind, project: rule(kind, project) if project == "gamma" else ({404} if kind.let_in else {401})
 
 
+def attested(rule: Rule) -> Rule:
+    """Of a companion of files that those of `private` do not have."""
+
+    def decide(kind: Kind, project: str) -> set[int]:
+        return {404 if status == 200 and project in OURS else status for status in rule(kind, project)}
+
+    return decide
+
+
 def moved(kind: Kind, project: str) -> set[int]:
     """A redirect that mends an address, and tells of nothing behind it."""
     return {301, 308} if kind.let_in else {401}
@@ -271,9 +285,28 @@ def admins(kind: Kind, project: str) -> set[int]:
     return {200} if kind.may("admin", FRESH) else {kind.denied}
 
 
+def why_at_root(kind: Kind, project: str) -> set[int]:
+    """As the page, save that it is explained too why there is none. Nobody is told whether a project that he may not read is there or not."""
+    return {200} if kind.let_in and project == "absent" else at_root(kind, project)
+
+
+def why_in_private(kind: Kind, project: str) -> set[int]:
+    """As the page; that there is none is explained to who may read one of that name."""
+    if kind.enters and project not in OURS and kind.may("read", FRESH):
+        return {200}
+    return in_private(kind, project)
+
+
+def why_in_pypi(kind: Kind, project: str) -> set[int]:
+    """As the page; that there is none is explained to who may read one of that name."""
+    if kind.let_in and project in ("beta", "absent"):
+        return {200}
+    return in_pypi(kind, project)
+
+
 @attrs.frozen
 class Route:
-    """Addresses that take the same right. `{p}` is a project, `{f}` the path of its file."""
+    """Addresses that take the same right. `{p}` is a project, `{f}` the path of its file, `{n}` the file's name."""
 
     paths: tuple[str, ...]
     rule: Rule
@@ -285,9 +318,10 @@ class Route:
                 yield path, ""
                 continue
             for project in ("alpha", "beta", "gamma", "absent"):
-                if "{f}" in path and project == "absent":
+                if ("{f}" in path or "{n}" in path) and project == "absent":
                     continue
-                yield path.format(p=project, q=project.upper(), f=town.paths.get(project, "")), project
+                where = town.paths.get(project, "")
+                yield path.format(p=project, q=project.upper(), f=where, n=PurePosixPath(where).name), project
 
 
 PAGES = ("simple/{p}/", "pypi/{p}/json", "{p}/json", "pypi/{p}/1.0/json")
@@ -312,31 +346,49 @@ def below(root: str, *paths: str) -> tuple[str, ...]:
     return tuple(root + path for path in paths)
 
 
+PAST = "/at/2999-01-01/"
+"""Everything that there is has come before that, so what differs from the root would be a hole."""
+
 ROUTES: dict[str, Route] = {
     "pages": Route(below("/", *PAGES), at_root),
     "pages of private": Route(below("/index/private/", *PAGES), in_private),
     "pages of pypi": Route(below("/index/pypi/", "simple/{p}/", "pypi/{p}/json", "{p}/json"), in_pypi),
+    "pages of the past": Route(below(PAST, *PAGES), at_root),
+    "files of the past": Route((PAST + "{f}",), at_root),
+    "mended addresses of the past": Route(below(PAST, *MENDED), moved),
+    "lists of the past": Route(below(PAST, "simple/", "links/"), let_in),
+    "unknown in the past": Route((*below(PAST, *STRANGE, "legacy/+simple/alpha/", "+api/log"), "/at/never/simple/alpha/", "/at/"), nothing),
     "hatch": Route(("/legacy/+simple/{p}/", "/index/private/legacy/+simple/{p}/"), in_private),
     "files": Route(("/{f}",), at_root),
     "files of private": Route(("/index/private/{f}",), in_private),
     "files of pypi": Route(("/index/pypi/{f}",), files_only(in_pypi)),
+    "provenance": Route(below("/", "integrity/{p}/1.0/{n}/provenance", "{f}.provenance"), attested(at_root)),
+    "provenance of private": Route(below("/index/private/", "integrity/{p}/1.0/{n}/provenance", "{f}.provenance"), attested(in_private)),
+    "provenance of the past": Route(below(PAST, "integrity/{p}/1.0/{n}/provenance"), attested(at_root)),
     "files by other names": Route(("/packages/by-name/private/{p}/{p}-1.0-py3-none-any.whl",), lambda kind, _: {kind.denied, 404, 403}),
     "mended addresses": Route(below("/", *MENDED), moved),
     "mended addresses of private": Route(below("/index/private/", *MENDED), inside(moved)),
     "lists": Route(("/simple/", "/links/", "/index/pypi/simple/", "/index/pypi/links/"), let_in),
     "lists of private": Route(("/index/private/simple/", "/index/private/links/"), inside(let_in)),
     "operations": Route(("/", "/+health", "/+ready", "/+metrics"), public),
+    "explanations": Route(("/+why/{p}", "/+why/{p}/1.0"), why_at_root),
+    "explanations of private": Route(("/index/private/+why/{p}", "/index/private/+why/{p}/1.0"), why_in_private),
+    "explanations of pypi": Route(("/index/pypi/+why/{p}", "/index/pypi/+why/{p}/1.0"), why_in_pypi),
     "audit log": Route(("/+api/log",), admins),
+    "rulings": Route(("/+api/rulings", "/+api/who?what=alpha"), admins),
     "retired": Route(below("/", "?:action=list_classifiers", "legacy/?:action=list_classifiers", "pypi?:action=verify"), lambda *_: {410}),
     "unknown": Route(below("/", *STRANGE, "+api/nothing", "+api/log/x", "index/nowhere/simple/", "index/pypi/nothing"), nothing),
     "unknown in private": Route(below("/index/private/", *STRANGE, "+api/log", "index/private/simple/"), inside(nothing)),
-    "unknown orders": Route(("/+api/releases/nothing", "/+api/releases/yank/x"), nowhere),
+    "unknown orders": Route(
+        ("/+api/releases/nothing", "/+api/releases/yank/x", "/+api/rulings/nothing", "/+api/rulings/block/x", "/+api/rulings/"), nowhere
+    ),
 }
 """What is asked by GET and HEAD. Other methods have tables of their own below."""
 
 UPLOADS = ("/", "/simple/", "/legacy", "/legacy/", "/pypi", "/pypi/", "/index/private/legacy", "/index/private/legacy/")
 CALLS = ("/pypi", "/pypi/", "/RPC2", "/RPC2/")
 ORDERS = tuple(f"/+api/releases/{verb}" for verb in VERBS)
+RULINGS = tuple(f"/+api/rulings/{verb}" for verb in rulingwords.VERBS)
 
 DECLARED: dict[str, tuple[str, ...]] = {
     # The express lane, and the road behind it.
@@ -347,12 +399,25 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "operations: ['+ready']": ("operations",),
     "operations: ['+metrics']": ("operations",),
     "routes: ['+api', 'log']": ("audit log",),
+    "routes: ['+api', 'rulings']": ("rulings",),
+    "routes: ['+api', 'who']": ("rulings",),
+    "routes: ['at', moment, 'simple', project, '']": ("pages of the past",),
+    "routes: ['at', moment, *below]": (
+        "pages of the past",
+        "files of the past",
+        "lists of the past",
+        "mended addresses of the past",
+        "unknown in the past",
+    ),
     "routes: ['index', label, *below]": ("pages of private", "pages of pypi", "unknown in private"),
+    "routes: ['+why', project]": ("explanations", "explanations of private", "explanations of pypi"),
+    "routes: ['+why', project, version]": ("explanations", "explanations of private", "explanations of pypi"),
     "routes: ['simple', *rest]": ("pages", "lists"),
     "routes: ['legacy', '+simple', project, '']": ("hatch",),
     "routes: ['links']": ("mended addresses", "mended addresses of private"),
     "routes: ['links', '']": ("lists", "lists of private"),
     "routes: ['packages', *rest]": ("files", "files of private", "files of pypi"),
+    "routes: ['integrity', project, version, filename, 'provenance']": ("provenance", "provenance of private", "provenance of the past"),
     "files: ['by-name', label, project, last]": ("files by other names",),
     "files: [first, second, rest, last]": ("files", "files of private", "files of pypi"),
     "routes: ['pypi', *_]": ("pages", "unknown"),
@@ -377,10 +442,16 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "xmlrpc: ['index', label, 'pypi' | 'RPC2', '']": ("POST calls",),
     "routes: ask.segments[:2] == ('+api', 'releases')": ("POST orders", "unknown orders"),
     "releases: ask.segments[:2] == ('+api', 'releases')": ("POST orders",),
+    "routes: ask.segments[:2] == ('+api', 'rulings')": ("POST rulings", "unknown orders"),
+    "routes: len(ask.segments) > 2": ("POST rulings", "unknown orders"),
+    "rulings: ask.segments[:2] == ('+api', 'rulings')": ("POST rulings",),
+    "rulings: ask.segments[0] == '+api'": ("POST rulings", "unknown orders"),
+    "rulings: len(ask.segments) != (3 if ask.segments[0] == '+api' else 2)": ("unknown orders",),
     "releases: ask.segments[0] == '+api'": ("POST orders", "unknown orders"),
     "releases: len(ask.segments) != (3 if ask.segments[0] == '+api' else 2)": ("unknown orders",),
     # The control socket, which only the daemon's own user can open; and the reading of paths.
     "releases: ask.segments[:1] == ('releases',)": (),
+    "rulings: ask.segments[:1] == ('rulings',)": (),
     "ask: '' in segments[:-1]": (),
 }
 """Every place where the code of the door looks at a path, and the rows that go there. Without a row here it has no declared right."""
@@ -406,7 +477,7 @@ def looked_at() -> Iterator[str]:
 def test_S72_every_address_of_the_door_has_a_declared_right() -> None:
     """And no row here is about an address that is gone."""
     assert set(looked_at()) == set(DECLARED)
-    assert {name for names in DECLARED.values() for name in names} == {*ROUTES, "POST uploads", "POST calls", "POST orders"}
+    assert {name for names in DECLARED.values() for name in names} == {*ROUTES, "POST uploads", "POST calls", "POST orders", "POST rulings"}
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
@@ -543,6 +614,17 @@ def test_S72_orders(login: tuple[str, str], town: Town) -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
+def test_S72_rulings(login: tuple[str, str], town: Town) -> None:
+    """For who may administrate everything, whatever they are about: a ruling holds in every index. Each is taken back at once."""
+    kind = KINDS[login[0]]
+    for what in ("alpha", "beta==1.0", "absent", "sha256:" + "0" * 64):
+        for verb in rulingwords.VERBS:
+            order = {"target": what, **({} if verb.startswith("un") else {"reason": "a trial"})}
+            status = town.ask(login, "POST", f"/+api/rulings/{verb}", "application/json", json.dumps(order).encode()).status
+            assert status == (200 if kind.may("admin", FRESH) else kind.denied), (verb, what)
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
 def test_S72_other_methods_are_nobodys(login: tuple[str, str], town: Town) -> None:
     """With and without a body, at each address that there is; orders want POST, and JSON."""
     paths = {path for route in ROUTES.values() for path, _ in route.cells(town)} | {*UPLOADS, *CALLS}
@@ -550,8 +632,9 @@ def test_S72_other_methods_are_nobodys(login: tuple[str, str], town: Town) -> No
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
             for kind, body in (("", None), ("application/x-www-form-urlencoded", b"a=b"), ("application/json", b"{}")):
                 status = town.ask(login, method, path, kind, body).status
-                assert status == 405 or (path.startswith("/+api/releases") and status in (401, 404, 415)), (method, path, kind)
-    for path in ORDERS:
+                orders = path.startswith(("/+api/releases", "/+api/rulings"))
+                assert status == 405 or (orders and status in (401, 404, 415)), (method, path, kind)
+    for path in (*ORDERS, *RULINGS):
         for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
             assert town.ask(login, method, path, "application/json", b"{}").status == 405, (method, path)
         assert town.ask(login, "POST", path, "text/plain", b"{}").status == 415

@@ -13,16 +13,19 @@ from zope.interface import implementer
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import KINDS, Rules, same_version
 from pypidaemon.errors import NoSuchBlob, NoSuchFile, NoSuchProject, NoSuchRelease, PypidaemonError
+from pypidaemon.explaining import asked
 from pypidaemon.flights import Flights, landing
+from pypidaemon.indexes.private.explaining import explained
 from pypidaemon.indexes.private.pages import Pages
 from pypidaemon.indexes.private.publishing import Publisher
 from pypidaemon.indexes.private.taking import Taker
 from pypidaemon.indexes.private.turns import Turns
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHostedIndex, IInspector, IRecords
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IExplaining, IHostedIndex, IInspector, IRecords
 from pypidaemon.model import (
     Change,
     Companion,
     Digest,
+    Explanation,
     File,
     Filename,
     FileRecord,
@@ -35,6 +38,8 @@ from pypidaemon.model import (
     Standing,
     Upload,
 )
+from pypidaemon.policies.blocked import Blocked
+from pypidaemon.rulings import Rulings
 from pypidaemon.settings import flag, given, reference, setting, words
 from pypidaemon.simple.entries import clean
 
@@ -68,7 +73,7 @@ def kinds(raw: str) -> tuple[str, ...]:
     return found
 
 
-@implementer(IHostedIndex)
+@implementer(IHostedIndex, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Private(Service):
     """
@@ -86,6 +91,7 @@ class Private(Service):
     cpu: InThread = given("cpu")
     announcements: Announcements = given("announcements")
     inspector: Inspectors = given("inspector")
+    rulings: Rulings = given("rulings", factory=Rulings)
     overwrite: bool = setting(flag, False, help="whether who has the right `overwrite` may put other bytes under a file name that is used")
     strict: bool = setting(
         flag,
@@ -102,6 +108,7 @@ class Private(Service):
     def __attrs_post_init__(self) -> None:
         rules = Rules(strict=self.strict, kinds=frozenset(self.kinds), platforms=self.strict)
         inspector = self.inspector.under(rules)
+        blocked = Blocked("blocked", self.rulings)
         self.pages = Pages(self.label, self.records, self.cpu)
         self.publisher = Publisher(
             label=self.label,
@@ -114,8 +121,9 @@ class Private(Service):
             rules=rules,
             overwrite=self.overwrite,
             turns=self.turns,
+            blocked=blocked,
         )
-        self.taker = Taker(self.label, self.records, self.blobs, self.announcements, inspector, rules, self.turns)
+        self.taker = Taker(self.label, self.records, self.blobs, self.clock, self.announcements, inspector, rules, self.turns, blocked)
         self.announcements.listen(self.pages.forget)
 
     def stopService(self) -> Deferred[None]:
@@ -130,6 +138,10 @@ class Private(Service):
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; also a PypidaemonError where the records cannot be read."""
         return (await self.pages.held(name)).page
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`: with the owner, and what was hidden or deleted, so for those alone who may read the project."""
+        return await explained(await asked(self, name, "private"), name, self.records)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`; also a PypidaemonError where the records cannot be read."""

@@ -21,6 +21,7 @@ from pypidaemon.indexes.private.digests import digests
 from pypidaemon.indexes.private.turns import Turns
 from pypidaemon.interfaces import IBlobStore, IDraft, IInspector, IRecords
 from pypidaemon.model import Digest, File, FileRecord, Inspected, InThread, NormalizedName, Published, Standing, Upload
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.simple.entries import clean
 from pypidaemon.uploads import Rules, agree, check_digests
@@ -57,6 +58,7 @@ class Publisher:
     rules: Rules
     overwrite: bool
     turns: Turns[NormalizedName]
+    blocked: Blocked
     flights: Flights[object, Published] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     keeping: Flights[object, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     """Sidecars on their way to the store, each beside its file."""
@@ -67,6 +69,7 @@ class Publisher:
         try:
             size = draft.written
             found = await self._digests(upload, draft)
+            self.blocked.check(upload.name, _entry(upload, Digest(found["sha256"])), self.clock.seconds())
             inspected = await self._inspected(asking, draft, Digest(found["sha256"]))
         except BaseException:
             await draft.abort()
@@ -128,8 +131,7 @@ class Publisher:
                 f"File already exists: {upload.filename} has other content, and to replace it takes the right overwrite, which no token of"
                 " scope upload has"
             )
-        new = File(upload.filename, hashes=(("sha256", digest),))
-        if is_new(upload.name, new, [Holder(upload.name, record.file.digest, record.standing)]):
+        if is_new(upload.name, _entry(upload, digest), [Holder(upload.name, record.file.digest, record.standing)]):
             return None
         return Published(record.file, record.version, serial, repeated=True)
 
@@ -199,3 +201,8 @@ class Publisher:
             # After a commit this does nothing.
             await draft.abort()
             draft.close()
+
+
+def _entry(upload: Upload, digest: Digest) -> File:
+    """As much of the file's entry as says which file it is."""
+    return File(upload.filename, hashes=(("sha256", digest),))

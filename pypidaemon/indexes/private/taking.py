@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
@@ -14,6 +15,7 @@ from pypidaemon.indexes.private.turns import Turns
 from pypidaemon.inspection.pieces import pieces
 from pypidaemon.interfaces import IBlobStore, IHostedIndex, IInspector, IRecords
 from pypidaemon.model import Companion, Digest, Filename, FileRecord, NormalizedName, Standing, Upload
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.uploads import agree
 
@@ -42,10 +44,12 @@ class Taker:
     label: str
     records: IRecords
     blobs: IBlobStore
+    clock: IReactorTime
     announcements: Announcements
     inspector: IInspector
     rules: Rules
     turns: Turns[NormalizedName]
+    blocked: Blocked
     flights: Flights[object, list[FileRecord]] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     async def take(self, name: NormalizedName, version: str, source: IHostedIndex, account: str, founding: bool) -> list[FileRecord]:
@@ -54,6 +58,8 @@ class Taker:
         offered = [record for record in await source.release(name, version) if record.standing is Standing.SHOWN]
         if not offered:
             raise NoSuchRelease(name, version)
+        for record in offered:
+            self.blocked.check(name, record.file, self.clock.seconds())
         missing = await self._missing(asking, offered)
         for record in missing:
             await self._judge(asking, record)

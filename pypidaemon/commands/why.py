@@ -1,0 +1,75 @@
+"""The verb `why`: which index answers for a project, since when, and what is hidden by which rule until when."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+
+from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.commands import control
+from pypidaemon.commands.looking import View, insist_on_data, look
+from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.standalone import reacting
+from pypidaemon.errors import InvalidName, PypidaemonError
+from pypidaemon.filenames import project_name
+from pypidaemon.interfaces import IRecords
+from pypidaemon.model import NormalizedName
+from pypidaemon.services.sockets import CONTROL
+from pypidaemon.telling import lines
+
+_CAUSE = "no daemon is running, so nothing is asked"
+
+
+def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
+    """Add this verb to the command line."""
+    verb = verbs.add_parser("why", parents=[shared], help="say why a project or a release is shown or not", allow_abbrev=False)
+    verb.add_argument("what", metavar="PROJECT[==VERSION]", help="a project, or one release of it")
+    verb.add_argument("--index", metavar="LABEL", help="an index with an address (default: that at /simple/)")
+    verb.set_defaults(act=partial(_checked, verb))
+
+
+def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    spelled, marked, version = arguments.what.partition("==")
+    try:
+        name = project_name(spelled.strip())
+    except InvalidName as error:
+        return wrong(verb, arguments, str(error))
+    if marked and not version.strip():
+        return wrong(verb, arguments, f"{arguments.what!r} names no version: say PROJECT==VERSION")
+    return why(arguments, name, version.strip() or None)
+
+
+def why(arguments: argparse.Namespace, name: NormalizedName, version: str | None) -> int:
+    """
+    Print which index answers for the project, what was asked before it, and everything that is hidden, by which rule and until when.
+
+    A running daemon says it of itself, and may ask its upstreams for the page as it would for a client. Without one it is told by what is remembered.
+    The exit status is 1 where the project, or the release, is not shown.
+
+    :raises PypidaemonError: there is no such index, or what is remembered cannot be read.
+    """
+    planned = plan(named_file(arguments))
+    given = (("project", name), ("version", version), ("index", arguments.index))
+    try:
+        answer = control.ask(planned.data / CONTROL, "GET", "/why", [(key, str(value)) for key, value in given if value is not None])
+    except control.NotRunning:
+        answer = _without_daemon(planned, name, version, arguments.index)
+    say(arguments, "\n".join(lines(answer)), answer)
+    return 0 if answer.get("shown") else 1
+
+
+def _without_daemon(planned: Plan, name: NormalizedName, version: str | None, label: str | None) -> dict[str, Any]:
+    insist_on_data(planned)
+
+    async def work(made: tuple[Made, ...], records: IRecords) -> dict[str, Any]:
+        from pypidaemon.explaining import explain
+        from pypidaemon.telling import document
+
+        known = made[0].exposed()
+        index = known.get(label or planned.parts[planned.index].section.label)
+        if index is None:
+            raise PypidaemonError(f"no index {label!r} has an address; known are {' '.join(sorted(known))}")
+        return document(await explain(index, name), name, version)
+
+    return reacting(lambda reactor: look(reactor, (View(planned, _CAUSE),), work))

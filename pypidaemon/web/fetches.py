@@ -1,0 +1,60 @@
+"""Which files clients take, on record for the day when somebody has to know."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.filenames import version_of
+from pypidaemon.interfaces import IAccount, IFetchRecords
+from pypidaemon.model import Fetch, Listed
+from pypidaemon.versions import same_version
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.reply import Reply
+from pypidaemon.web.site import product
+
+
+@attrs.define
+class Fetches:
+    """
+    Notes every file that somebody begins to take. No download waits for it, and none fails for it.
+
+    One row for each request that is answered with the first byte, so one for each that a client begins anew; none for what a client has already
+    (304), for a HEAD, and for the rest of a download that broke off.
+    """
+
+    book: IFetchRecords
+    clock: IReactorTime
+    _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.web"), init=False)
+
+    def note(self, ask: Ask, account: IAccount, listed: Listed, reply: Reply) -> None:
+        """A file is about to be sent by that reply."""
+        if ask.method != "GET" or reply.status not in (200, 206) or (reply.stream is not None and reply.stream.offset):
+            return
+        file = listed.file
+        version = version_of(file.filename, listed.name)
+        fetch = Fetch(
+            time=self.clock.seconds(),
+            account=account.name if account.authenticated else "",
+            address=ask.client,
+            agent=product(ask.headers.first("user-agent")),
+            index=listed.source,
+            name=listed.name,
+            version="" if version is None else same_version(version),
+            filename=file.filename,
+            digest=file.digest,
+        )
+        Deferred.fromCoroutine(self._kept(fetch)).addErrback(self._failed)
+
+    async def _kept(self, fetch: Fetch) -> None:
+        try:
+            await self.book.note(fetch)
+        except PypidaemonError as error:
+            self._log.warn("a fetch could not be noted: {error}", error=str(error))
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("a fetch could not be noted", failure)

@@ -1,0 +1,113 @@
+"""Why a project looks here as it does: `/+why/<project>` and `/+why/<project>/<version>`, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import orjson
+
+from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.explaining import explain, visible
+from pypidaemon.filenames import project_name
+from pypidaemon.interfaces import IAccount, IIndex
+from pypidaemon.model import Explanation, InThread, NormalizedName, Outcome
+from pypidaemon.simple.negotiation import choose_type
+from pypidaemon.telling import document, lines
+from pypidaemon.versions import LONGEST_VERSION
+from pypidaemon.web.ask import Ask
+from pypidaemon.web.gate import Gate
+from pypidaemon.web.operations import json_reply
+from pypidaemon.web.pages import moved
+from pypidaemon.web.reply import Reply, text
+from pypidaemon.web.shown import Shown
+from pypidaemon.web.why_html import POLICY, html
+
+_FORMS = {"html": "text/html", "json": "application/json", "text": "text/plain"}
+_FRESH = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Vary", "Accept"))
+
+
+def _json(said: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _text(said: Mapping[str, Any]) -> bytes:
+    return ("\n".join(lines(said)) + "\n").encode()
+
+
+_RENDERINGS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bytes]]] = {
+    "text/html": ("text/html; charset=utf-8", html),
+    "application/json": ("application/json", _json),
+    "text/plain": ("text/plain; charset=utf-8", _text),
+}
+
+
+@attrs.define
+class Why:
+    """Answers for every index with an address, and the command line by way of the control socket."""
+
+    default: str
+    indexes: Mapping[str, IIndex]
+    gate: Gate
+    cpu: InThread
+
+    async def answer(self, ask: Ask, account: IAccount, index: Shown, spelled: str, version: str | None) -> Reply:
+        """
+        The explanation, of what the account may read.
+
+        :raises InvalidName: that is no project's name.
+        :raises NotAllowed: as the page.
+        :raises NoSuchProject: as the page, where the account may see nothing that was asked, or may not know what it may not see.
+        :raises NoSuchFile: no version is as long as that.
+        """
+        name = project_name(spelled)
+        if spelled != name or version == "":
+            tail = f"/{quote(version, safe='')}" if version else ""
+            return moved(ask, ("" if version is None else "../") + name + tail)
+        if version is not None and len(version) > LONGEST_VERSION:
+            raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
+        seen = self._seen(account, await explain(index.index, name), name)
+        kind, render = _RENDERINGS[_form(ask)]
+        body = await self.cpu(_rendered, render, seen, name, version)
+        sources = seen.page.sources if seen.page is not None else ()
+        source = (("X-Pypidaemon-Index", ", ".join(sources)),) if sources else ()
+        return Reply(200, (("Content-Type", kind), *_FRESH, *POLICY, *source), body)
+
+    async def for_operator(self, ask: Ask) -> Reply:
+        """
+        `GET /why?project=...` on the control socket, also with `version` and `index`: the explanation as JSON, of everything.
+
+        :raises InvalidName: that is no project's name.
+        """
+        given = dict(ask.query)
+        label = given.get("index", self.default)
+        if label not in self.indexes:
+            return text(404, f"no index {label[:80]!r} has an address here; known are {' '.join(sorted(self.indexes))}", ask.id)
+        name = project_name(given.get("project", ""))
+        told = await explain(self.indexes[label], name)
+        return json_reply(200, await self.cpu(document, told, name, given.get("version")))
+
+    def _seen(self, account: IAccount, told: Explanation, name: NormalizedName) -> Explanation:
+        if told.page is not None:
+            self.gate.check_sources(account, told.page.sources, name)
+        elif self.gate.conceal and told.outcome is Outcome.ABSENT:
+            # Or whoever may not know of a project would see, by what there is to say of all others, that it is there.
+            raise NoSuchProject(name)
+        seen = visible(told, lambda label: account.may("read", label, name))
+        if seen is None:
+            if told.outcome is not Outcome.ABSENT:
+                self.gate.check_sources(account, told.leaves, name)
+            raise NoSuchProject(name)
+        return seen
+
+
+def _form(ask: Ask) -> str:
+    """What the client wants to read: `?format=html`, `json` or `text`, else as `Accept` says."""
+    wanted = dict(ask.query).get("format", "")
+    return _FORMS.get(wanted) or choose_type(ask.headers.every("accept"), tuple(_RENDERINGS)) or "text/html"
+
+
+def _rendered(render: Callable[[Mapping[str, Any]], bytes], told: Explanation, name: NormalizedName, version: str | None) -> bytes:
+    return render(document(told, name, version))
