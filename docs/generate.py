@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from pypidaemon import commands, components, globs, schema, settings
+from pypidaemon import commands, components, globs, moments, patterns, schema, settings
 from pypidaemon.configuration import KINDS
 from pypidaemon.settings import Reference, Setting
 from pypidaemon.tap import Options
@@ -36,6 +36,9 @@ CITATION = re.compile(
 """As in `(law 1)`, `(S1, R23)` or `(design, section 10)`."""
 
 VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
+    settings.lines: ("lines", "Texts that may hold blanks, one on each line."),
+    settings.paths: ("paths", "Files or folders as in ``path``, one on each line."),
+    settings.show_or_hide: ("show or hide", "``show`` or ``hide``."),
     settings.text: ("text", "Any text that is not empty."),
     settings.words: ("list", "Words separated by white space, also over several lines."),
     settings.flag: ("yes or no", "``yes``, ``on``, ``true`` or ``no``, ``off``, ``false``."),
@@ -59,6 +62,16 @@ VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
     ),
     schema.patterns: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
     globs.globs: ("patterns", "Patterns of project names, separated by white space: ``acme-*``. See :ref:`patterns`."),
+    patterns.word_globs: (
+        "words with stars",
+        "Patterns of words, separated by white space: ``*`` stands for any run of characters, ``?`` for one, ``[ab]`` for one of a set. Case means nothing.",
+    ),
+    patterns.text_globs: ("lines with stars", "The same patterns of texts that may hold blanks, one on each line."),
+    patterns.regexes: (
+        "expressions",
+        "Regular expressions in Python's grammar, one on each line. Each has to match the whole text, in any case.",
+    ),
+    moments.moment: ("moment", "A day, which means its first second in UTC, or a second: ``2026-03-01``, ``2026-03-01T12:30:00Z``."),
     routes.proxy_choice: (
         "proxy",
         "``env`` (what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say), ``none``, the URL of an HTTP proxy, or a secret that holds such a URL.",
@@ -201,7 +214,8 @@ def key(wish: schema.Wish) -> tuple[str, str, str, str] | None:
         labels = (source.default,) if isinstance(source.default, str) else source.default
         kind = next(kind for kind, interface in components.INTERFACES.items() if source.interface.isOrExtends(interface))
         value = f"labels of ``[{kind}:...]`` sections" if source.many else f"label of one ``[{kind}:...]`` section"
-        return literal(wish.key), value, literal(" ".join(labels)) if labels else "must be given", remark(source.help)
+        default_labels = "must be given" if labels is None else literal(" ".join(labels)) if labels else "none"
+        return literal(wish.key), value, default_labels, remark(source.help)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from packaging.utils import canonicalize_name
 
@@ -37,6 +38,7 @@ _TYPES = {
     ".dmg": "bdist_dmg",
     ".deb": "bdist_dumb",
 }
+_COMPANIONS = (Companion.METADATA.value, Companion.PROVENANCE.value)
 _KINDS = {"bdist_wheel": "wheel", "bdist_egg": "egg", "sdist": "sdist"}
 _VARIANTS = "-variants.json"
 _VERSION_BEGINS = re.compile(r"-(?=\d)", re.ASCII)
@@ -65,8 +67,8 @@ def filename(raw: str) -> Filename:
 
     Beside letters, digits, `.`, `_` and `-` it may hold `+` and `!` (local versions and epochs, PEP 440) and `~ @ , ( ) =`, which old
     releases have and which mean nothing in a path (RFC 3986 §3.3). Spaces, all other signs, and anything beyond ASCII are refused: they
-    are escapes, separators, wildcards or drive marks somewhere. A name that ends in `.metadata` would hide behind the companion of
-    another file (PEP 658), so it is refused too.
+    are escapes, separators, wildcards or drive marks somewhere. A name that ends in `.metadata` or `.provenance` would hide behind the
+    companion of another file (PEP 658, PEP 740), so it is refused too.
 
     :raises InvalidName: it is not such a name, does not begin with a letter, digit or `_`, holds `..`, has no extension, or is longer
         than `LONGEST_FILENAME`.
@@ -78,31 +80,35 @@ def filename(raw: str) -> Filename:
         raise InvalidName(f"not a file name: {_shown(raw)}")
     if extension == raw or not extension.isalnum() or extension.isdigit():
         raise InvalidName(f"file name without an extension: {_shown(raw)}")
-    if raw.lower().endswith(Companion.METADATA.value):
-        raise InvalidName(f"file name that is kept for the metadata of another file: {_shown(raw)}")
+    if raw.lower().endswith(_COMPANIONS):
+        raise InvalidName(f"file name that is kept for the metadata or provenance of another file: {_shown(raw)}")
     return Filename(raw)
 
 
 def split_companion(segment: str) -> tuple[str, Companion]:
     """
-    What the last segment of a URL asks for: a file's name, still unchecked, and which of the documents beside it (PEP 658).
+    What the last segment of a URL asks for: a file's name, still unchecked, and which of the documents beside it (PEP 658, PEP 740).
 
-    Provenance has a URL of its own (PEP 740) and signatures are files, so only `.metadata` is a suffix.
+    Signatures are files, so `.asc` is no suffix.
     """
-    stem = segment.removesuffix(Companion.METADATA.value)
-    if stem and stem != segment:
-        return stem, Companion.METADATA
+    for companion in (Companion.METADATA, Companion.PROVENANCE):
+        stem = segment.removesuffix(companion.value)
+        if stem and stem != segment:
+            return stem, companion
     return segment, Companion.FILE
 
 
 def package_type(filename: Filename) -> str:
     """The legacy JSON's word for this kind of file (`bdist_wheel`, `sdist`, ...), "" where it has none."""
     lowered = filename.lower()
+    known = _TYPES.get(lowered[lowered.rindex(".") :])
+    if known is not None:
+        return known
     for extension in _ARCHIVES:
         if lowered.endswith(extension):
             stem = filename[: -len(extension)]
             return "bdist_dumb" if _platform_begins(stem) < len(stem) else "sdist"
-    return _TYPES.get(lowered[lowered.rindex(".") :], "")
+    return ""
 
 
 def kind(filename: Filename) -> str:
@@ -128,6 +134,41 @@ def python_tag(filename: Filename) -> str:
     return found[-1] if found else "any"
 
 
+def wheel_tags(filename: Filename) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] | None:
+    """
+    The Python, ABI and platform tags of a wheel (PEP 425), in lower case, each as many as its name holds (PEP 600 and others compress them).
+
+    None where the file is no wheel, or one whose name holds fewer parts.
+    """
+    lowered = filename.lower()
+    parts = lowered[:-4].rsplit("-", 3)
+    if not lowered.endswith(".whl") or len(parts) < 4 or "-" not in parts[0]:
+        return None
+    return tuple(parts[1].split(".")), tuple(parts[2].split(".")), tuple(parts[3].split("."))
+
+
+def platform(filename: Filename) -> str:
+    """
+    The platform that an egg, an installer or a dumb archive is for, spelled as in a wheel's tag: `win32`, `linux_x86_64`; "" where nothing says so.
+
+    Installers of one system are for it even where their names do not say so.
+    """
+    type_ = package_type(filename)
+    stem = _stem(filename)
+    if type_ == "bdist_egg":
+        *_, last = (len(stem), *(match.end() for match in _PYTHON.finditer(stem)))
+        return _as_tag(stem[last + 1 :])
+    if type_ == "bdist_rpm" or filename.endswith(".deb"):
+        machine = stem.rpartition("." if type_ == "bdist_rpm" else "_")[2]
+        return {"noarch": "any", "all": "any", "src": ""}.get(machine, f"linux_{_as_tag(machine)}")
+    if type_ == "bdist_dmg":
+        return _as_tag(stem[_platform_begins(stem) + 1 :]) or "macosx"
+    if type_ in {"bdist_wininst", "bdist_msi", "bdist_dumb"}:
+        named = _as_tag(_PYTHON.sub("", stem[_platform_begins(stem) + 1 :]))
+        return named if named or type_ == "bdist_dumb" else "win32"
+    return ""
+
+
 def candidates(filename: Filename) -> tuple[NormalizedName, ...]:
     """
     The projects that this file may belong to, likeliest first, at most `MOST_CANDIDATES`.
@@ -150,15 +191,37 @@ def belongs(filename: Filename, name: NormalizedName) -> bool:
 
 def version_of(filename: Filename, name: NormalizedName) -> str | None:
     """The version of that project in this file's name, as spelled there; None where it names none, or another project."""
-    if name not in candidates(filename):
-        return None
-    return next(version for spelled, version in _splits(filename) if _normal(spelled) == name) or None
+    return _version_of(filename, name)
+
+
+@lru_cache(maxsize=1 << 15)
+def _version_of(filename: Filename, name: NormalizedName) -> str | None:
+    # Remembered for the longest pages several times over: a page is judged by many rules, and again whenever it changes.
+    if filename.endswith(".whl"):
+        # What nearly every wheel's name is, and `_splits` would say first.
+        first, _, rest = filename[:-4].partition("-")
+        if _normal(first) == name:
+            return rest.partition("-")[0] or None
+    others: set[NormalizedName] = set()
+    for spelled, version in _splits(filename):
+        found = _normal(spelled)
+        if found == name:
+            return version or None
+        if found is not None:
+            others.add(found)
+            if len(others) == MOST_CANDIDATES:
+                break
+    return None
 
 
 def _normal(raw: str) -> NormalizedName | None:
-    if len(raw) > LONGEST_PROJECT or not _PROJECT.fullmatch(raw):
-        return None
-    return canonicalize_name(raw)
+    # Only what is short is remembered.
+    return _spelled_normally(raw) if len(raw) <= LONGEST_PROJECT else None
+
+
+@lru_cache(maxsize=1 << 12)
+def _spelled_normally(raw: str) -> NormalizedName | None:
+    return canonicalize_name(raw) if _PROJECT.fullmatch(raw) else None
 
 
 def _shown(raw: str) -> str:
@@ -168,10 +231,17 @@ def _shown(raw: str) -> str:
 def _stem(filename: Filename) -> str:
     """The file name without its extension."""
     lowered = filename.lower()
+    if lowered.endswith(".whl"):
+        return filename[:-4]
     for extension in (*_ARCHIVES, _VARIANTS):
         if lowered.endswith(extension):
             return filename[: -len(extension)]
     return filename.rpartition(".")[0]
+
+
+def _as_tag(platform: str) -> str:
+    """A platform as wheels spell it (PEP 425)."""
+    return platform.lower().replace("-", "_").replace(".", "_")
 
 
 def _platform_begins(stem: str) -> int:

@@ -14,25 +14,21 @@ from types import MappingProxyType
 import attrs
 
 from pypidaemon.filenames import version_of
-from pypidaemon.interfaces import IChangingPolicy, IInformedPolicy, IPagePolicy, IPolicy, ITimedPolicy
+from pypidaemon.interfaces import (
+    IChangingPolicy,
+    IInformedPolicy,
+    IPagePolicy,
+    IPolicy,
+    IRemarkingPolicy,
+    ISamplingPolicy,
+    ITimedPolicy,
+)
 from pypidaemon.model import File, Filename, Knowledge, NormalizedName, ProjectPage
+from pypidaemon.model import Refusal as Refusal
 from pypidaemon.simple.revision import revise
 from pypidaemon.versions import same_version
 
 NOTHING_KNOWN: Mapping[Filename, File] = MappingProxyType({})
-
-
-@attrs.frozen
-class Refusal:
-    """
-    Why something is hidden.
-
-    `rule` is the label of the policy; `until` is when it ends by time alone, seconds since the epoch, None where it does not.
-    """
-
-    rule: str
-    reason: str
-    until: float | None = None
 
 
 @attrs.frozen
@@ -52,11 +48,19 @@ class Rules:
     _timed: tuple[ITimedPolicy, ...] = attrs.field(init=False, repr=False)
     _paged: tuple[IPagePolicy, ...] = attrs.field(init=False, repr=False)
     _informed: tuple[IInformedPolicy, ...] = attrs.field(init=False, repr=False)
+    _sampling: tuple[ISamplingPolicy, ...] = attrs.field(init=False, repr=False)
+    _remarking: tuple[IRemarkingPolicy, ...] = attrs.field(init=False, repr=False)
     _steady: str = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Sort the policies by what they can, once."""
-        for field, interface in (("_timed", ITimedPolicy), ("_paged", IPagePolicy), ("_informed", IInformedPolicy)):
+        for field, interface in (
+            ("_timed", ITimedPolicy),
+            ("_paged", IPagePolicy),
+            ("_informed", IInformedPolicy),
+            ("_sampling", ISamplingPolicy),
+            ("_remarking", IRemarkingPolicy),
+        ):
             object.__setattr__(self, field, tuple(policy for policy in self.policies if interface.providedBy(policy)))
         said = "\n".join(repr(policy) for policy in self.policies)
         object.__setattr__(self, "_steady", blake2b(said.encode(), digest_size=8).hexdigest())
@@ -85,14 +89,31 @@ class Rules:
         """Why that file is hidden, as far as it can be said without its page."""
         return self._first(name, file, now)
 
-    def every(self, name: NormalizedName, file: File, now: float) -> list[Refusal]:
-        """All refusals of that file that can be told without its page."""
+    def every(self, name: NormalizedName, file: File | None, now: float) -> list[Refusal]:
+        """All refusals of that file, or with None of the whole project, that can be told without its page."""
         found = [self._said_by(policy, name, file, now) for policy in self.policies]
         return [refusal for refusal in found if refusal is not None]
 
     def wants(self, name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
         """What the policies need to know of that file besides what the page says."""
         return frozenset(wanted for policy in self._informed for wanted in policy.wants(name, file, now))
+
+    def wanted(self, page: ProjectPage, now: float) -> dict[Knowledge, list[File]]:
+        """Of which files the policies need to know what, to judge that page. Slow for long pages, so call it on a thread."""
+        sampled = {id(policy): policy.concerns(self._unhindered(page, now), now) for policy in self._sampling}
+        found: dict[Knowledge, dict[Filename, File]] = {}
+        for policy in self._informed:
+            concerned = sampled.get(id(policy))
+            for file in page.files:
+                if concerned is None or file.filename in concerned:
+                    for knowledge in policy.wants(page.name, file, now):
+                        found.setdefault(knowledge, {})[file.filename] = file
+        return {knowledge: list(files.values()) for knowledge, files in found.items()}
+
+    def remarks(self, name: NormalizedName, files: Iterable[File], now: float) -> tuple[tuple[Filename, str], ...]:
+        """What the policies have to say of these files, each with what was found out about it, to people."""
+        said = ((file.filename, policy.remark(name, file, now)) for file in files for policy in self._remarking)
+        return tuple((filename, remark) for filename, remark in said if remark is not None)
 
     def turns(self, name: NormalizedName, file: File, now: float) -> float | None:
         """When the answer on that file may change by time alone; None where it will not."""
@@ -122,6 +143,27 @@ class Rules:
             left = self._by_page(page, left, known, now, hidden)
         return Judgement(tuple(left), hidden, min(ends, default=None))
 
+    def refusals(self, page: ProjectPage, now: float, known: Mapping[Filename, File] = NOTHING_KNOWN) -> dict[Filename, tuple[Refusal, ...]]:
+        """
+        Every reason for each file that `judge` hides, for people. Slow for long pages, so call it on a thread.
+
+        Policies that see pages are shown what those leave that judge files one by one, so of a file that these hide they say nothing.
+        """
+        found: dict[Filename, tuple[Refusal, ...]] = {}
+        left: list[File] = []
+        for file in page.files:
+            judged = known.get(file.filename, file)
+            refused = tuple(self.every(page.name, judged, now))
+            if refused:
+                found[file.filename] = refused
+            else:
+                left.append(judged)
+        remaining = attrs.evolve(page, files=tuple(left))
+        for policy in self._paged:
+            for filename, reason in policy.refusals(remaining, now).items():
+                found[filename] = (*found.get(filename, ()), Refusal(policy.label, reason))
+        return found
+
     def _by_page(
         self, page: ProjectPage, left: Sequence[File], known: Mapping[Filename, File], now: float, hidden: dict[Filename, Refusal]
     ) -> list[File]:
@@ -134,6 +176,12 @@ class Rules:
         hidden.update(refused)
         return [file for file in left if file.filename not in refused]
 
+    def _unhindered(self, page: ProjectPage, now: float) -> ProjectPage:
+        """What is left of the page by the policies that judge files one by one and need to know no more than the page says."""
+        plain = [policy for policy in self.policies if not IInformedPolicy.providedBy(policy)]
+        left = (file for file in page.files if all(policy.refusal(page.name, file, now) is None for policy in plain))
+        return attrs.evolve(page, files=tuple(left))
+
     def _first(self, name: NormalizedName, file: File | None, now: float) -> Refusal | None:
         for policy in self.policies:
             reason = policy.refusal(name, file, now)
@@ -141,7 +189,7 @@ class Rules:
                 return Refusal(policy.label, reason, self._end(policy, name, file, now))
         return None
 
-    def _said_by(self, policy: IPolicy, name: NormalizedName, file: File, now: float) -> Refusal | None:
+    def _said_by(self, policy: IPolicy, name: NormalizedName, file: File | None, now: float) -> Refusal | None:
         reason = policy.refusal(name, file, now)
         return None if reason is None else Refusal(policy.label, reason, self._end(policy, name, file, now))
 

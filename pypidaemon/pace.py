@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import CorruptContent
 from pypidaemon.interfaces import IContent
+from pypidaemon.model import Digest
 
 PIECE = 256 * 1024
 """The most bytes read and written at once. A client that takes one piece in no write-stall time is cut by the channel."""
@@ -28,8 +29,8 @@ class Held:
     """A content over bytes in memory, so that a large ready answer is paced like a file."""
 
     data: bytes
-    digest: None = None
-    """Not known: nobody asks who made the bytes himself."""
+    digest: Digest | None = None
+    """Known where somebody asks for it; who made the bytes himself does not."""
 
     @property
     def size(self) -> int:

@@ -6,14 +6,15 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
-from pypidaemon.interfaces import IContent, IIndex, IRecords
+from pypidaemon.explaining import passed_on, until_answered
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
 from pypidaemon.listings import combined
-from pypidaemon.model import Change, Companion, Filename, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import Change, Companion, Explanation, Filename, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references
 
 
-@implementer(IIndex)
+@implementer(IIndex, IExplaining)
 @attrs.define
 class FirstMatch:
     """
@@ -55,6 +56,10 @@ class FirstMatch:
             serial = await serial_of(self.records, self.label, name, page.revision, page.serial)
             return attrs.evolve(page, serial=serial, fresh_until=gone.sooner(page.fresh_until))
         raise NoSuchProject(name, gone.until)
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`: of the indexes that were asked, the last is the one that answers."""
+        return passed_on(self.label, "first-match", await until_answered(self.indexes, name))
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`: of the index that has the project; its answer, also that it has no such file, is the answer."""

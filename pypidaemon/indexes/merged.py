@@ -8,10 +8,23 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.explaining import explain, passed_on, until_answered
 from pypidaemon.globs import globs, matches_any
-from pypidaemon.interfaces import IContent, IIndex, IRecords
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
 from pypidaemon.listings import combined
-from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import (
+    Change,
+    Companion,
+    Explanation,
+    File,
+    Filename,
+    InThread,
+    Listed,
+    NormalizedName,
+    Outcome,
+    ProjectList,
+    ProjectPage,
+)
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, references, setting
 from pypidaemon.simple.reading import covering, in_order
@@ -30,7 +43,7 @@ class _Found:
     until: float | None
 
 
-@implementer(IIndex)
+@implementer(IIndex, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Merged(Service):
     """
@@ -78,12 +91,26 @@ class Merged(Service):
         """As `IIndex`; fresh for no longer than what any index asked knows."""
         found = await self._found(name)
         pages = [page for _, page in found.pages]
-        page = pages[0]
-        if len(pages) > 1:
-            many = sum(len(one.files) for one in pages) > _MANY_FILES
-            page = await self.cpu(_together, pages) if many else _together(pages)
+        page = await self._one_of(pages)
         serial = await serial_of(self.records, self.label, name, page.revision, max(one.serial for one in pages))
         return attrs.evolve(page, serial=serial, fresh_until=found.until)
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`: of a merged project all its indexes were asked, up to one that fails or refuses."""
+        if not self._merges(name):
+            return passed_on(self.label, "merged", await until_answered(self.indexes, name))
+        told: list[Explanation] = []
+        for index in self.indexes:
+            told.append(await explain(index, name))
+            if told[-1].outcome not in (Outcome.ANSWERS, Outcome.ABSENT):
+                return passed_on(self.label, "merged", told)
+        pages = [one.page for one in told if one.page is not None]
+        if not pages:
+            return passed_on(self.label, "merged", told)
+        page = await self._one_of(pages)
+        behind = sum(len(one.files) for one in pages) - len(page.files)
+        facts = (("merged of", " ".join(page.sources)), ("behind files of the same name", str(behind)))
+        return Explanation(self.label, "merged", Outcome.ANSWERS, facts=facts, page=page, below=tuple(told))
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`: the entry that stands on the page. A merged project's is found by way of the pages, so that the two never differ."""
@@ -101,6 +128,12 @@ class Merged(Service):
     async def refresh(self, name: NormalizedName | None) -> int:
         """As `IIndex`, of all its indexes."""
         return sum([await index.refresh(name) for index in self.indexes])
+
+    async def _one_of(self, pages: list[ProjectPage]) -> ProjectPage:
+        if len(pages) == 1:
+            return pages[0]
+        many = sum(len(one.files) for one in pages) > _MANY_FILES
+        return await self.cpu(_together, pages) if many else _together(pages)
 
     def _merges(self, name: NormalizedName) -> bool:
         return matches_any(name, self.projects) is not None

@@ -9,9 +9,24 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject
+from pypidaemon.explaining import explain, passed_on
 from pypidaemon.filenames import project_name, version_of
-from pypidaemon.interfaces import IContent, IIndex, IRecords
-from pypidaemon.model import Change, Companion, File, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
+from pypidaemon.model import (
+    Change,
+    Companion,
+    Explanation,
+    File,
+    Filename,
+    HiddenFile,
+    InThread,
+    Listed,
+    NormalizedName,
+    Outcome,
+    ProjectList,
+    ProjectPage,
+    Refusal,
+)
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, setting, words
 from pypidaemon.simple.revision import revise
@@ -38,7 +53,7 @@ def releases(raw: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@implementer(IIndex)
+@implementer(IIndex, IExplaining)
 @attrs.define
 class Pinned:
     """
@@ -83,9 +98,24 @@ class Pinned:
         """As `IIndex`."""
         versions = self._versions(name)
         inner = await self.index.project_page(name)
-        page = await self.cpu(_cut, inner, versions) if len(inner.files) > _MANY_FILES else _cut(inner, versions)
+        page = await self._cut(inner, versions)
         serial = await serial_of(self.records, self.label, name, page.revision, inner.serial)
         return attrs.evolve(page, serial=serial)
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`; of a project that is not listed nobody is asked."""
+        versions = self.pins.get(name)
+        if versions is None:
+            return Explanation(self.label, "pinned", Outcome.ABSENT, facts=(("pinned releases", "none"),))
+        inner = await explain(self.index, name)
+        told = attrs.evolve(passed_on(self.label, "pinned", (inner,)), facts=(("pinned releases", " ".join(sorted(versions))),))
+        if inner.page is None:
+            return told
+        page = await self._cut(inner.page, versions)
+        left = {file.filename for file in page.files}
+        unlisted = (Refusal(self.label, "this release is not pinned"),)
+        hidden = tuple(HiddenFile(file, unlisted) for file in inner.page.files if file.filename not in left)
+        return attrs.evolve(told, page=page, hidden=hidden)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`."""
@@ -109,6 +139,9 @@ class Pinned:
         """As `IIndex`: of the listed projects only."""
         names = list(self.pins) if name is None else [name] if name in self.pins else []
         return sum([await self.index.refresh(one) for one in names])
+
+    async def _cut(self, page: ProjectPage, versions: frozenset[str]) -> ProjectPage:
+        return await self.cpu(_cut, page, versions) if len(page.files) > _MANY_FILES else _cut(page, versions)
 
     def _versions(self, name: NormalizedName) -> frozenset[str]:
         versions = self.pins.get(name)

@@ -5,11 +5,19 @@ A value that has passed the gate (`pypidaemon.filenames`) has a type of its own,
 belongs is a type error and not a hole.
 """
 
+from pypidaemon.model.explanations import Explanation as Explanation
+from pypidaemon.model.explanations import HiddenFile as HiddenFile
+from pypidaemon.model.explanations import Outcome as Outcome
+from pypidaemon.model.explanations import Refusal as Refusal
 from pypidaemon.model.hosted import FileRecord as FileRecord
 from pypidaemon.model.hosted import Inspected as Inspected
 from pypidaemon.model.hosted import Published as Published
 from pypidaemon.model.hosted import Standing as Standing
 from pypidaemon.model.hosted import Upload as Upload
+from pypidaemon.model.mirrors import Leaving as Leaving
+from pypidaemon.model.mirrors import Mirrored as Mirrored
+from pypidaemon.model.mirrors import Progress as Progress
+from pypidaemon.model.mirrors import Waiting as Waiting
 from pypidaemon.model.names import Companion as Companion
 from pypidaemon.model.names import Digest as Digest
 from pypidaemon.model.names import Filename as Filename

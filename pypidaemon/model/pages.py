@@ -51,6 +51,8 @@ class Attested:
     problem: str | None = None
     lasting: bool = True
     """Whether asking again would give the same; not where it could not be had just now."""
+    newcomers: tuple[str, ...] = ()
+    """All of `publishers` where none of them was known for this project when others already were: somebody else publishes it now."""
 
 
 @attrs.frozen

@@ -72,6 +72,29 @@ def negotiate(accept: Sequence[str], format: str | None) -> Representation:
     return next(representation for representation in preference if wanted.get(representation) == top)
 
 
+def choose_type(accept: Sequence[str], available: Sequence[str]) -> str | None:
+    """
+    Which of these media types to answer in, the best first; None where the client wants none of them (406, RFC 9110 §15.5.7). Never raises.
+
+    The highest q-value wins, ties go by the order of `available`; no Accept is for anything.
+
+    :param accept: every Accept header line of the request.
+    :param available: media types in lower case, without parameters.
+    """
+    if not accept:
+        return available[0]
+    said: dict[str, float] = {}
+    for media, quality in _ranges(accept):
+        said.setdefault(media, quality)
+    chosen, best = None, 0.0
+    for media in available:
+        # A more specific range overrules the wider one (RFC 9110 §12.5.1).
+        quality = said.get(media, said.get(f"{media.partition('/')[0]}/*", said.get("*/*", 0.0)))
+        if quality > best:
+            chosen, best = media, quality
+    return chosen
+
+
 def choose_coding(accept_encoding: Sequence[str], available: Sequence[str]) -> str:
     """
     The content coding to answer in: one of `available`, or "" for none (RFC 9110 §12.5.3). Never raises.

@@ -7,24 +7,26 @@ from html import escape
 
 from pypidaemon.model import File, ProjectPage, ProjectStatus
 from pypidaemon.simple.links import from_page
-from pypidaemon.simple.write_json import is_secure, shown_hash
+from pypidaemon.simple.write_json import Provenance, is_secure, of_upstream, shown_hash
 
 REPOSITORY_VERSION = "1.4"
 """HTML stays at this version for ever (R19, PEP 833)."""
 
 
-def render_html(page: ProjectPage, link: Callable[[str], str] = from_page) -> bytes:
+def render_html(page: ProjectPage, link: Callable[[str], str] = from_page, provenance: Provenance = of_upstream) -> bytes:
     """
     The page as `text/html` or `application/vnd.pypi.simple.v1+html`, in UTF-8: one anchor per file and line (R18-R34).
 
     :param link: from a file's path to its URL.
+    :param provenance: where the provenance of a file of that project is.
     """
     extra = []
     if page.status != ProjectStatus():
         extra.append(_meta("pypi:project-status", page.status.marker))
         if page.status.reason:
             extra.append(_meta("pypi:project-status-reason", page.status.reason))
-    return (head(f"Links for {page.name}", extra) + "".join(_anchor(file, link) for file in page.files) + foot(page.serial)).encode()
+    anchors = "".join(_anchor(file, link, provenance(page.name, file)) for file in page.files)
+    return (head(f"Links for {page.name}", extra) + anchors + foot(page.serial)).encode()
 
 
 def head(title: str, extra: list[str]) -> str:
@@ -53,7 +55,7 @@ def _meta(name: str, content: str) -> str:
     return f'<meta name="{name}" content="{escape(content)}">'
 
 
-def _anchor(file: File, link: Callable[[str], str]) -> str:
+def _anchor(file: File, link: Callable[[str], str], provenance: str | None) -> str:
     shown = shown_hash(file)
     href = link(file.path) + (f"#{shown[0]}={shown[1]}" if shown else "")
     attributes = [("href", href)]
@@ -65,8 +67,8 @@ def _anchor(file: File, link: Callable[[str], str]) -> str:
     if file.yanked is not None:
         # Never bare: pip takes a bare attribute for "not yanked" (R26).
         attributes.append(("data-yanked", file.yanked))
-    if is_secure(file.provenance):
-        attributes.append(("data-provenance", file.provenance or ""))
+    if is_secure(provenance):
+        attributes.append(("data-provenance", provenance or ""))
     if file.gpg_sig is not None:
         attributes.append(("data-gpg-sig", "true" if file.gpg_sig else "false"))
     if file.size is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pypidaemon.model import File, ProjectPage, ProjectStatus
+from pypidaemon.model import File, NormalizedName, ProjectPage, ProjectStatus
 from pypidaemon.simple.links import from_page
 
 API_VERSION = "1.4"
@@ -19,13 +19,23 @@ SIZELESS_API_VERSION = "1.0"
 _SHOWN_HASHES = ("sha256", "sha512", "sha384", "md5")
 
 
-def render_json(page: ProjectPage, link: Callable[[str], str] = from_page) -> bytes:
+Provenance = Callable[[NormalizedName, File], str | None]
+"""From a file of a project to the URL of its provenance, None where it has none."""
+
+
+def of_upstream(name: NormalizedName, file: File) -> str | None:
+    """The URL that upstream has for a file's provenance, unchanged (R116)."""
+    return file.provenance
+
+
+def render_json(page: ProjectPage, link: Callable[[str], str] = from_page, provenance: Provenance = of_upstream) -> bytes:
     """
     The page as `application/vnd.pypi.simple.v1+json`, in UTF-8, without a final line break (R47-R65).
 
     Nothing is null: some clients give the whole page up for one (R52). The URLs are relative (R12).
 
     :param link: from a file's path to its URL.
+    :param provenance: where the provenance of a file of that project is.
     """
     sized = all(file.size is not None for file in page.files)
     meta: dict[str, Any] = {"api-version": API_VERSION if sized else SIZELESS_API_VERSION}
@@ -39,7 +49,7 @@ def render_json(page: ProjectPage, link: Callable[[str], str] = from_page) -> by
         document["project-status"] = status
     document["versions"] = page.versions
     # File by file, so that a page of many never holds up other threads.
-    files = b",".join(orjson.dumps(_file(file, link)) for file in page.files)
+    files = b",".join(orjson.dumps(_file(file, link, provenance(page.name, file))) for file in page.files)
     return b'%b,"files":[%b]}' % (orjson.dumps(document)[:-1], files)
 
 
@@ -53,7 +63,7 @@ def shown_hash(file: File) -> tuple[str, str] | None:
     return next(((algorithm, known[algorithm]) for algorithm in _SHOWN_HASHES if algorithm in known), None)
 
 
-def _file(file: File, link: Callable[[str], str]) -> dict[str, Any]:
+def _file(file: File, link: Callable[[str], str], provenance: str | None) -> dict[str, Any]:
     shown = shown_hash(file)
     entry: dict[str, Any] = {
         "filename": file.filename,
@@ -72,8 +82,8 @@ def _file(file: File, link: Callable[[str], str]) -> dict[str, Any]:
         sidecar = {"sha256": file.core_metadata} if file.core_metadata else True
     # The second name is from before PEP 714; old clients know only that one (R58).
     entry["core-metadata"] = entry["dist-info-metadata"] = sidecar
-    if is_secure(file.provenance):
-        entry["provenance"] = file.provenance
+    if is_secure(provenance):
+        entry["provenance"] = provenance
     if file.gpg_sig is not None:
         entry["gpg-sig"] = file.gpg_sig
     return entry

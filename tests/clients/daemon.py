@@ -65,11 +65,13 @@ class Upstream:
     url: str
 
     @classmethod
-    def begin(cls, home: Path) -> Upstream:
-        """Start it; it has no projects yet."""
+    def begin(cls, home: Path, *certificate: str) -> Upstream:
+        """Start it; it has no projects yet. With a file of key and certificates it speaks https."""
         environment = {**bare_environment(home), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
         script = str(Path(__file__).with_name("scripted_index.py"))
-        process = subprocess.Popen([sys.executable, script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home)
+        process = subprocess.Popen(
+            [sys.executable, script, *certificate], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home
+        )
         assert process.stdout is not None
         return cls(process, json.loads(process.stdout.readline())["result"])
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 
@@ -43,6 +45,8 @@ class Script:
             case "add_text":
                 project, filename, text = arguments
                 self.index.add_file(project, filename, text.encode())
+            case "recorded":
+                self.recorded(*arguments)
             case "break_":
                 headers = tuple((field, value) for field, value in keywords.pop("headers", ()))
                 times = keywords.pop("times", None)
@@ -56,6 +60,14 @@ class Script:
                 result = getattr(self.index, name)(*arguments, **keywords)
                 return result if isinstance(result, str | int) else None
         return None
+
+    def recorded(self, place: str, filename: str) -> None:
+        """Offer a file of `tests/recorded`, as one of a project or at a path of its own."""
+        data = (Path(__file__).parents[1] / "recorded" / filename).read_bytes()
+        if place.startswith("/"):
+            self.index.break_(place, Fault(status=200, body=data, content_type="application/json"))
+        else:
+            self.index.add_file(place, filename, data)
 
 
 class Ears(LineReceiver):
@@ -84,12 +96,16 @@ class Ears(LineReceiver):
             self.reactor.stop()
 
 
-def main() -> int:
-    """Serve an empty index on a free port; the first line of output is its URL."""
+def main(certificate: str | None = None) -> int:
+    """
+    Serve an empty index on a free port; the first line of output is its URL.
+
+    :param certificate: a file of a key and certificates, for https.
+    """
     from twisted.internet import reactor
 
     index = TestIndex()
-    served = listen(reactor, index)
+    served = listen(reactor, index, tls=None if certificate is None else DefaultOpenSSLContextFactory(certificate, certificate))
     ears = Ears(Script(index, served), reactor)
     StandardIO(ears)
     ears.say({"result": served.url})
@@ -98,4 +114,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

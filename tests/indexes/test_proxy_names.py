@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import StorageFull, UpstreamUnavailable
-from pypidaemon.indexes.proxy import Proxy, listing
-from pypidaemon.indexes.proxy.listing import Lines, entries
+from pypidaemon import catalogues
+from pypidaemon.catalogues import Lines, entries
+from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.model import Digest, ProjectList, UpstreamNames, Validators
 from pypidaemon.simple.entries import Unreadable
 from tests.fakes import FakeBody, FakeUpstream
@@ -285,5 +286,5 @@ def test_what_is_kept_of_a_list_is_its_names_in_order(names: list[str], packed: 
     made = Lines(label, lambda: io.BytesIO(sent), len(sent), JSON, "gzip" if packed else "")
     kept = drained(made)
     assert [str(name) for name, _ in entries(lambda: io.BytesIO(kept))] == sorted(set(names))
-    assert listing.is_of(lambda: io.BytesIO(kept), label)
-    assert not listing.is_of(lambda: io.BytesIO(kept), label + "x")
+    assert catalogues.is_of(lambda: io.BytesIO(kept), label)
+    assert not catalogues.is_of(lambda: io.BytesIO(kept), label + "x")

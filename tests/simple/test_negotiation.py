@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypidaemon.simple.negotiation import Representation, choose_coding, negotiate
+from pypidaemon.simple.negotiation import Representation, choose_coding, choose_type, negotiate
 
 JSON, V1_HTML, HTML = Representation.JSON, Representation.V1_HTML, Representation.HTML
 J, V = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
@@ -153,3 +153,29 @@ def test_R81_R89_the_coding_by_quality(accept: list[str], chosen: str) -> None:
 @given(headers, st.lists(st.sampled_from(["zstd", "gzip"]), unique=True))
 def test_choose_coding_never_raises_and_gives_what_there_is(accept: list[str], available: list[str]) -> None:
     assert choose_coding(accept, available) in {*available, ""}
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ([], "a/x"),
+        (["*/*"], "a/x"),
+        (["a/*"], "a/x"),
+        (["b/y"], "b/y"),
+        (["a/x;q=0.4, b/y;q=0.5"], "b/y"),
+        (["a/x;q=0", "*/*"], "b/y"),
+        (["a/*;q=0, */*"], "b/y"),
+        (["c/z"], None),
+        (["*/*;q=0"], None),
+        (["nonsense"], None),
+        ([""], None),
+    ],
+)
+def test_a_media_type_is_chosen_or_none_is_good_enough(accept: list[str], chosen: str | None) -> None:
+    """RFC 9110 §12.5.1."""
+    assert choose_type(accept, ["a/x", "b/y"]) == chosen
+
+
+@given(st.lists(st.text(max_size=30) | st.sampled_from(["a/x", "*/*;q=0.1", "b/*"]), max_size=4))
+def test_choose_type_never_raises_and_gives_what_there_is(accept: list[str]) -> None:
+    assert choose_type(accept, ["a/x", "b/y"]) in {"a/x", "b/y", None}

@@ -517,6 +517,24 @@ def test_S42_S72_lists_hold_what_may_be_listed_and_nothing_else(login: tuple[str
     assert {project for project in OURS if f"<string>{project}</string>".encode() in found} == shown
 
 
+@pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
+def test_S42_S72_explanations_name_an_index_only_to_who_may_read_the_project_there(login: tuple[str, str], town: Town) -> None:
+    """In every form, of a project that `private` does not have; of one that it has, nobody else is told anything at all."""
+    kind = KINDS[login[0]]
+    if not kind.let_in:
+        return
+    for path in ("/+why/gamma", "/+why/absent", "/at/2026-03-01/+why/gamma"):
+        for wanted in ("json", "html", "text"):
+            said = town.house.body(town.ask(login, "GET", f"{path}?format={wanted}"))
+            assert (b"private" in said) == kind.may("read", FRESH), (path, wanted)
+            assert b"pypi" in said
+    for project in OURS:
+        reply = town.ask(login, "GET", f"/+why/{project}?format=json")
+        assert (reply.status == 200) == kind.may("read", project)
+        if reply.status == 200:
+            assert json.loads(reply.body)["sources"] == ["private"]
+
+
 def mentioned(town: Town, reply: Reply) -> set[str]:
     """Which of the three projects an answer names."""
     assert reply.status == 200

@@ -20,11 +20,12 @@ from pypidaemon.blobs.descriptors import OpenFile
 from pypidaemon.blobs.directory import FileContent
 from pypidaemon.blobs.memory import MemoryContent
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError
+from pypidaemon.explaining import asked
 from pypidaemon.flights import Flights, landing
 from pypidaemon.indexes.directory.looking import Mark, Unsettled, open_marked, read, walk
 from pypidaemon.indexes.directory.watching import Kept, Watched
-from pypidaemon.interfaces import IContent, IIndex, ILocal, IRecords
-from pypidaemon.model import Change, Companion, Digest, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, ILocal, IRecords
+from pypidaemon.model import Change, Companion, Digest, Explanation, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import duration, given, path, reference, setting
 from pypidaemon.simple.revision import revise
@@ -44,7 +45,7 @@ def interval(raw: str) -> float:
     return seconds
 
 
-@implementer(IIndex, ILocal)
+@implementer(IIndex, ILocal, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Directory(Service):
     """
@@ -114,6 +115,13 @@ class Directory(Service):
                 raise NoSuchProject(name)
             page = revise(ProjectPage(name=name, source=self.label))
         return attrs.evolve(page, serial=await self._number(page))
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`."""
+        told = await asked(self, name, "directory")
+        if told.page is None or told.page.files:
+            return told
+        return attrs.evolve(told, facts=(("claimed", "it had files here, and its name stays taken"),))
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`; also a PypidaemonError where the folder cannot be read."""

@@ -6,13 +6,14 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from pypidaemon.indexes.policed.explaining import explained
 from pypidaemon.indexes.policed.index import Policed
-from pypidaemon.interfaces import IBarrier, IContent, IIndex, IPolicy, IRecords
-from pypidaemon.model import Change, Companion, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.interfaces import IBarrier, IContent, IExplaining, IIndex, IPolicy, IRecords
+from pypidaemon.model import Change, Companion, Explanation, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import reference, references
 
 
-@implementer(IBarrier)
+@implementer(IBarrier, IExplaining)
 @attrs.define
 class Barred:
     """
@@ -45,6 +46,11 @@ class Barred:
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""
         return await self._policed.project_page(name)
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`; where nothing of the project is blocked, the leaf speaks for itself."""
+        told = await explained(self.label, "orders", self._policed.view, name)
+        return told.below[0] if told.below and not told.hidden else told
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`."""

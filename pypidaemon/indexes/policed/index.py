@@ -9,16 +9,17 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from pypidaemon.indexes.policed.explaining import explained
 from pypidaemon.indexes.policed.numbering import Numbering
 from pypidaemon.indexes.policed.view import View
-from pypidaemon.interfaces import IContent, IIndex, IInformant, IPolicy, IRecords, ISeenThrough
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IInformant, IPolicy, IRecords, ISeenThrough
 from pypidaemon.judging import Rules
 from pypidaemon.listings import combined
-from pypidaemon.model import Change, Companion, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.model import Change, Companion, Explanation, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import given, reference, references
 
 
-@implementer(ISeenThrough)
+@implementer(ISeenThrough, IExplaining)
 @attrs.define
 class Policed:
     """
@@ -65,6 +66,10 @@ class Policed:
         """As `IIndex`."""
         seen = await self.view.see(name)
         return attrs.evolve(seen.page, serial=await self.numbering.number(seen.page, seen.inner))
+
+    async def explain(self, name: NormalizedName) -> Explanation:
+        """As `IExplaining`: with every reason of every policy."""
+        return await explained(self.label, "policed", self.view, name)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`: a file that a policy refuses is refused with its reason, not absent."""

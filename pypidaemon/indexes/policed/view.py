@@ -57,7 +57,7 @@ class View:
         now, rules = self.clock.seconds(), self.rules.revision
         seen = self._seen.get(name)
         if seen is None or seen.rules != rules or not _holds(seen, inner, now):
-            judgement = await self._judged(inner, now)
+            judgement, _ = await self.judge(inner, now)
             many = len(inner.files) > _MANY_FILES
             page = await self.cpu(left_by, inner, judgement) if many else left_by(inner, judgement)
             seen = Seen(inner, page, judgement, rules)
@@ -77,16 +77,18 @@ class View:
         """
         self.check(name)
         listed = await self.index.find(name, filename)
+        refusal, turns = None, listed.turns
         if self.rules.by_page:
             seen = await self.see(name)
             refusal, turns = seen.judgement.hidden.get(filename), seen.page.turns
             if refusal is None and seen.page.file(filename) is None:
                 raise NoSuchFile(filename)
-        else:
+        if refusal is None and (self.rules.informed or not self.rules.by_page):
+            # Pages show some files of which not all is known yet (`ISamplingPolicy`), so each is judged by itself too.
             now = self.clock.seconds()
-            file = (await self.known(name, (listed.file,), now)).get(filename, listed.file)
+            file = (await self._known(name, listed.file, now)).get(filename, listed.file)
             refusal = self.rules.on_file(name, file, now)
-            turns = sooner(listed.turns, self.rules.turns(name, file, now))
+            turns = sooner(turns, self.rules.turns(name, file, now))
         if refusal is not None:
             raise refused(refusal)
         return attrs.evolve(listed, turns=turns)
@@ -104,20 +106,23 @@ class View:
         if refusal is not None:
             raise refused(refusal)
 
-    async def _judged(self, inner: ProjectPage, now: float) -> Judgement:
-        known = await self.known(inner.name, inner.files, now)
-        if len(inner.files) > _MANY_FILES:
-            return await self.cpu(self.rules.judge, inner, now, known)
-        return self.rules.judge(inner, now, known)
+    async def judge(self, inner: ProjectPage, now: float) -> tuple[Judgement, Mapping[Filename, File]]:
+        """What the rules make of that page, and what was found out for it besides what the page says."""
+        many = len(inner.files) > _MANY_FILES
+        known: dict[Filename, File] = {}
+        if self.rules.informed:
+            wanted = await self.cpu(self.rules.wanted, inner, now) if many else self.rules.wanted(inner, now)
+            known = await self._found_out(inner.name, wanted)
+        if many:
+            return await self.cpu(self.rules.judge, inner, now, known), known
+        return self.rules.judge(inner, now, known), known
 
-    async def known(self, name: NormalizedName, files: Sequence[File], now: float) -> dict[Filename, File]:
-        """Those of the files of which the rules want to know more than a page says, with that, as far as it can be found out."""
-        if not self.rules.informed:
-            return {}
-        wanted: dict[Knowledge, list[File]] = {}
-        for file in files:
-            for knowledge in self.rules.wants(name, file, now):
-                wanted.setdefault(knowledge, []).append(file)
+    async def _known(self, name: NormalizedName, file: File, now: float) -> dict[Filename, File]:
+        """That file with what the rules want to know of it, as far as there is anything and it can be found out."""
+        return await self._found_out(name, dict.fromkeys(self.rules.wants(name, file, now), (file,)))
+
+    async def _found_out(self, name: NormalizedName, wanted: Mapping[Knowledge, Sequence[File]]) -> dict[Filename, File]:
+        """Those of the files of which something could be found out, each with all of it."""
         known: dict[Filename, File] = {}
         for knowledge, concerned in wanted.items():
             informant = self.informants.get(knowledge)

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.flights import Flights
-from pypidaemon.indexes.proxy.showing import bytes_of, is_another, quarantined
+from pypidaemon.showing import bytes_of, is_another, quarantined
 from pypidaemon.interfaces import IDating, IRecords, IUpstream
 from pypidaemon.model import Fact, File, Filename, NormalizedName, NotModified, Remembered, UpstreamPage, Validators
 from pypidaemon.moments import uploaded, written

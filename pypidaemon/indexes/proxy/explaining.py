@@ -9,7 +9,7 @@ import attrs
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.explaining import held
 from pypidaemon.indexes.proxy.pages import Pages
-from pypidaemon.indexes.proxy.showing import changed
+from pypidaemon.showing import changed
 from pypidaemon.interfaces import IBlobStore, IHealth
 from pypidaemon.model import Explanation, Fact, File, Filename, HiddenFile, NormalizedName, Refusal, Remembered, UpstreamPage, Withdrawn
 from pypidaemon.moments import written

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon import freshness
 from pypidaemon.errors import NoSuchBlob, PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.indexes.proxy.listing import LARGEST, Lines, Opener, beginning, entries, has_name, is_of, outdated, whole
+from pypidaemon.catalogues import LARGEST, Lines, Opener, beginning, entries, has_name, is_of, outdated, whole
 from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
 from pypidaemon.model import Digest, InThread, NormalizedName, NotModified, ProjectList, RememberedNames, UpstreamNames, Validators
 from pypidaemon.simple.names import merge

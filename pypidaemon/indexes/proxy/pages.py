@@ -19,7 +19,7 @@ from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, Upstre
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.proxy.dates import Dates
 from pypidaemon.indexes.proxy.removal import Removal
-from pypidaemon.indexes.proxy.showing import changed, show, weight
+from pypidaemon.showing import changed, show, weight
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
     Fact,

@@ -16,7 +16,7 @@ import orjson
 from twisted.logger import Logger
 
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
-from pypidaemon.indexes.proxy.showing import bytes_of, quarantined
+from pypidaemon.showing import bytes_of, quarantined
 from pypidaemon.interfaces import IBlobStore, IHolding, IRecords
 from pypidaemon.model import Digest, File, InThread, NormalizedName, ProjectStatus, Remembered, UpstreamPage
 from pypidaemon.simple.reading import covering

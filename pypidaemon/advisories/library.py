@@ -1,0 +1,141 @@
+"""The copy of the advisories as a policy goes by it: read when the daemon starts, and again when another copy has taken its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.advisories.copies import BadCopy, Mark, documents, marked, some
+from pypidaemon.advisories.gathering import Gathered, Gathering, changed
+from pypidaemon.announcements import Announcements
+from pypidaemon.archives import BadArchive
+from pypidaemon.flights import Flights, landing
+from pypidaemon.model import InThread
+
+SOON = 10.0
+"""Seconds after which a copy is looked for again where none could be read so far, so that nothing is shown."""
+
+MANY = 100
+"""Projects that are named one by one when they may look different; more are said to be all."""
+
+log = Logger()
+
+
+@attrs.define(eq=False)
+class Library:
+    """
+    The advisories in force. What was read stays in force until another copy has been read whole; a broken or empty one changes nothing.
+
+    Each policy has a library of its own, of its own kind of advisory and without what it ignores. So two policies on one copy hold no more than one
+    would that held everything; only the copy is read twice.
+
+    :param empty: begins the gathering of a new copy.
+    :param recheck: seconds between two looks at the copy.
+    """
+
+    label: str
+    path: Path
+    empty: Gathering
+    recheck: float
+    clock: IReactorTime
+    disk: InThread
+    cpu: InThread
+    announcements: Announcements
+    gathered: Gathered | None = attrs.field(default=None, init=False)
+    trouble: str = attrs.field(default="", init=False)
+    """Why the last copy could not be used."""
+    _read: Mark | None = attrs.field(default=None, init=False)
+    _flights: Flights[str, None] = attrs.field(factory=Flights, init=False, repr=False)
+    _due: IDelayedCall | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever what is in force does."""
+        return "unread" if self.gathered is None else self.gathered.revision
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is nothing to go by, for a person; None where there is something."""
+        if self.gathered is not None:
+            return None
+        return f"there are no advisories to go by: {self.trouble}" if self.trouble else "the advisories are still being read"
+
+    def start(self) -> None:
+        """Read the copy, and look for another again and again."""
+        self._tick()
+
+    def stop(self) -> Deferred[None]:
+        """Look no more; fires when a look under way has ended."""
+        due, self._due = self._due, None
+        if due is not None and due.active():
+            due.cancel()
+        return landing(self._flights)
+
+    async def look(self) -> None:
+        """Look for another copy now, or wait for the look under way. Never raises on what is found there."""
+        await self._flights.join("look", self._look)
+
+    def _tick(self) -> None:
+        self._flights.start("look", self._look)
+        self._due = self.clock.callLater(self.recheck if self.gathered is not None else min(SOON, self.recheck), self._tick)
+
+    async def _look(self) -> None:
+        try:
+            mark = await self.disk(marked, self.path)
+            if mark == self._read:
+                return
+            # A broken copy is read once, too; one that could not be read may be the same when it can.
+            self._read = mark
+            gathering = attrs.evolve(self.empty)
+            rest = documents(self.path)
+            while taken := await self.disk(some, rest):
+                await self.cpu(gathering.take, taken)
+            if await self.disk(marked, self.path) != mark:
+                raise BadCopy("it changed while it was read")
+            if not gathering.understood:
+                raise BadCopy("there is no advisory about PyPI in it")
+            if gathering.misread > gathering.understood:
+                raise BadCopy(f"{gathering.misread} of its documents are no advisories, and only {gathering.understood} are")
+        except OSError as error:
+            self._read = None
+            self._troubled(error.strerror or type(error).__name__)
+            return
+        except (BadArchive, BadCopy) as error:
+            self._troubled(str(error))
+            return
+        await self._take(gathering)
+
+    async def _take(self, gathering: Gathering) -> None:
+        after = await self.cpu(gathering.gathered)
+        before, self.gathered, self.trouble = self.gathered, after, ""
+        log.info(
+            "{label}: {count} advisories were read, {projects} projects are concerned; not understood: {misread} documents, {parts} parts",
+            label=self.label,
+            count=gathering.understood,
+            projects=len(after.concerns),
+            misread=gathering.misread,
+            parts=gathering.left_out,
+        )
+        names = None if before is None else await self.cpu(changed, before, after)
+        if names is None or len(names) > MANY:
+            self.announcements.announce(None)
+            return
+        for name in names:
+            self.announcements.announce(name)
+
+    def _troubled(self, reason: str) -> None:
+        if reason == self.trouble:
+            return
+        self.trouble = reason
+        what = "nothing is shown until there is one" if self.gathered is None else "what was read before stays in force"
+        log.warn(
+            "{label}: the copy of the advisories {path} cannot be used: {reason}; {what}",
+            label=self.label,
+            path=str(self.path),
+            reason=reason,
+            what=what,
+        )
