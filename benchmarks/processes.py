@@ -111,18 +111,19 @@ def transfers(upstream: Running, project: str) -> tuple[int, int]:
     return counted["requests"], counted["sent"]
 
 
-def daemon(folder: Path, simple: str, data: Path | None = None, first: str = "/+ready") -> Running:
+def daemon(folder: Path, simple: str, data: Path | None = None, first: str = "/+ready", sections: str = "") -> Running:
     """
     Start a real daemon that proxies the simple index at a URL, and wait for its first good answer.
 
     :param data: its data folder; in `folder` where none is given.
     :param first: the path that has to be answered with 200.
+    :param sections: more of the configuration.
     """
     port = free_port()
     configuration = folder / "config.ini"
     configuration.write_text(
         f"[daemon]\nlisten = tcp:{port}:interface=127.0.0.1\ndata = {data or folder / 'data'}\nindex = pypi\n\n"
-        f"[index:pypi]\nuse = proxy\nupstream = pypi\n\n[upstream:pypi]\nuse = http\nurl = {simple}\nproxy = none\n"
+        f"[index:pypi]\nuse = proxy\nupstream = pypi\n\n[upstream:pypi]\nuse = http\nurl = {simple}\nproxy = none\n{sections}"
     )
     running = start([sys.executable, "-m", "pypidaemon", "run", "-c", str(configuration)], folder, "daemon.log")
     running.url = f"http://127.0.0.1:{port}"

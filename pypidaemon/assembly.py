@@ -136,7 +136,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
         part = plan.parts[name]
         if not part.needed or name in objects:
             continue
-        made = stand_in(part, _made(plan, part, objects, given))
+        made = stand_in(part, _made(plan, part, objects, bare, given))
         if IService.providedBy(made):
             alive[name] = made
         objects[name] = made
@@ -266,10 +266,11 @@ def stores(made: Made) -> list[Any]:
     return [made.given["disk"], made.given["cpu"], *made.living("records")]
 
 
-def _made(plan: Plan, part: Part, objects: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+def _made(plan: Plan, part: Part, objects: Mapping[str, Any], bare: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
     arguments = dict(part.values)
     for argument, names in part.references.items():
-        arguments[argument] = objects[names] if isinstance(names, str) else tuple(objects[name] for name in names)
+        found = {**objects, **bare} if argument in part.bare else objects
+        arguments[argument] = found[names] if isinstance(names, str) else tuple(found[name] for name in names)
     for argument, name in part.givens.items():
         if name == "label":
             arguments[argument] = part.section.label

@@ -17,7 +17,7 @@ from zope.interface.interface import InterfaceClass
 from pypidaemon import components, configuration
 from pypidaemon.configuration import DAEMON, Configuration, Section
 from pypidaemon.errors import ConfigError
-from pypidaemon.interfaces import IHostedIndex
+from pypidaemon.interfaces import IHostedIndex, IIndex
 from pypidaemon.schema import Daemon, Wish, data_beside, unknown, wishes
 from pypidaemon.services.sockets import CONTROL, LONGEST_SOCKET
 from pypidaemon.settings import Given, Reference, Setting, flag
@@ -47,6 +47,8 @@ class Part:
     :param values: arguments that the section gives.
     :param references: arguments that are other parts, by the names of these.
     :param givens: arguments that the daemon gives, by what it calls them.
+    :param bare: those of `references` that ask for more than every index is, such as to be filled: they get a leaf itself, without the orders that
+        stand before it, which say what is shown and not what is here.
     :param exposed: whether it is an index that the door shows.
     :param needed: whether the daemon makes it; a section that nothing leads to is checked and left alone.
     """
@@ -60,6 +62,7 @@ class Part:
     entries: tuple[Entry, ...]
     exposed: bool = False
     needed: bool = False
+    bare: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -79,6 +82,8 @@ class Plan:
     :param parts: by name, each after all those that it refers to.
     :param data: the data folder, absolute.
     :param index: the name of the default index's part; so `blobs`, `records` and `accounts`.
+    :param origin: the file, absolute, whatever the working directory is later.
+    :param text: what stood in it.
     """
 
     file: str
@@ -90,6 +95,8 @@ class Plan:
     accounts: str
     parts: Mapping[str, Part]
     entries: tuple[Entry, ...]
+    origin: Path
+    text: str = attrs.field(repr=False)
 
 
 def plan(file: str) -> Plan:
@@ -98,7 +105,16 @@ def plan(file: str) -> Plan:
 
     :raises ConfigError: anything at all is wrong with it; one line that names file, section and key, and what would be understood.
     """
-    read = configuration.read(file)
+    return resolve(configuration.read(file))
+
+
+def resolve(read: Configuration) -> Plan:
+    """
+    The plan of a configuration that was read, or parsed.
+
+    :raises ConfigError: as `plan`.
+    """
+    file = read.file
     section = read.daemon
     wanted = wishes(Daemon)
     key = unknown(section.values, tuple(wish.key for wish in wanted))
@@ -140,6 +156,8 @@ def plan(file: str) -> Plan:
         names["accounts"],
         parts,
         tuple(entries),
+        read.here / Path(file).name,
+        read.text,
     )
 
 
@@ -216,10 +234,13 @@ class _Resolver:
             self._fail(section, key, "unknown key", [*known, "use"])
         values, entries = _settings(self.read, section, wanted)
         references: dict[str, str | tuple[str, ...]] = {}
+        bare = set()
         for wish in wanted:
             if isinstance(wish.source, Reference):
                 names = self.follow(section, wish, section.values.get(wish.key))
                 references[wish.argument] = names if wish.source.many else names[0]
+                if wish.source.interface.extends(IIndex):
+                    bare.add(wish.argument)
                 shown = " ".join(name.partition(":")[2] for name in names)
                 entries.append(Entry(wish.key, shown, wish.key in section.values, wish.source.help))
         givens = {wish.argument: wish.source.name for wish in wanted if isinstance(wish.source, Given)}
@@ -229,7 +250,7 @@ class _Resolver:
                 exposed = flag(section.values[_EXPOSED])
             except ValueError as error:
                 self._fail(section, _EXPOSED, str(error))
-        return Part(section, implied, component, values, references, givens, tuple(entries), exposed)
+        return Part(section, implied, component, values, references, givens, tuple(entries), exposed, bare=frozenset(bare))
 
     def _implied(self, kind: str, label: str, asker: Section, key: str) -> Section:
         sections = {

@@ -53,11 +53,13 @@ class Configuration:
     :param file: the file as the user named it, for messages.
     :param here: its folder, absolute: what relative paths start at.
     :param sections: by name (`daemon`, `index:root`), in the order of the file; `daemon` is always there.
+    :param text: all of it as it was read.
     """
 
     file: str
     here: Path
     sections: Mapping[str, Section]
+    text: str = attrs.field(default="", repr=False)
 
     @property
     def daemon(self) -> Section:
@@ -108,7 +110,7 @@ def parse(text: str, file: str) -> Configuration:
         sections[section.name] = section
     if DAEMON not in sections:
         raise ConfigError(file, DAEMON, "", "this section is missing; it may be empty, but it must be there")
-    return Configuration(file, here, sections)
+    return Configuration(file, here, sections, text)
 
 
 def _parsed(text: str, file: str) -> _Parser:

@@ -62,7 +62,10 @@ def _keys(entries: Iterable[Entry]) -> Iterator[str]:
 def _line(entry: Entry) -> str:
     text = _text(entry.value)
     comment = "# " if not text or HIDDEN in text else ""
-    return f"{comment}{entry.key} = {_escaped(text)}".rstrip()
+    first, *others = _escaped(text).split("\n")
+    if others:
+        return "\n".join([f"{comment}{entry.key} =", *(f"{comment}    {line}" for line in (first, *others))])
+    return f"{comment}{entry.key} = {first}".rstrip()
 
 
 def _text(value: Any) -> str:
@@ -70,7 +73,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(str(value).split())
+    return "\n".join(" ".join(line.split()) for line in str(value).splitlines() if line.strip())
 
 
 def _escaped(text: str) -> str:

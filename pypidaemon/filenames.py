@@ -140,6 +140,11 @@ def wheel_tags(filename: Filename) -> tuple[tuple[str, ...], tuple[str, ...], tu
 
     None where the file is no wheel, or one whose name holds fewer parts.
     """
+    return _wheel_tags(filename)
+
+
+@lru_cache(maxsize=1 << 14)
+def _wheel_tags(filename: Filename) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] | None:
     lowered = filename.lower()
     parts = lowered[:-4].rsplit("-", 3)
     if not lowered.endswith(".whl") or len(parts) < 4 or "-" not in parts[0]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
 from functools import lru_cache
+
+import attrs
 
 from pypidaemon.model import NormalizedName
 from pypidaemon.settings import words
@@ -30,21 +31,47 @@ def globs(raw: str) -> tuple[str, ...]:
     return patterns
 
 
-def matches_any(name: NormalizedName, globs: tuple[str, ...]) -> str | None:
+@attrs.frozen
+class Globs:
     """
-    The first of these patterns that matches the whole name, in its normal spelling, or None.
-
-    Patterns are compiled once; matching takes time in proportion to the length of the name (S85).
+    Patterns of project names, compiled: plain names are looked up, however many there are, and the others are tried in their order.
 
     :raises ValueError: one of them is no pattern (see `globs`).
     """
-    exact, patterns = _compiled(globs)
-    if name in exact:
-        return name
-    for glob, pattern in patterns:
-        if pattern.match(name):
-            return glob
-    return None
+
+    patterns: tuple[str, ...]
+    _exact: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    _others: tuple[tuple[str, re.Pattern[str]], ...] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Compile them, once."""
+        normal = [_normal(glob) for glob in self.patterns]
+        exact = frozenset(glob for glob in normal if not set(glob) & set("*?["))
+        others = tuple((glob, re.compile(fnmatch.translate(glob))) for glob in normal if glob not in exact)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_others", others)
+
+    def first(self, name: NormalizedName) -> str | None:
+        """
+        The first of the patterns that matches the whole name, in its normal spelling, or None.
+
+        It takes time in proportion to the length of the name (S85).
+        """
+        if name in self._exact:
+            return name
+        for glob, pattern in self._others:
+            if pattern.match(name):
+                return glob
+        return None
+
+
+def matches_any(name: NormalizedName, globs: tuple[str, ...]) -> str | None:
+    """
+    The first of these few patterns that matches the whole name, in its normal spelling, or None. They are compiled once.
+
+    :raises ValueError: one of them is no pattern (see `globs`).
+    """
+    return _compiled(globs).first(name)
 
 
 def _normal(glob: str) -> str:
@@ -68,9 +95,4 @@ def _respelled(piece: str) -> str:
     return piece
 
 
-@lru_cache(maxsize=256)
-def _compiled(globs: tuple[str, ...]) -> tuple[Mapping[str, None], tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Plain names, to be looked up, and patterns, to be tried in their order."""
-    normal = [_normal(glob) for glob in globs]
-    plain = {glob: None for glob in normal if not set(glob) & set("*?[")}
-    return plain, tuple((glob, re.compile(fnmatch.translate(glob))) for glob in normal if glob not in plain)
+_compiled = lru_cache(maxsize=256)(Globs)

@@ -45,6 +45,11 @@ def written(seconds: float) -> str:
     return datetime.fromtimestamp(min(max(seconds // 1, first), last), UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+def day(seconds: float) -> str:
+    """The day of that moment in UTC, as `2026-03-01`; bounded as of `written`."""
+    return written(seconds)[:10]
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _read(text: str) -> float | None:
     # A time without the Z that PEP 700 demands is in nobody knows which zone.

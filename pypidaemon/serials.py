@@ -1,12 +1,15 @@
-"""The serial of a page, also when the books cannot be written."""
+"""The serial of a page, also when the books cannot be written, and what an upstream's serials say of a page's age."""
 
 from __future__ import annotations
 
 from twisted.logger import Logger
 
-from pypidaemon.errors import PypidaemonError
+from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
 from pypidaemon.interfaces import IRecords
-from pypidaemon.model import NormalizedName
+from pypidaemon.model import NormalizedName, UpstreamPage
+
+SETTLED = 3600.0
+"""Seconds after which a serial below the one we know is believed: a page from a lagging cache is gone by then (S33, F22)."""
 
 log = Logger()
 
@@ -22,3 +25,22 @@ async def serial_of(records: IRecords, label: str, name: NormalizedName, revisio
     except PypidaemonError as error:
         log.warn("{label}: no serial can be given to {name}: {error}", label=label, name=name, error=str(error))
         return max(at_least, 1)
+
+
+def steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:
+    """
+    Whether a page is older than the one that is known, and not yet to be believed for all that.
+
+    :param age: how long ago the known one was said, in seconds.
+    """
+    return said.serial is not None and known.serial is not None and said.serial < known.serial and age < SETTLED
+
+
+def insist_on(upstream: str, serial: int | None, announced: int) -> None:
+    """
+    Insist that a page is at least as new as the project list of the same upstream says (R209, M8). One without a serial cannot be told.
+
+    :raises UpstreamUnavailable: it is older, as from a cache on the way that lags behind.
+    """
+    if serial is not None and serial < announced:
+        raise UpstreamUnavailable(upstream, f"its page is older than announced: it has serial {serial}, the project list {announced}", 60)

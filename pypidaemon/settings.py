@@ -19,18 +19,32 @@ from zope.interface.interface import InterfaceClass
 KEY = "pypidaemon"
 """The name of the entry in a field's metadata that holds one of the classes below."""
 
+LONGEST_CONTENTS = 64 << 20
+"""Bytes of a file that a setting names; a list of all projects of the public index has a fifth of that."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?\Z")
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
+class Lines(tuple[Any, ...]):
+    """Values that may hold blanks, so each stands on a line of its own."""
+
+    __slots__ = ()
+
+
 @attrs.frozen
 class Setting:
-    """A value written in the component's own section, and how to read it; `convert` raises ValueError with a reason."""
+    """
+    A value written in the component's own section, and how to read it; `convert` raises ValueError with a reason.
+
+    `read`, where there is one, is given what `convert` made once its paths are absolute; it raises the same, and its value reads as these paths.
+    """
 
     convert: Callable[[str], Any]
     help: str
+    read: Callable[[Any], Any] | None = None
 
 
 @attrs.frozen
@@ -50,15 +64,16 @@ class Given:
     name: str
 
 
-def setting(convert: Callable[[str], Any], default: Any = attrs.NOTHING, help: str = "") -> Any:
+def setting(convert: Callable[[str], Any], default: Any = attrs.NOTHING, help: str = "", read: Callable[[Any], Any] | None = None) -> Any:
     """
     A field read from a key of the component's section.
 
     :param convert: turns the text into the value; raises ValueError whose text says what is wrong.
     :param default: the value (not the text) where the key is missing; without one the key must be given.
     :param help: one line for the reference documentation.
+    :param read: reads the file, or files, that `convert` made paths of, when the configuration is read; `str()` of what it answers are these paths.
     """
-    return attrs.field(default=default, metadata={KEY: Setting(convert, help)})
+    return attrs.field(default=default, metadata={KEY: Setting(convert, help, read)})
 
 
 def reference(interface: InterfaceClass, default: str | None = None, help: str = "") -> Any:
@@ -91,6 +106,22 @@ def text(raw: str) -> str:
 def words(raw: str) -> tuple[str, ...]:
     """A list separated by white space, also over lines."""
     return tuple(raw.split())
+
+
+def lines(raw: str) -> Lines:
+    """A list with one item on each line, since items may hold blanks."""
+    found = Lines(" ".join(line.split()) for line in raw.splitlines() if line.strip())
+    if not found:
+        raise ValueError("must not be empty; leave the key out instead")
+    return found
+
+
+def show_or_hide(raw: str) -> str:
+    """`show` or `hide`."""
+    word = raw.strip().lower()
+    if word not in {"show", "hide"}:
+        raise ValueError(f"{raw.strip()!r} is neither show nor hide")
+    return word
 
 
 def flag(raw: str) -> bool:
@@ -128,6 +159,29 @@ def size(raw: str) -> int:
 def path(raw: str) -> Path:
     """A file or folder; whoever reads the configuration resolves a relative one against the file's own folder."""
     return Path(text(raw)).expanduser()
+
+
+def paths(raw: str) -> Lines:
+    """Files or folders, one on each line; relative ones as of `path`."""
+    return Lines(path(line) for line in lines(raw))
+
+
+def contents(file: Path) -> str:
+    """
+    The text of a file that a setting names.
+
+    :raises ValueError: it cannot be read, is not UTF-8, or has more than `LONGEST_CONTENTS` bytes.
+    """
+    try:
+        with file.open("rb") as stream:
+            read = stream.read(LONGEST_CONTENTS + 1)
+        if len(read) > LONGEST_CONTENTS:
+            raise ValueError(f"{file} is longer than {LONGEST_CONTENTS >> 20} MiB")
+        return read.decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"cannot read {file}: it is not UTF-8") from None
 
 
 def url(raw: str) -> str:

@@ -1,9 +1,9 @@
 """
-An upstream's page as bytes, for the page cache.
+An upstream's page as bytes, for the page cache and for what mirrors hold.
 
 It is one line of JSON for the page and one for each file, so that a page of many files is written and read without holding up other
-threads, and one file is read without the others. The form has a number; after a change of form what is stored is not understood,
-which costs one request upstream and nothing else (law 8).
+threads, and one file is read without the others. The form has a number. What a page cache has in another form is not understood, which
+costs one request upstream and nothing else (law 8); but a mirror must do without upstream, so a next form has to read this one too.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.policed import Barred
 from pypidaemon.indexes.private import Private
 from pypidaemon.indexes.proxy import Proxy
@@ -106,6 +107,23 @@ class House:
             reserved=self.reserved,
             announcements=self.announcements,
             **self.settings,
+        )
+
+    def new_mirror(self, label: str = "mirror", upstream: FakeUpstream | None = None, **settings: Any) -> Mirror:
+        """A mirror in this house, over the same stores."""
+        return Mirror(
+            label=label,
+            upstream=upstream or self.upstream,
+            records=self.records,
+            blobs=self.blobs,
+            lists=self.lists,
+            spool=self.spool,
+            clock=self.clock,
+            cpu=inline,
+            disk=inline,
+            reserved=self.reserved,
+            announcements=self.announcements,
+            **settings,
         )
 
     def barred(self, index: Any) -> Barred:

@@ -10,8 +10,8 @@ import attrs
 from twisted.application.service import IService, Service
 from zope.interface import Interface, implementer
 
-from pypidaemon.interfaces import IIndex, IPolicy
-from pypidaemon.settings import Secret, count, duration, flag, given, path, reference, secret, setting, size, text, words
+from pypidaemon.interfaces import IFillable, IIndex, IPolicy
+from pypidaemon.settings import Secret, count, duration, flag, given, path, reference, references, secret, setting, size, text, words
 
 _where = Path(__file__).parent / "frame" / "thirdparty" / "pypidaemon_example.py"
 _spec = importlib.util.spec_from_file_location("pypidaemon_example", _where)
@@ -131,6 +131,16 @@ class Choosy(Service):
     """A service that wants a narrower index."""
 
     index: Any = reference(INarrow)
+
+
+@implementer(IService)
+@attrs.define(eq=False, slots=False)
+class Filler(Service):
+    """A service that fills indexes, and looks at one."""
+
+    index: Any = reference(IFillable, default="pypi")
+    others: Any = references(IFillable, default=())
+    seen: Any = reference(IIndex, default="pypi")
 
 
 class IElse(Interface):

@@ -16,11 +16,14 @@ from zope.interface import implementer
 from pypidaemon import assembly
 from pypidaemon.assembly import Plan, describe, describe_json, make, plan
 from pypidaemon.errors import ConfigError
+from pypidaemon.filenames import filename
+from pypidaemon.model import Fetch, NormalizedName
 from pypidaemon.schema import Wish, data_beside, local_url, wishes
 from pypidaemon.settings import Secret
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.web.door import Door
 from tests import parts
+from tests.gear import now
 from tests.web.wire import Client, answers, get
 
 
@@ -174,6 +177,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\ntrusted-proxies = proxy.example\n", "daemon", "trusted-proxies", "not an IP network"),
     ("[daemon]\ntrusted-proxies = 10.0.0.1/8\n", "daemon", "trusted-proxies", "host bits"),
     ("[daemon]\nhosts =\n", "daemon", "hosts", "empty"),
+    ("[daemon]\naccess-records = never\n", "daemon", "access-records", "not a duration"),
     ("[daemon]\nhosts = packages.example:443\n", "daemon", "hosts", "not a host name"),
     ("[daemon]\nuploads = pypi\n", "daemon", "uploads", "[index:pypi] takes no uploads"),
     ("[daemon]\nuploads = nowhere\n", "daemon", "uploads", "no section [index:nowhere]"),
@@ -198,6 +202,10 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\n[policy:a]\nuse = tests.parts:Greedy\n", "policy:a", "use", "the-moon"),
     ("[daemon]\n[policy:a]\nuse = tests.parts:Unfillable\n", "policy:a", "use", "neither a default nor a source"),
     ("[daemon]\n[service:a]\nuse = tests.parts:Choosy\nindex = pypi\n", "service:a", "index", "is no INarrow"),
+    ("[daemon]\n[service:a]\nuse = tests.parts:Filler\nindex = root\n", "service:a", "index", "[index:root] is no IFillable"),
+    ("[daemon]\n[index:m]\nuse = mirror\nremoval = keep-if-used\n", "index:m", "removal", "neither follow nor keep"),
+    ("[daemon]\n[index:m]\nuse = mirror\nremoval-limit = some\n", "index:m", "removal-limit", "neither a percentage"),
+    ("[daemon]\n[index:m]\nuse = mirror\nremoval-delay = 7\n", "index:m", "removal-delay", "not a duration"),
     # keys
     ("[daemon]\n[index:a]\nuse = proxy\nupstrem = pypi\n", "index:a", "upstrem", "unknown key"),
     ("[daemon]\n[index:a]\nuse = proxy\nlabel = b\n", "index:a", "label", "unknown key"),
@@ -250,6 +258,20 @@ DIARY = (
     "[daemon]\nreserved = acme-*\n[service:d]\nuse = tests.parts:Diary\nindex = pypi\nwords = x\n  y\nwait = 90s\nroom = 64KiB\nbold = no\n"
     "title = 100%% sure\npassword = env:DIARY_WORD\n" + SILENT
 )
+
+
+FILLER = "[daemon]\n[service:f]\nuse = tests.parts:Filler\nothers = m\n[index:m]\nuse = mirror\nremoval-limit = 10%%\n" + SILENT
+
+
+def test_whoever_fills_an_index_gets_it_without_what_stands_before_it(tmp_path: Path) -> None:
+    """Orders say what is shown, and not what is here; whoever looks at an index meets them."""
+    made = make(planned(tmp_path, FILLER), Reactor())
+    filler = made.objects["service:f"]
+    assert filler.index is made.bare["index:pypi"]
+    assert filler.others == (made.bare["index:m"],)
+    assert filler.seen is made.objects["index:pypi"] is not filler.index
+    assert isinstance(filler.index.upstream, Guarded)
+    assert str(made.bare["index:m"].removal_limit) == "10%"
 
 
 def test_describe_reads_back_as_the_same_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,9 +428,41 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "Threads", "Threads", "SqliteRecords", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Door", "PublicSocket", "PrivateSocket",
+        "DataFolder", "Threads", "Threads", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Pruning", "Door", "PublicSocket", "PrivateSocket",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds", "shown"),
+    [(None, 90 * 86400.0, "90d"), ("12h", 43200.0, "12h"), ("no", 0.0, "no"), ("OFF", 0.0, "no"), ("0s", 0.0, "no")],
+)
+def test_how_long_it_is_kept_who_took_what(tmp_path: Path, said: str | None, seconds: float, shown: str) -> None:
+    """Addresses are personal data, so there is an end to it, and a way to keep none of it; what is shown reads back."""
+    found = planned(tmp_path, "[daemon]\n" + (f"access-records = {said}\n" if said else "") + SILENT)
+    assert found.daemon.access_records == seconds
+    assert f"access-records = {shown}\n" in describe(found)
+    assert planned(tmp_path, describe(found)).daemon.access_records == seconds
+    whole = assembly.build(found, Reactor())
+    (door,) = (child for child in whole if isinstance(child, Door))
+    assert (door.routes.files.fetches is not None) == (seconds > 0)
+
+
+def test_what_is_too_old_is_forgotten_and_where_nothing_is_kept_all_of_it(tmp_path: Path) -> None:
+    for said, left in (("2h", 1), ("no", 0)):
+        reactor = Reactor()
+        reactor.advance(1_780_000_000.0)
+        text = f"[daemon]\naccess-records = {said}\n[records:records]\nuse = memory\n"
+        made = make(planned(tmp_path, text + SILENT), reactor)
+        fetches = made.records().fetches
+        for age in (3 * 3600.0, 60.0):
+            alpha = NormalizedName("alpha")
+            now(fetches.note(Fetch(reactor.seconds() - age, "", "", "", "pypi", alpha, "", filename("alpha-1.zip"), None)))
+        pruning = assembly.pruning(made, reactor, assembly.rulemaking(made, reactor))
+        pruning.startService()
+        reactor.advance(60.0)
+        assert len(now(fetches.of_project(alpha, None, 0.0, 10))) == left
+        now(pruning.stopService())
 
 
 def test_the_lists_of_upstreams_have_a_store_of_their_own(tmp_path: Path) -> None:

@@ -59,11 +59,13 @@ def test_generated_pages_are_current(name: str) -> None:
 
 @pytest.mark.parametrize("number", range(len(CONFIGURATIONS)))
 def test_each_configuration_can_be_used(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a file of its own, with everything in it leading somewhere; the secrets that it names are there."""
+    """As a file of its own, with everything in it leading somewhere; the secrets and lists that it names are there."""
     page, text = CONFIGURATIONS[number]
     monkeypatch.syspath_prepend(str(DOCS / "howto"))
     for name in re.findall(r"env:(\w+)", text):
         monkeypatch.setenv(name, "http://user:password@proxy.example:3128")
+    for name in re.findall(r"[\w-]+\.txt", text):
+        (tmp_path / name).write_text("django\n")
     (tmp_path / "c.ini").write_text(text)
     found = plan(str(tmp_path / "c.ini"))
     assert all(part.needed for part in found.parts.values() if not part.implied), page

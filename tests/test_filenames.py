@@ -112,7 +112,7 @@ def test_a_file_name_has_an_extension(raw: str) -> None:
         filenames.filename(raw)
 
 
-@pytest.mark.parametrize("raw", ["foo-1.0-py3-none-any.whl.metadata", "foo-1.0.METADATA"])
+@pytest.mark.parametrize("raw", ["foo-1.0-py3-none-any.whl.metadata", "foo-1.0.METADATA", "foo-1.0.tar.gz.provenance"])
 def test_no_file_hides_behind_the_sidecar_of_another(raw: str) -> None:
     with pytest.raises(InvalidName):
         filenames.filename(raw)
@@ -152,13 +152,14 @@ def test_a_project_name_is_normal_once_and_for_all(raw: str) -> None:
     [
         ("foo-1.0.whl", ("foo-1.0.whl", Companion.FILE)),
         ("foo-1.0.whl.metadata", ("foo-1.0.whl", Companion.METADATA)),
-        ("foo-1.0.whl.provenance", ("foo-1.0.whl.provenance", Companion.FILE)),
+        ("foo-1.0.whl.provenance", ("foo-1.0.whl", Companion.PROVENANCE)),
+        (".provenance", (".provenance", Companion.FILE)),
         ("foo-1.0.whl.asc", ("foo-1.0.whl.asc", Companion.FILE)),
         (".metadata", (".metadata", Companion.FILE)),
         ("", ("", Companion.FILE)),
     ],
 )
-def test_only_metadata_is_a_suffix(segment: str, expected: tuple[str, Companion]) -> None:
+def test_only_metadata_and_provenance_are_suffixes(segment: str, expected: tuple[str, Companion]) -> None:
     assert filenames.split_companion(segment) == expected
 
 
@@ -249,3 +250,27 @@ def test_modern_names_are_read_back(project: str, version: str) -> None:
         file = filenames.filename(f"{project}-{version}{ending}")
         assert filenames.candidates(file) == (name,)
         assert filenames.version_of(file, name) == version
+
+
+@pytest.mark.parametrize("raw", ["a-1-2-3-4-5-6-7.tar.gz", "_-1.0.tar.gz", "-".join("a" * 9) + ".zip", "_-1.0-py3-none-any.whl"])
+def test_a_file_names_a_version_of_no_project_but_its_candidates(raw: str) -> None:
+    """However many ways there are to read its name."""
+    name = Filename(raw)
+    every = {filenames.project_name(raw[:end]) for end in range(1, len(raw)) if raw[0] != "_" and raw[end - 1].isalnum()}
+    assert {project for project in every if filenames.version_of(name, project) is not None} <= set(filenames.candidates(name))
+    assert filenames.version_of(name, filenames.project_name("other")) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "tags"),
+    [
+        ("foo-1.0-py3-none-any.whl", (("py3",), ("none",), ("any",))),
+        ("Foo-1.0-1-CP311-cp311-Win_AMD64.WHL", (("cp311",), ("cp311",), ("win_amd64",))),
+        ("foo-1.0-py2.py3-none-macosx_11_0_arm64.win32.whl", (("py2", "py3"), ("none",), ("macosx_11_0_arm64", "win32"))),
+        ("foo-py3-none-any.whl", None),
+        ("foo-1.0.whl", None),
+        ("foo-1.0-py3-none-any.zip", None),
+    ],
+)
+def test_a_wheel_says_its_tags_and_nothing_else_does(raw: str, tags: object) -> None:
+    assert filenames.wheel_tags(Filename(raw)) == tags

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from pypidaemon.filenames import filename, project_name
+from pypidaemon.globs import globs, matches_any
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import File
-from pypidaemon.globs import globs, matches_any
 from pypidaemon.policies.names import Names
 
 FILE = File(filename("foo_bar-1.0.tar.gz"))

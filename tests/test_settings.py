@@ -32,6 +32,10 @@ from pypidaemon.settings import Secret
         (settings.size, "64KiB", 65536),
         (settings.size, "1.5 GB", 1_500_000_000),
         (settings.path, "some/folder", Path("some/folder")),
+        (settings.paths, " one\n\n two three \n", (Path("one"), Path("two three"))),
+        (settings.lines, " a  b\n\n c ", ("a b", "c")),
+        (settings.show_or_hide, " Show ", "show"),
+        (settings.show_or_hide, "hide", "hide"),
         (settings.url, "https://index.example/simple/", "https://index.example/simple/"),
         (settings.url, "http://[::1]:3141/", "http://[::1]:3141/"),
     ],
@@ -52,6 +56,9 @@ def test_what_is_understood(convert: Callable[[str], Any], raw: str, value: obje
         (settings.duration, "5", "duration"),
         (settings.size, "much", "size"),
         (settings.path, "", "empty"),
+        (settings.paths, " \n ", "empty"),
+        (settings.lines, "", "empty"),
+        (settings.show_or_hide, "yes", "neither show nor hide"),
         (settings.url, "index.example", "http or https"),
         (settings.url, "ftp://index.example/", "http or https"),
         (settings.url, "https:///simple/", "http or https"),
@@ -101,3 +108,19 @@ def test_any_text_gives_a_value_or_a_reason(convert: Callable[[str], Any], raw: 
     """Configuration is input from outside like any other."""
     with suppress(ValueError):
         convert(raw)
+
+
+def test_a_file_that_a_setting_names_is_read_or_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is, and not without end."""
+    monkeypatch.setattr(settings, "LONGEST_CONTENTS", 2 << 20)
+    place = tmp_path / "list.txt"
+    place.write_bytes(b"\xef\xbb\xbfname\n")
+    assert settings.contents(place) == "name\n"
+    place.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="it is not UTF-8"):
+        settings.contents(place)
+    place.write_bytes(b"x" * ((2 << 20) + 1))
+    with pytest.raises(ValueError, match="longer than 2 MiB"):
+        settings.contents(place)
+    with pytest.raises(ValueError, match="Is a directory"):
+        settings.contents(tmp_path)

@@ -12,7 +12,7 @@ from pypidaemon.assembly import Made, Plan
 from pypidaemon.blueprints import plan, resolve
 from pypidaemon.commands import control
 from pypidaemon.commands.comparing import Change, compared
-from pypidaemon.commands.looking import View, look
+from pypidaemon.commands.looking import Sight, look
 from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.explaining import explain
@@ -23,6 +23,8 @@ from pypidaemon.services.sockets import CONTROL
 from pypidaemon.telling import hidden_by, plural
 
 _CAUSE = "nothing is remembered of it, and nothing is asked now"
+
+_ROWS = 1000
 
 
 @attrs.frozen
@@ -60,10 +62,10 @@ def effect(planned: Plan, other: Against) -> dict[str, Any]:
     if not planned.data.is_dir():
         return {"against": other.words, "projects": [], "unknown": [], "addresses": _addresses(planned, other), "totals": _totals([], 0)}
     if other.plan is None:
-        before, after = View(planned, _CAUSE, lenient=True), View(planned, _CAUSE)
+        before, after = Sight(planned, _CAUSE, lenient=True), Sight(planned, _CAUSE)
     else:
         # Which of the two filled the records is not known, so each looks under the labels of the other as well.
-        before, after = (View(one, _CAUSE, _others(one, another)) for one, another in ((other.plan, planned), (planned, other.plan)))
+        before, after = (Sight(one, _CAUSE, _others(one, another)) for one, another in ((other.plan, planned), (planned, other.plan)))
 
     async def work(made: tuple[Made, ...], records: IRecords) -> dict[str, Any]:
         return await _effect(made[1], made[0], records, other)
@@ -159,7 +161,7 @@ def _addresses(planned: Plan, other: Against) -> dict[str, list[str]]:
 
 
 async def _names(made: Sequence[Made], records: IRecords) -> list[NormalizedName]:
-    """Every project of which a page is remembered, an entry is kept, or whose home is here, in the order of the names."""
+    """Every project of which a page is remembered, an entry is kept, that is mirrored, or whose home is here, in the order of the names."""
     found: set[NormalizedName] = set()
     seen: set[str] = set()
     for one in made:
@@ -172,6 +174,10 @@ async def _names(made: Sequence[Made], records: IRecords) -> list[NormalizedName
                 found.update(
                     await records.pages.remembered(label), await records.withdrawn.projects(label), await records.files.names(label)
                 )
+                after = ""
+                while rows := await records.mirrors.serials(label, after, _ROWS):
+                    found.update(name for name, _ in rows)
+                    after = rows[-1][0]
                 if ILocal.providedBy(leaf.index):
                     try:
                         found.update(name for name, _ in (await leaf.index.project_names()).entries())

@@ -34,7 +34,7 @@ class Lenient:
 
 
 @attrs.frozen
-class View:
+class Sight:
     """
     How a configuration is to be looked at.
 
@@ -72,16 +72,16 @@ class View:
         return made, looked_at[0]
 
 
-async def look(reactor: Any, views: tuple[View, ...], work: Callable[[tuple[Made, ...], IRecords], Awaitable[T]]) -> T:
+async def look(reactor: Any, sights: tuple[Sight, ...], work: Callable[[tuple[Made, ...], IRecords], Awaitable[T]]) -> T:
     """
-    Do this work with what these views make, over the records of the first; answer what it answers.
+    Do this work with what these sights are of, over the records of the first; answer what it answers.
 
-    :param work: takes what was made, in the order of the views, and those records.
+    :param work: takes what was made, in their order, and those records.
     :raises ConfigError: something cannot be made.
     :raises PypidaemonError: the work raised it, or the records cannot be read.
     """
-    first, records = views[0].make(reactor, None)
-    made = (first, *(view.make(reactor, records)[0] for view in views[1:]))
+    first, records = sights[0].make(reactor, None)
+    made = (first, *(sight.make(reactor, records)[0] for sight in sights[1:]))
     policies = [policy for one in made for policy in one.living("policy")]
     # Each configuration has parts of its own, which are called the same.
     parts = [OrderedService([one.given["disk"], one.given["cpu"], *one.living("policy")]) for one in made]

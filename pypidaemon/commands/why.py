@@ -8,7 +8,7 @@ from typing import Any
 
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
-from pypidaemon.commands.looking import View, insist_on_data, look
+from pypidaemon.commands.looking import Sight, insist_on_data, look
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
@@ -72,4 +72,4 @@ def _without_daemon(planned: Plan, name: NormalizedName, version: str | None, la
             raise PypidaemonError(f"no index {label!r} has an address; known are {' '.join(sorted(known))}")
         return document(await explain(index, name), name, version)
 
-    return reacting(lambda reactor: look(reactor, (View(planned, _CAUSE),), work))
+    return reacting(lambda reactor: look(reactor, (Sight(planned, _CAUSE),), work))

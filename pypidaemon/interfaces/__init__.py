@@ -28,6 +28,8 @@ from pypidaemon.interfaces.indexes import IKnowing as IKnowing
 from pypidaemon.interfaces.indexes import ILocal as ILocal
 from pypidaemon.interfaces.indexes import IMeasured as IMeasured
 from pypidaemon.interfaces.indexes import ISeenThrough as ISeenThrough
+from pypidaemon.interfaces.mirrors import IFillable as IFillable
+from pypidaemon.interfaces.mirrors import IMirrorRecords as IMirrorRecords
 from pypidaemon.interfaces.people import IAccount as IAccount
 from pypidaemon.interfaces.policies import IChangingPolicy as IChangingPolicy
 from pypidaemon.interfaces.policies import IInformant as IInformant

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from zope.interface import Attribute, Interface
 
+from pypidaemon.interfaces.mirrors import IMirrorRecords
 from pypidaemon.interfaces.registers import IDocumentCache, IFetchRecords, IPublisherRecords, IRulingRecords, IWithdrawnEntries
 from pypidaemon.model import (
     Change,
@@ -88,6 +89,9 @@ class ILedger(Interface):
 
     async def serials(label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, of every project that was ever numbered."""
+
+    async def numbers(label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
+        """The same of the projects after that name in order of names ("" begins), at most `limit`: there may be hundreds of thousands."""
 
     async def high(label: str) -> int:
         """The highest number given, 0 where none was."""
@@ -232,6 +236,7 @@ class IRecords(Interface):
     withdrawn: IWithdrawnEntries = Attribute("An IWithdrawnEntries.")
     publishers: IPublisherRecords = Attribute("An IPublisherRecords.")
     documents: IDocumentCache = Attribute("An IDocumentCache.")
+    mirrors: IMirrorRecords = Attribute("An IMirrorRecords.")
 
     async def identity() -> str:
         """A random name of this instance, made once and kept: what `Via` says (RFC 9110 §7.6.3)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zope.interface import Interface
 
-from pypidaemon.model import Digest, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
 
 
 class IRulingRecords(Interface):
@@ -34,8 +34,14 @@ class IFetchRecords(Interface):
     async def of_digest(digest: Digest, since: float, limit: int) -> list[Fetch]:
         """The same of those bytes, whatever they were called."""
 
+    async def count(downloads: Downloads) -> None:
+        """Add these to what was taken on that day; as `note`."""
+
+    async def counts(day: str, limit: int) -> list[Downloads]:
+        """What was taken on that day, most often taken first, at most `limit`; of one count in the order of index, project, file and client."""
+
     async def forget_before(time: float) -> int:
-        """Forget all that is older; answer how many that were."""
+        """Forget all that is older, of days those that had ended by then; answer how many fetches that were."""
 
 
 class IWithdrawnEntries(Interface):

@@ -78,7 +78,13 @@ class IUpstream(Interface):
         """
 
     async def changes(since: int) -> list[Change] | None:
-        """What changed after that serial, or None where this upstream cannot tell."""
+        """
+        What changed after that serial, in the order of serials, or None where this upstream cannot tell, or its project list says it shorter.
+
+        Where the last rows are missing, they are among the first after the highest serial that is there.
+
+        :raises UpstreamUnavailable: it could not be had, or makes no sense.
+        """
 
 
 class IDating(Interface):

@@ -25,6 +25,7 @@ from pypidaemon.model.names import InThread as InThread
 from pypidaemon.model.names import NormalizedName as NormalizedName
 from pypidaemon.model.names import P as P
 from pypidaemon.model.names import T as T
+from pypidaemon.model.orders import Downloads as Downloads
 from pypidaemon.model.orders import Fetch as Fetch
 from pypidaemon.model.orders import Ruling as Ruling
 from pypidaemon.model.orders import RulingKind as RulingKind

@@ -54,6 +54,21 @@ class Fetch:
 
 
 @attrs.frozen
+class Downloads:
+    """
+    How often a file of an index was taken whole by one kind of client on one day, a date in UTC such as `2026-11-25`. Nothing of it is about anybody.
+    """
+
+    day: str
+    index: str
+    name: NormalizedName
+    filename: Filename
+    agent: str
+    """As of `Fetch`."""
+    count: int = 1
+
+
+@attrs.frozen
 class Withdrawn:
     """An entry that upstream lists no longer. `entry` is as upstream last had it; `since` is when that was first seen."""
 

@@ -38,7 +38,7 @@ class Kinds:
     """Shows only certain kinds of packages. A denied kind is refused even if it is also allowed."""
 
     label: str = given("label")
-    allow: tuple[str, ...] = setting(kinds, default=(), help="The kinds to show; without any, all are shown.")
+    allow: tuple[str, ...] = setting(kinds, default=(), help="The kinds to show, as `wheel sdist`; without any, all are shown.")
     deny: tuple[str, ...] = setting(kinds, default=(), help="The kinds to hide.")
 
     def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:

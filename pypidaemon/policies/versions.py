@@ -56,8 +56,10 @@ class Versions:
     """
 
     label: str = given("label")
-    allow: tuple[Bound, ...] = setting(bounds, default=(), help="The versions to show of each of these projects.")
-    deny: tuple[Bound, ...] = setting(bounds, default=(), help="The versions to hide of each of these projects.")
+    allow: tuple[Bound, ...] = setting(
+        bounds, default=(), help="The versions to show of certain projects, as `django >=4,<5`, one on each line."
+    )
+    deny: tuple[Bound, ...] = setting(bounds, default=(), help="The versions to hide of certain projects, written alike.")
     _judged: Callable[[NormalizedName, str | None], str | None] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:

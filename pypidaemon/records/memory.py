@@ -18,6 +18,7 @@ from pypidaemon.interfaces import (
     IFileFacts,
     IFileRecords,
     ILedger,
+    IMirrorRecords,
     IPageCache,
     IPublisherRecords,
     IRecords,
@@ -36,6 +37,7 @@ from pypidaemon.model import (
 )
 from pypidaemon.records.memory_accounts import MemoryAccounts
 from pypidaemon.records.memory_files import MemoryFiles
+from pypidaemon.records.memory_mirrors import MemoryMirrors
 from pypidaemon.records.memory_registers import (
     MemoryDocuments,
     MemoryFetches,
@@ -146,6 +148,10 @@ class MemoryLedger:
         """The numbers given so far, in the order of the names."""
         return {name: change.serial for name, (_, change) in sorted(self._rows[label].items())}
 
+    async def numbers(self, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
+        """The same of the projects after that name, at most `limit`."""
+        return [(name, serial) for name, serial in (await self.serials(label)).items() if name > after][:limit]
+
     async def high(self, label: str) -> int:
         """The highest number given, 0 where none was."""
         return self._high[label]
@@ -178,6 +184,7 @@ class MemoryRecords(Service):
     withdrawn: IWithdrawnEntries = attrs.field(factory=MemoryWithdrawn, init=False)
     publishers: IPublisherRecords = attrs.field(factory=MemoryPublishers, init=False)
     documents: IDocumentCache = attrs.field(factory=MemoryDocuments, init=False)
+    mirrors: IMirrorRecords = attrs.field(factory=MemoryMirrors, init=False)
     _identity: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Mapping
 
 import attrs
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IDocumentCache, IFetchRecords, IPublisherRecords, IRulingRecords, IWithdrawnEntries
-from pypidaemon.model import Digest, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+from pypidaemon.moments import day
 from pypidaemon.records.entries import bare
-from pypidaemon.records.rules import MOST_FETCHES, noted
+from pypidaemon.records.rules import MOST_FETCHES, counted, most_first, noted
 
 REMEMBERED = 50_000
 """How many fetches stay in memory, at some 500 bytes each; of more the first noted go."""
@@ -46,11 +47,12 @@ class MemoryFetches:
     """
     `IFetchRecords` in a list of bounded length.
 
-    :param remembered: how many fetches are kept; of more the first noted go.
+    :param remembered: how many fetches are kept, and how many counts; of more the first noted go.
     """
 
     remembered: int = REMEMBERED
     _fetches: deque[Fetch] = attrs.field(init=False)
+    _counts: OrderedDict[Downloads, int] = attrs.field(factory=OrderedDict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._fetches = deque(maxlen=self.remembered)
@@ -67,8 +69,22 @@ class MemoryFetches:
         """The same of those bytes, whatever they were called."""
         return _newest((fetch for fetch in self._fetches if fetch.digest == digest), since, limit)
 
+    async def count(self, downloads: Downloads) -> None:
+        """Add these to what was taken on that day."""
+        key = attrs.evolve(counted(downloads), count=0)
+        self._counts[key] = self._counts.pop(key, 0) + downloads.count
+        while len(self._counts) > self.remembered:
+            self._counts.popitem(last=False)
+
+    async def counts(self, day: str, limit: int) -> list[Downloads]:
+        """What was taken on that day, most often taken first, at most `limit`."""
+        found = [attrs.evolve(key, count=count) for key, count in self._counts.items() if key.day == day]
+        return sorted(found, key=most_first)[: max(limit, 0)]
+
     async def forget_before(self, time: float) -> int:
-        """Forget all that is older; answer how many that were."""
+        """Forget all that is older, of days those that had ended by then; answer how many fetches that were."""
+        first = day(time)
+        self._counts = OrderedDict((key, count) for key, count in self._counts.items() if key.day >= first)
         before = len(self._fetches)
         self._fetches = deque((fetch for fetch in self._fetches if fetch.time >= time), maxlen=self.remembered)
         return before - len(self._fetches)

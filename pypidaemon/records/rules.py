@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from pypidaemon.errors import Conflict
-from pypidaemon.model import Change, Digest, Fact, Fetch, File, Grant, NormalizedName, Standing
+from pypidaemon.model import Change, Digest, Downloads, Fact, Fetch, File, Grant, NormalizedName, Standing
 
 FIRST_GRANTS = (Grant("anonymous", "list", "*"), Grant("anonymous", "read", "*"))
 """What new records grant (design, section 10): everybody may look, nobody may write."""
@@ -136,6 +136,16 @@ def later(known: float | None, time: float) -> float:
 def noted(fetch: Fetch) -> Fetch:
     """The fetch as it is kept: what the client chose cut to a bounded length, and of characters that every database can store."""
     return attrs.evolve(fetch, address=_plain(fetch.address, LONGEST_ADDRESS), agent=_plain(fetch.agent, LONGEST_AGENT))
+
+
+def counted(downloads: Downloads) -> Downloads:
+    """Downloads as they are kept, as of `noted`."""
+    return attrs.evolve(downloads, agent=_plain(downloads.agent, LONGEST_AGENT))
+
+
+def most_first(downloads: Downloads) -> tuple[int, str, str, str, str]:
+    """What the downloads of a day are sorted by."""
+    return -downloads.count, downloads.index, downloads.name, downloads.filename, downloads.agent
 
 
 def _plain(text: str, longest: int) -> str:

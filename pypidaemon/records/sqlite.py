@@ -1,4 +1,4 @@
-"""Records in SQLite: three databases with their threads, and the ten books on them."""
+"""Records in SQLite: three databases with their threads, and the eleven books on them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from pypidaemon.interfaces import (
     IFileFacts,
     IFileRecords,
     ILedger,
+    IMirrorRecords,
     IPageCache,
     IPublisherRecords,
+    IReadable,
     IRecords,
     IRulingRecords,
     IWithdrawnEntries,
@@ -38,6 +40,7 @@ from pypidaemon.records.sqlite_facts import SqliteFacts
 from pypidaemon.records.sqlite_fetches import SqliteFetches
 from pypidaemon.records.sqlite_files import SqliteFiles
 from pypidaemon.records.sqlite_ledger import SqliteLedger
+from pypidaemon.records.sqlite_mirrors import SqliteMirrors
 from pypidaemon.records.sqlite_pages import SqlitePages
 from pypidaemon.records.sqlite_rulings import SqliteRulings
 from pypidaemon.records.sqlite_withdrawn import SqlitePublishers, SqliteWithdrawn
@@ -65,7 +68,7 @@ def _identify(connection: sqlite3.Connection, fresh: str) -> str:
     return identity
 
 
-@implementer(IRecords)
+@implementer(IRecords, IReadable)
 @attrs.define(eq=False, slots=False)
 class SqliteRecords(Service):
     """
@@ -78,6 +81,7 @@ class SqliteRecords(Service):
     :param path: the main database; the others are `<stem>-cache.sqlite` and `<stem>-fetches.sqlite` in the same folder.
     :param draw: gives that many random bytes.
     :param pool: makes the threads, of a reactor, a name and a size.
+    :param kind: makes the databases.
     """
 
     path: Path = setting(settings.path, help="the SQLite database; page cache, history of fetches and write-ahead logs lie beside it")
@@ -86,6 +90,7 @@ class SqliteRecords(Service):
     reactor: Any = given("reactor")
     draw: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
     pool: Callable[[Any, str, int], Pool] = attrs.field(default=Threads, kw_only=True)
+    kind: type[Database] = attrs.field(default=Database, kw_only=True)
     pages: IPageCache = attrs.field(init=False)
     facts: IFileFacts = attrs.field(init=False)
     ledger: ILedger = attrs.field(init=False)
@@ -96,6 +101,7 @@ class SqliteRecords(Service):
     withdrawn: IWithdrawnEntries = attrs.field(init=False)
     publishers: IPublisherRecords = attrs.field(init=False)
     documents: IDocumentCache = attrs.field(init=False)
+    mirrors: IMirrorRecords = attrs.field(init=False)
     _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
     _main: Database = attrs.field(init=False, repr=False)
     _cache: Database = attrs.field(init=False, repr=False)
@@ -113,9 +119,9 @@ class SqliteRecords(Service):
         noting = self.pool(self.reactor, f"{self.label}-fetches", 1)
         self._pools = (reading, writing, caching, noting)
         cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("cache", "fetches"))
-        self._main = Database(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
-        self._cache = Database(cache, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
-        self._taken = Database(taken, f"fetches of {self.label}", schemas.steps("fetches"), "NORMAL", reading, noting)
+        self._main = self.kind(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        self._cache = self.kind(cache, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
+        self._taken = self.kind(taken, f"fetches of {self.label}", schemas.steps("fetches"), "NORMAL", reading, noting)
         self.pages = SqlitePages(self._cache)
         self.facts = SqliteFacts(self._main)
         self.ledger = SqliteLedger(self._main, self.clock)
@@ -126,6 +132,7 @@ class SqliteRecords(Service):
         self.withdrawn = SqliteWithdrawn(self._main)
         self.publishers = SqlitePublishers(self._main)
         self.documents = SqliteDocuments(self._cache)
+        self.mirrors = SqliteMirrors(self._main)
 
     def startService(self) -> None:
         """
@@ -153,6 +160,22 @@ class SqliteRecords(Service):
         self._fetches.stopService()
         stopped = DeferredList([maybeDeferred(pool.stopService) for pool in self._pools], fireOnOneErrback=False, consumeErrors=False)
         return stopped.addCallback(self._close)
+
+    def for_reading(self) -> IRecords:
+        """As `IReadable`."""
+        from pypidaemon.records.glance import Glance, GlanceRecords
+
+        return GlanceRecords(attrs.evolve(self, kind=Glance))
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """Its databases, first the one that must not be lost."""
+        return (self._main, self._cache, self._taken)
+
+    @property
+    def reading(self) -> Pool:
+        """The threads that questions are asked on."""
+        return self._pools[0]
 
     async def identity(self) -> str:
         """The random name of this instance, made once and kept: 16 hexadecimal digits, a pseudonym for `Via` (RFC 9110 §7.6.3)."""

@@ -13,9 +13,10 @@ from zope.interface import implementer
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IFetchRecords
-from pypidaemon.model import Digest, Fetch, Filename, NormalizedName
+from pypidaemon.model import Digest, Downloads, Fetch, Filename, NormalizedName
+from pypidaemon.moments import day
 from pypidaemon.records.database import Database
-from pypidaemon.records.rules import MOST_FETCHES, noted
+from pypidaemon.records.rules import MOST_FETCHES, counted, noted
 
 BATCH = 200
 """So many fetches that wait are written down at once."""
@@ -45,11 +46,21 @@ _OF_DIGEST = (
 )
 
 
-def _insert(connection: sqlite3.Connection, fetches: tuple[Fetch, ...]) -> None:
+_ADD = (
+    "INSERT INTO downloads (day, label, name, filename, agent, count) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (day, label, name, filename, agent) DO UPDATE SET count = count + excluded.count"
+)
+_OF_DAY = (
+    "SELECT day, label, name, filename, agent, count FROM downloads WHERE day = ? ORDER BY count DESC, label, name, filename, agent LIMIT ?"
+)
+
+
+def _insert(connection: sqlite3.Connection, notes: tuple[Fetch | Downloads, ...]) -> None:
     connection.executemany(
         "INSERT INTO fetches (time, account, address, agent, label, name, version, filename, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [attrs.astuple(fetch) for fetch in fetches],
+        [attrs.astuple(note) for note in notes if isinstance(note, Fetch)],
     )
+    connection.executemany(_ADD, [attrs.astuple(note) for note in notes if isinstance(note, Downloads)])
 
 
 def _newest(connection: sqlite3.Connection, question: str, *values: str | float) -> list[Fetch]:
@@ -60,11 +71,19 @@ def _newest(connection: sqlite3.Connection, question: str, *values: str | float)
     ]
 
 
+def _of_day(connection: sqlite3.Connection, day: str, limit: int) -> list[Downloads]:
+    return [
+        Downloads(day, index, NormalizedName(name), Filename(filename), agent, count)
+        for day, index, name, filename, agent, count in connection.execute(_OF_DAY, (day, limit)).fetchall()
+    ]
+
+
 def _bounded(limit: int) -> int:
     return min(max(limit, 0), MOST_FETCHES)
 
 
 def _forget(connection: sqlite3.Connection, time: float) -> int:
+    connection.execute("DELETE FROM downloads WHERE day < ?", (day(time),))
     return connection.execute(
         "DELETE FROM fetches WHERE number IN (SELECT number FROM fetches WHERE time < ? LIMIT ?)", (time, FORGOTTEN_AT_ONCE)
     ).rowcount
@@ -82,7 +101,7 @@ class SqliteFetches(Service):
 
     database: Database
     clock: IReactorTime
-    _waiting: list[Fetch] = attrs.field(factory=list, init=False)
+    _waiting: list[Fetch | Downloads] = attrs.field(factory=list, init=False)
     _due: IDelayedCall | None = attrs.field(default=None, init=False)
     _flights: Flights[str, None] = attrs.field(factory=Flights, init=False)
     _lost: int = attrs.field(default=0, init=False)
@@ -112,11 +131,20 @@ class SqliteFetches(Service):
 
     async def note(self, fetch: Fetch) -> None:
         """Remember it, with what the client chose cut to a bounded length; where too many wait already it is dropped."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._lose(1, "too many wait to be written down")
-            return
-        self._waiting.append(noted(fetch))
-        self._attend()
+        self._put(noted(fetch))
+
+    async def count(self, downloads: Downloads) -> None:
+        """Add these to what was taken on that day, as `note`."""
+        self._put(counted(downloads))
+
+    async def counts(self, day: str, limit: int) -> list[Downloads]:
+        """
+        What was taken on that day, most often taken first, at most `limit`.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        await self._flush()
+        return await self.database.read(_of_day, day, max(limit, 0))
 
     async def of_project(self, name: NormalizedName, version: str | None, since: float, limit: int) -> list[Fetch]:
         """
@@ -140,7 +168,7 @@ class SqliteFetches(Service):
 
     async def forget_before(self, time: float) -> int:
         """
-        Forget all that is older, some at a time; answer how many that were.
+        Forget all that is older, some at a time, and the days that had ended by then; answer how many fetches that were.
 
         :raises PypidaemonError: the database cannot do it; some may be forgotten already.
         """
@@ -149,6 +177,13 @@ class SqliteFetches(Service):
         while some := await self.database.write(_forget, time):
             forgotten += some
         return forgotten
+
+    def _put(self, note: Fetch | Downloads) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            self._lose(1, "too many wait to be written down")
+            return
+        self._waiting.append(note)
+        self._attend()
 
     def _attend(self) -> None:
         """See to it that what waits is written down in time."""
@@ -184,16 +219,16 @@ class SqliteFetches(Service):
             enough = BATCH
         self._attend()
 
-    async def _write_some(self, fetches: tuple[Fetch, ...]) -> None:
+    async def _write_some(self, notes: tuple[Fetch | Downloads, ...]) -> None:
         try:
-            await self.database.write(_insert, fetches)
+            await self.database.write(_insert, notes)
         except PypidaemonError as error:
-            self._lose(len(fetches), str(error))
+            self._lose(len(notes), str(error))
         else:
             self._recover()
         finally:
             # Whatever became of them they wait no more, so that one that cannot be written does not keep back all that come after it.
-            del self._waiting[: len(fetches)]
+            del self._waiting[: len(notes)]
 
     def _lose(self, count: int, reason: str) -> None:
         if not self._lost:

@@ -67,6 +67,12 @@ def _serials(connection: sqlite3.Connection, label: str) -> dict[NormalizedName,
     return dict(connection.execute("SELECT name, serial FROM ledger WHERE label = ? ORDER BY name", (label,)).fetchall())
 
 
+def _numbers(connection: sqlite3.Connection, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
+    return connection.execute(
+        "SELECT name, serial FROM ledger WHERE label = ? AND name > ? ORDER BY name LIMIT ?", (label, after, limit)
+    ).fetchall()
+
+
 def _changes(connection: sqlite3.Connection, label: str, since: int, limit: int) -> list[Change]:
     rows = connection.execute(
         "SELECT name, NULL, time, action, serial FROM ledger WHERE label = ? AND serial > ? ORDER BY serial, name LIMIT ?",
@@ -115,6 +121,10 @@ class SqliteLedger:
     async def serials(self, label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, in the order of the names."""
         return await self.database.read(_serials, label)
+
+    async def numbers(self, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
+        """The same of the projects after that name, at most `limit`."""
+        return await self.database.read(_numbers, label, after, limit)
 
     async def high(self, label: str) -> int:
         """The highest number given, 0 where none was."""

@@ -6,7 +6,6 @@ import hashlib
 import sqlite3
 
 import attrs
-import zstandard
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -14,12 +13,8 @@ from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IPageCache
 from pypidaemon.model import Digest, Filename, NormalizedName, Remembered, RememberedNames, Validators
 from pypidaemon.records.database import Database
+from pypidaemon.records.packing import pack, unpack
 from pypidaemon.stored import cut, decode, encode
-
-LARGEST_PAGE = 256 * 2**20
-"""A stored page that claims to be longer than this many bytes is damaged; the longest of the public index are some 10 MiB."""
-
-_LEVEL = 3
 
 
 class _SpoiltError(Exception):
@@ -28,20 +23,6 @@ class _SpoiltError(Exception):
     def __init__(self, fingerprint: bytes) -> None:
         super().__init__()
         self.fingerprint = fingerprint
-
-
-def _pack(encoded: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(encoded)
-
-
-def _unpack(body: bytes) -> bytes:
-    """The encoded page that was packed; raises ValueError where it is none."""
-    try:
-        if not 0 <= zstandard.frame_content_size(body) <= LARGEST_PAGE:
-            raise ValueError("not a stored page's length")
-        return zstandard.ZstdDecompressor().decompress(body)
-    except zstandard.ZstdError as error:
-        raise ValueError("not what was compressed") from error
 
 
 def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName, filename: Filename | None = None) -> Remembered | None:
@@ -55,7 +36,7 @@ def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName, fi
     if fingerprint is None:
         return Remembered(None, fetched, fresh_until)
     try:
-        encoded = _unpack(body or b"")
+        encoded = unpack(body or b"")
         page = decode(encoded) if filename is None else cut(encoded, name, filename)
         return Remembered(page, fetched, fresh_until)
     except ValueError as error:
@@ -74,7 +55,7 @@ def _keep(connection: sqlite3.Connection, label: str, name: NormalizedName, reme
             "SELECT 1 FROM pages WHERE label = ? AND name = ? AND fingerprint = ?", (label, name, fingerprint)
         ).fetchone()
         if same is None:
-            connection.execute("INSERT OR REPLACE INTO bodies (label, name, body) VALUES (?, ?, ?)", (label, name, _pack(encoded)))
+            connection.execute("INSERT OR REPLACE INTO bodies (label, name, body) VALUES (?, ?, ?)", (label, name, pack(encoded)))
     connection.execute(
         "INSERT OR REPLACE INTO pages (label, name, fingerprint, fetched, fresh_until) VALUES (?, ?, ?, ?, ?)",
         (label, name, fingerprint, remembered.fetched, remembered.fresh_until),

@@ -23,14 +23,15 @@ LARGEST_INT = 2**31 - 1
 
 _MARKUP = re.compile(rb"<!(?!--|\[CDATA\[)")
 _ENCODING = re.compile(rb"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
-_ENCODINGS = {b"utf-8", b"us-ascii", b"iso-8859-1"}
+_ENCODINGS = {b"utf-8", b"ascii", b"us-ascii", b"iso-8859-1"}
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_ANSWER = "this is no XML-RPC response"
 _START = b"<?xml version='1.0'?>\n<methodResponse><params><param><value>"
 _END = b"</value></param></params></methodResponse>\n"
 
 
 class Dangerous(ValueError):
-    """A call with a document type, an entity, or an encoding that could hide one (S83); it is not parsed."""
+    """A call or a response with a document type, an entity, or an encoding that could hide one (S83); it is not parsed."""
 
 
 class Fault(Exception):
@@ -49,19 +50,28 @@ def read_call(body: bytes) -> tuple[str, tuple[Any, ...]]:
     :raises Dangerous: it is not safe to parse.
     :raises Fault: it cannot be read.
     """
-    encoding = _ENCODING.match(body)
-    # A NUL is in every text of UTF-16, in which `<!` would look otherwise.
-    if _MARKUP.search(body) or b"\0" in body or (encoding is not None and encoding[1].lower() not in _ENCODINGS):
-        raise Dangerous("document types, entities and other encodings than UTF-8 are not accepted")
-    # What could make its parser misbehave is refused by now.
-    try:
-        parameters, method = xmlrpc.client.loads(body, use_builtin_types=True)
-    except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
-        # In all these ways the library answers what nobody thought of.
-        raise Fault(PARSE, "this is no XML-RPC call") from None
+    parameters, method = _read(body, "this is no XML-RPC call")
     if not method:
         raise Fault(PARSE, "this is no XML-RPC call")
     return method, parameters
+
+
+def read_answer(body: bytes) -> Any:
+    """
+    The result in a response. Slow for long ones, so call it on a thread.
+
+    :raises Dangerous: it is not safe to parse.
+    :raises Fault: it cannot be read, or says that there is a fault.
+    """
+    results, method = _read(body, _NO_ANSWER)
+    if method or len(results) != 1:
+        raise Fault(PARSE, _NO_ANSWER)
+    return results[0]
+
+
+def write_call(method: str, *given: int) -> bytes:
+    """The call of a method with these numbers."""
+    return xmlrpc.client.dumps(given, method).encode("utf-8")
 
 
 def write_answer(value: Any) -> bytes:
@@ -93,6 +103,26 @@ def render_names_struct(entries: Iterable[tuple[NormalizedName, int]], serial: i
         for name, number in entries
     )
     return chunks(_between(_START + b"<struct>\n", items, b"</struct>" + _END))
+
+
+def _read(body: bytes, wrong: str) -> tuple[tuple[Any, ...], str | None]:
+    """Values, and the method where it is a call; `wrong` is what a fault says where it cannot be read."""
+    encoding = _ENCODING.match(body)
+    # A NUL is in every text of UTF-16, in which `<!` would look otherwise.
+    if _MARKUP.search(body) or b"\0" in body or (encoding is not None and encoding[1].lower() not in _ENCODINGS):
+        raise Dangerous("document types, entities and other encodings than UTF-8 are not accepted")
+    # What could make its parser misbehave is refused by now.
+    try:
+        return xmlrpc.client.loads(body, use_builtin_types=True)
+    except xmlrpc.client.Fault as fault:
+        raise Fault(_whole(fault.faultCode), str(fault.faultString)) from None
+    except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        # In all these ways the library answers what nobody thought of.
+        raise Fault(PARSE, wrong) from None
+
+
+def _whole(code: Any) -> int:
+    return code if isinstance(code, int) else PARSE
 
 
 def _between(start: bytes, items: Iterable[bytes], end: bytes) -> Iterator[bytes]:

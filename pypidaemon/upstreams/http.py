@@ -18,7 +18,7 @@ from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
 from pypidaemon import __version__, passage
-from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.interfaces import IBody, IDating, IMeasured, IRecords, IUpstream
 from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text
@@ -28,18 +28,28 @@ from pypidaemon.simple.reading import read_page
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.agent import Outbound, outbound
 from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.changelog import Changelog
 from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.origins import BadTarget, Target, check_file, check_page, target
-from pypidaemon.upstreams.pages import BadPage, Page, Tally, Watch, ask
+from pypidaemon.upstreams.pages import Tally, ask, collect
 from pypidaemon.upstreams.routes import basic, proxy_choice
 from pypidaemon.waits import TookTooLong, within
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """PEP 691: JSON where there is JSON, else whatever there is."""
+LARGEST_CHANGELOG = 32 << 20
+"""Bytes of one answer of a changelog, decoded: 50,000 rows have some 16 MiB."""
 AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
+
+
+def _configured(key: str, url: str) -> Target:
+    try:
+        return target(url)
+    except BadTarget as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _as_folder(value: str) -> str:
@@ -52,7 +62,7 @@ class HttpUpstream(Service):
     """
     An index at a URL; JSON or HTML, with or without hashes. A service, so that its connections are closed at the end.
 
-    :raises ValueError: at construction, where `ca_file`, `proxy` or `url` cannot be used.
+    :raises ValueError: at construction, where `ca_file`, `changelog`, `proxy` or `url` cannot be used.
     """
 
     label: str = given("label")
@@ -64,6 +74,9 @@ class HttpUpstream(Service):
     password: Secret | None = setting(secret, default=None, help="the password or token, as env:NAME or file:PATH")
     ca_file: Path | None = setting(path, default=None, help="certificates of authorities to trust besides the machine's own (PEM)")
     proxy: str | Secret = setting(proxy_choice, default="env", help="env (HTTP_PROXY and the like), none, or an HTTP proxy's URL")
+    changelog: str | None = setting(
+        url_setting, default=None, help="the URL of its XML-RPC interface, to ask there what changed; for indexes whose list has no serials"
+    )
     max_age: float = setting(duration, default=600.0, help="how long a page is fresh at most, and where the index does not say")
     patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
     clock: IReactorTime = given("clock")
@@ -79,6 +92,7 @@ class HttpUpstream(Service):
     _index: Target = attrs.field(init=False)
     _exchange: Exchange = attrs.field(init=False, repr=False)
     _dating: Dating = attrs.field(init=False, repr=False)
+    _changelog: Changelog | None = attrs.field(default=None, init=False, repr=False)
     _out: IAgent = attrs.field(init=False, repr=False)
     _own: Outbound | None = attrs.field(default=None, init=False, repr=False)
     _mark: str | None = attrs.field(default=None, init=False)
@@ -86,10 +100,8 @@ class HttpUpstream(Service):
     _bodies: DeferredSemaphore = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        try:
-            self._index = target(self.url)
-        except BadTarget as error:
-            raise ValueError(f"url: {error}") from None
+        self._index = _configured("url", self.url)
+        endpoint = None if self.changelog is None else _configured("changelog", self.changelog)
         self.health = Health(self.clock, self.random, self.label)
         authorization = None
         if self.username is not None or self.password is not None:
@@ -105,7 +117,7 @@ class HttpUpstream(Service):
         else:
             self._own = outbound(
                 self.reactor,
-                trusted_hosts=frozenset([self._index.host]),
+                trusted_hosts=frozenset([self._index.host] if endpoint is None else [self._index.host, endpoint.host]),
                 own_port=self._index.port,
                 ca_file=self.ca_file,
                 proxy=self.proxy,
@@ -115,16 +127,26 @@ class HttpUpstream(Service):
             )
             self._out = self._own
         self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
+        if endpoint is not None:
+            of_changes = attrs.evolve(
+                self._exchange, health=Health(self.clock, self.random), limits=attrs.evolve(self.limits, page_size=LARGEST_CHANGELOG)
+            )
+            self._changelog = Changelog(endpoint, of_changes, self._out, self._fields, self.cpu, self.reactor, self._count)
 
     @property
     def requests(self) -> int:
         """How many requests were sent, redirects included."""
-        return self._exchange.requests + self._dating.exchange.requests
+        return sum(exchange.requests for exchange in self._exchanges)
 
     @property
     def failures(self) -> int:
         """How many questions came to nothing."""
-        return self._exchange.failures + self._dating.exchange.failures
+        return sum(exchange.failures for exchange in self._exchanges)
+
+    @property
+    def _exchanges(self) -> tuple[Exchange, ...]:
+        own = (self._exchange, self._dating.exchange)
+        return own if self._changelog is None else (*own, self._changelog.exchange)
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
@@ -146,6 +168,7 @@ class HttpUpstream(Service):
     async def fetch_names(self, validators: Validators) -> UpstreamNames | NotModified:
         """As `IUpstream`."""
         fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators)}
+        last = await self._last_serial()
         leave = await self._enter_bodies()
         try:
             answer = await self._exchange.ask(self._index, fields, self._send, self._check_page)
@@ -169,7 +192,7 @@ class HttpUpstream(Service):
             coding=encoded,
             validators=headers.validators(response),
             max_age=headers.lifetime(response, self.max_age),
-            serial=headers.serial(response),
+            serial=last if (said := headers.serial(response)) is None else said,
         )
 
     async def fetch_body(self, url: str, offset: int) -> IBody:
@@ -207,8 +230,8 @@ class HttpUpstream(Service):
         return await self._dating.last_modified(url)
 
     async def changes(self, since: int) -> list[Change] | None:
-        """As `IUpstream`: the simple API has no such question."""
-        return None
+        """As `IUpstream`: the simple API has no such question, so None unless there is a `changelog`."""
+        return None if self._changelog is None else await self._changelog.changes(since)
 
     async def _page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
         tally = Tally(self._out)
@@ -226,10 +249,10 @@ class HttpUpstream(Service):
             return self._unchanged(answer, validators)
         if response.code != 200:
             raise self._exchange.refuse(answer)
-        if headers.coding(response):
-            self._exchange.discard(answer)
-            raise self._exchange.stumble(answer, "its page comes in a coding that nobody asked for")
-        body = await self._collect(answer, tally, began + self.limits.page)
+        try:
+            body = await collect(self._exchange, answer, tally, began + self.limits.page)
+        finally:
+            self._count(tally.raw)
         content_type = headers.header(response, "Content-Type") or ""
         try:
             if len(body) < self.limits.thread_from:
@@ -247,22 +270,6 @@ class HttpUpstream(Service):
             max_age=headers.lifetime(response, self.max_age),
         )
 
-    async def _collect(self, answer: Answer, tally: Tally, until: float) -> bytes:
-        """The whole body, with an eye on its progress: who drips is as good as silent (F30)."""
-        page = Page(self.limits, tally)
-        watch = Watch(self.clock, self.patience, int(self.limits.slowest * self.patience), lambda: tally.raw, answer.health.silent)
-        watch.start()
-        try:
-            answer.response.deliverBody(page)
-            return await within(self.clock, max(until - self.clock.seconds(), 0.0), page.finished)
-        except TookTooLong:
-            raise self._exchange.stumble(answer, "its page takes too long") from None
-        except BadPage as error:
-            raise self._exchange.stumble(answer, str(error)) from error
-        finally:
-            self.bytes_in += tally.raw
-            watch.stop()
-
     def _body(self, answer: Answer, offset: int, total: int | None, leave: Callable[[], None]) -> Body:
         answer.health.succeeded()
 
@@ -271,10 +278,7 @@ class HttpUpstream(Service):
             if trouble is not None:
                 self._exchange.stumble(answer, trouble)
 
-        def counted(size: int) -> None:
-            self.bytes_in += size
-
-        body = Body(self.label, self.clock, self.limits, offset, total, headers.strong(answer.response), ended, counted)
+        body = Body(self.label, self.clock, self.limits, offset, total, headers.strong(answer.response), ended, self._count)
         answer.response.deliverBody(body)
         return body
 
@@ -294,6 +298,20 @@ class HttpUpstream(Service):
             raise self._exchange.stumble(answer, "it confirms what nobody asked it to confirm")
         answer.health.succeeded()
         return NotModified(max_age=headers.lifetime(answer.response, self.max_age), serial=headers.serial(answer.response))
+
+    async def _last_serial(self) -> int | None:
+        """
+        The serial from which a list that has none can be followed by its changelog: asked first, so that nothing is missed in between.
+
+        Where it cannot be had, the list is as good without.
+        """
+        try:
+            return None if self._changelog is None else await self._changelog.last()
+        except UpstreamUnavailable:
+            return None
+
+    def _count(self, size: int) -> None:
+        self.bytes_in += size
 
     async def _fields(self) -> dict[str, str]:
         if self._mark is None:

@@ -18,8 +18,12 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.headers import coding
 from pypidaemon.upstreams.limits import Limits
+from pypidaemon.waits import TookTooLong, within
+
+_ENDS = (b"}", b"</html>", b"</methodresponse>")
 
 
 class BadPage(Exception):
@@ -84,10 +88,39 @@ class Tally:
         self._tail = (self._tail + data[-4:])[-4:]
 
 
-async def ask(tally: Tally, url: str, headers: Headers, reactor: Any) -> IResponse:
-    """Send one GET by treq, which decodes gzip, without following redirects and without keeping cookies."""
-    answer: IResponse = await HTTPClient(tally).get(url, headers=headers, allow_redirects=False, unbuffered=True, reactor=reactor)
+async def ask(tally: Tally, url: str, headers: Headers, reactor: Any, body: bytes | None = None) -> IResponse:
+    """Send one GET, or a POST of that body, by treq, which decodes gzip, without following redirects and without keeping cookies."""
+    method = "GET" if body is None else "POST"
+    answer: IResponse = await HTTPClient(tally).request(
+        method, url, headers=headers, data=body, allow_redirects=False, unbuffered=True, reactor=reactor
+    )
     return answer
+
+
+async def collect(exchange: Exchange, answer: Answer, tally: Tally, until: float, what: str = "page") -> bytes:
+    """
+    The whole body of an answer, with an eye on its progress: who drips is as good as silent (F30).
+
+    :param until: when it has to be here, in seconds of the exchange's clock.
+    :param what: what it should be, for the errors.
+    :raises UpstreamUnavailable: it broke off, takes too long, or is larger than any such thing can be.
+    """
+    clock, limits = exchange.clock, exchange.limits
+    if coding(answer.response):
+        exchange.discard(answer)
+        raise exchange.stumble(answer, f"its {what} comes in a coding that nobody asked for")
+    page = Page(limits, tally, what)
+    watch = Watch(clock, exchange.patience, int(limits.slowest * exchange.patience), lambda: tally.raw, answer.health.silent)
+    watch.start()
+    try:
+        answer.response.deliverBody(page)
+        return await within(clock, max(until - clock.seconds(), 0.0), page.finished)
+    except TookTooLong:
+        raise exchange.stumble(answer, f"its {what} takes too long") from None
+    except BadPage as error:
+        raise exchange.stumble(answer, str(error)) from error
+    finally:
+        watch.stop()
 
 
 @attrs.define(eq=False, slots=False)
@@ -96,10 +129,12 @@ class Page(Protocol):
     Collects a decoded body; `finished` fires with it or fails with `BadPage`.
 
     :param tally: knows how much of it has come before decoding.
+    :param what: what it should be, for the errors.
     """
 
     limits: Limits
     tally: Tally
+    what: str = "page"
     finished: Deferred[bytes] = attrs.field(init=False)
     _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
     _size: int = attrs.field(default=0, init=False)
@@ -113,9 +148,9 @@ class Page(Protocol):
             return
         self._size += len(data)
         if self._size > self.limits.page_size:
-            self._refuse("its page is too large")
+            self._refuse(f"its {self.what} is too large")
         elif self._size > self.limits.ratio_from and self._size > self.tally.raw * self.limits.ratio:
-            self._refuse("its page is compressed beyond belief")
+            self._refuse(f"its {self.what} is compressed beyond belief")
         else:
             self._pieces.append(data)
 
@@ -128,11 +163,11 @@ class Page(Protocol):
             return
         body = b"".join(self._pieces)
         self._pieces.clear()
-        cut = reason.check(PotentialDataLoss) is not None and not body.rstrip().lower().endswith((b"}", b"</html>"))
+        cut = reason.check(PotentialDataLoss) is not None and not body.rstrip().lower().endswith(_ENDS)
         if cut or reason.check(ResponseDone, PotentialDataLoss) is None:
             self.finished.errback(BadPage(f"it broke off after {self._size} bytes"))
         elif not self.tally.confirms(self._size):
-            self.finished.errback(BadPage("its page does not decode to its own end"))
+            self.finished.errback(BadPage(f"its {self.what} does not decode to its own end"))
         else:
             self.finished.callback(body)
 

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import attrs
 from twisted.web.http import Request
 
+from pypidaemon.model import Fetch
+
 MAX_PATH = 4096
 """The longest path answered, in bytes; ours are below 600."""
 
@@ -62,12 +64,14 @@ class Headers:
 
 @attrs.define
 class Notes:
-    """What the log is to say of a request besides what it asked; written down on the request's way."""
+    """What the log and the records are to say of a request besides what it asked; written down on the request's way."""
 
     account: str = ""
     """Who has logged in; "" where nobody has."""
     reason: str = ""
     """Why it was refused or failed, in the one line that the client is told; "" where nothing said so."""
+    taking: tuple[Fetch, int | None] | None = None
+    """The file that is sent whole, and its size, where that is put on record."""
 
 
 @attrs.frozen

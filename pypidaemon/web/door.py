@@ -42,6 +42,7 @@ from pypidaemon.web.metrics import Metrics
 from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages
 from pypidaemon.web.people import PeopleDesk
+from pypidaemon.web.pep381 import Pep381
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.routes import Address, Routes
@@ -71,7 +72,14 @@ class Door(Service):
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
         lists = self.routes.lists
-        return landing(*(desk.flights for desk in self.desks), self.uploads.flights, lists.flights, lists.sweeps, self.history.flights)
+        return landing(
+            *(desk.flights for desk in self.desks),
+            self.uploads.flights,
+            lists.flights,
+            lists.sweeps,
+            self.history.flights,
+            self.routes.pep381.flights,
+        )
 
 
 def build(
@@ -135,6 +143,7 @@ def build(
     rulings = RulingDesk(rulemaking, records.fetches, gate, clock, known)
     inquiries = Inquiries(records.accounts, clashes, clock)
     why = Why(default, indexes, gate, cpu)
+    taking = Fetches(records.fetches, clock) if fetches else None
     routes = Routes(
         default=default,
         indexes=indexes,
@@ -145,7 +154,7 @@ def build(
         pages=Pages(answers, gate, clock, addresses(public_url, default)),
         integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu),
-        files=Files(gate, Fetches(records.fetches, clock) if fetches else None),
+        files=Files(gate, taking),
         legacy=Legacy(answers, gate, clock, cpu),
         links=Links(answers, clock, rulemaking.rulings),
         operations=Operations(upstreams, records, metrics),
@@ -153,6 +162,7 @@ def build(
         rulings=rulings,
         inquiries=inquiries,
         why=why,
+        pep381=Pep381(records, doorkeeper, clock, cpu, fetches),
         uploads=uploads,
     )
     taker = Uploads(
@@ -169,6 +179,8 @@ def build(
     def observe(ask: Ask, status: int, sent: int, seconds: float) -> None:
         metrics.observe(ask, status, sent, seconds)
         access(ask, status, sent, seconds)
+        if taking is not None:
+            taking.ended(ask, status, sent)
 
     forwarding = Forwarding(trusted_proxies)
 

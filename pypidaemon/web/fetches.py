@@ -1,6 +1,8 @@
-"""Which files clients take, on record for the day when somebody has to know."""
+"""Which files clients take, on record for the day when somebody has to know; and how often, for statistics that are about nobody."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -11,7 +13,8 @@ from twisted.python.failure import Failure
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import IAccount, IFetchRecords
-from pypidaemon.model import Fetch, Listed
+from pypidaemon.model import Downloads, Fetch, Listed
+from pypidaemon.moments import day
 from pypidaemon.versions import same_version
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
@@ -25,6 +28,8 @@ class Fetches:
 
     One row for each request that is answered with the first byte, so one for each that a client begins anew; none for what a client has already
     (304), for a HEAD, and for the rest of a download that broke off.
+
+    What is sent whole is counted besides, by day, when its last byte goes out (PEP 381): not what broke off, and no part of a file.
     """
 
     book: IFetchRecords
@@ -48,11 +53,23 @@ class Fetches:
             filename=file.filename,
             digest=file.digest,
         )
-        Deferred.fromCoroutine(self._kept(fetch)).addErrback(self._failed)
+        if reply.status == 200 and reply.stream is not None:
+            ask.notes.taking = fetch, reply.stream.length
+        Deferred.fromCoroutine(self._kept(self.book.note(fetch))).addErrback(self._failed)
 
-    async def _kept(self, fetch: Fetch) -> None:
+    def ended(self, ask: Ask, status: int, sent: int) -> None:
+        """An answer has ended, with that status and after so many bytes of body."""
+        if ask.notes.taking is None:
+            return
+        fetch, size = ask.notes.taking
+        if status == 200 and sent == size:
+            # It counts for the day on which it ended, so that a day that is over never changes.
+            whole = Downloads(day(self.clock.seconds()), fetch.index, fetch.name, fetch.filename, fetch.agent)
+            Deferred.fromCoroutine(self._kept(self.book.count(whole))).addErrback(self._failed)
+
+    async def _kept(self, noting: Awaitable[None]) -> None:
         try:
-            await self.book.note(fetch)
+            await noting
         except PypidaemonError as error:
             self._log.warn("a fetch could not be noted: {error}", error=str(error))
 

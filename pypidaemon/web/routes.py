@@ -22,6 +22,7 @@ from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages, moved
+from pypidaemon.web.pep381 import Pep381
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
@@ -86,6 +87,7 @@ class Routes:
     rulings: RulingDesk
     inquiries: Inquiries
     why: Why
+    pep381: Pep381
     uploads: str | None = None
     """The label of the index that uploads at the root go to; None where uploads are off."""
 
@@ -162,6 +164,10 @@ class Routes:
                 return moved(ask, "links/")
             case ("links", ""):
                 return await self.links.page(ask, account, index)
+            case ("last-modified",):
+                return await self.pep381.last_modified(ask, account, index)
+            case ("local-stats", "days", day):
+                return await self.pep381.local_stats(ask, index, day)
         return await self._of_project(ask, account, index, below, root)
 
     async def _of_project(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...], root: str) -> Reply:

@@ -31,6 +31,13 @@ SDIST = file("alpha-1.0.tar.gz", b"sdist")
 LIST = b'{"meta":{"api-version":"1.4"},"projects":[{"name":"empty","_last-serial":8},{"name":"alpha","_last-serial":9}]}'
 
 
+def stock(house: House) -> None:
+    """Let the upstream of that house have the two projects."""
+    house.upstream.pages = {"alpha": page("alpha", WHEEL, SDIST, serial=9), "empty": page("empty", serial=8)}
+    house.upstream.bodies = {WHEEL.url: b"wheel", SDIST.url: b"sdist", WHEEL.url + ".metadata": SIDECAR}
+    house.upstream.names = LIST
+
+
 @attrs.frozen
 class Contents:
     """The bytes of the files that `alpha` has."""
@@ -125,9 +132,7 @@ class IndexContract(AnyIndexContract):
     @pytest.fixture
     def house(self) -> House:
         house = House()
-        house.upstream.pages = {"alpha": page("alpha", WHEEL, SDIST, serial=9), "empty": page("empty", serial=8)}
-        house.upstream.bodies = {WHEEL.url: b"wheel", SDIST.url: b"sdist", WHEEL.url + ".metadata": SIDECAR}
-        house.upstream.names = LIST
+        stock(house)
         return house
 
     def test_law_12_the_facts_of_upstream_pass_unchanged(self, index: IIndex) -> None:

@@ -32,6 +32,13 @@ class LedgerContract:
         assert dict(now(ledger.serials("root"))) == {}
         assert now(ledger.changes("root", 0, 10)) == []
 
+    def test_the_numbers_are_given_in_parts_in_order_of_names(self, ledger: ILedger) -> None:
+        for name in (NAMES[2], NAMES[0], NAMES[1]):
+            now(ledger.number("root", name, "r1", 7))
+        assert now(ledger.numbers("root", "", 2)) == [(NAMES[0], 7), (NAMES[1], 7)]
+        assert now(ledger.numbers("root", NAMES[1], 2)) == [(NAMES[2], 7)]
+        assert now(ledger.numbers("root", NAMES[2], 2)) == now(ledger.numbers("other", "", 2)) == []
+
     def test_a_first_revision_gets_what_upstream_says(self, ledger: ILedger) -> None:
         assert now(ledger.number("root", FOO, "r1", 23_000_000)) == 23_000_000
 

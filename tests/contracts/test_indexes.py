@@ -20,8 +20,9 @@ from pypidaemon.policies.names import Names
 from pypidaemon.rulings import Rulings
 from pypidaemon.testing.archives import core_metadata, make_sdist
 from tests.contracts.hosted_index import SDIST, SDIST_BYTES, WHEEL, WHEEL_BYTES, PlainInspectors, Yard, publish, upload
-from tests.contracts.index import AnyIndexContract, Contents, IndexContract
+from tests.contracts.index import AnyIndexContract, Contents, IndexContract, stock
 from tests.fakes import FakeUpstream
+from tests.filling import bring
 from tests.gear import inline, now
 from tests.house import House
 
@@ -30,6 +31,21 @@ class TestProxy(IndexContract):
     @pytest.fixture
     def index(self, house: House) -> IIndex:
         return house.proxy
+
+
+class TestMirror(AnyIndexContract):
+    """A mirror of what the proxies of this suite have."""
+
+    @pytest.fixture
+    def index(self) -> IIndex:
+        house = House()
+        stock(house)
+        mirror = house.new_mirror()
+        for name, serial in (("alpha", 9), ("empty", 8)):
+            bring(mirror, NormalizedName(name), serial)
+        house.upstream.asked.clear()
+        house.upstream.fails(["alpha", "empty", "absent"])
+        return mirror
 
 
 class TestFirstMatch(IndexContract):

@@ -1,4 +1,4 @@
-"""The ten books, in every place of records that there is."""
+"""The eleven books, in every place of records that there is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.contracts.accounts import AccountRecordsContract
 from tests.contracts.file_facts import FileFactsContract
 from tests.contracts.file_records import FileRecordsContract
 from tests.contracts.ledger import LedgerContract
+from tests.contracts.mirror_records import MirrorRecordsContract
 from tests.contracts.page_cache import PageCacheContract
 from tests.contracts.registers import (
     DocumentCacheContract,
@@ -93,4 +94,8 @@ class TestPublisherRecords(PublisherRecordsContract):
 
 
 class TestDocumentCache(DocumentCacheContract):
+    pass
+
+
+class TestMirrorRecords(MirrorRecordsContract):
     pass

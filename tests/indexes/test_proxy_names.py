@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypidaemon import catalogues
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.errors import StorageFull, UpstreamUnavailable
-from pypidaemon import catalogues
 from pypidaemon.catalogues import Lines, entries
+from pypidaemon.errors import StorageFull, UpstreamUnavailable
 from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.model import Digest, ProjectList, UpstreamNames, Validators
 from pypidaemon.simple.entries import Unreadable
@@ -270,7 +270,7 @@ def test_S53_a_list_compressed_beyond_belief_is_refused_after_sixteen_mebibytes(
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST", 3), ("ROOM", 10), ("LARGEST", 90)])
 def test_S53_a_list_is_no_larger_than_any_list_can_be(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, limit, value)
+    monkeypatch.setattr(catalogues, limit, value)
     assert drained(lines(says("one", "two"))) == b"#pypi\none\t0\ntwo\t0\n"
     with pytest.raises(Unreadable):
         drained(lines(says("one", "two", "three", "four")))

@@ -8,8 +8,8 @@ from twisted.internet.defer import CancelledError
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.filenames import filename
-from pypidaemon.indexes.proxy.provenance import LARGEST
 from pypidaemon.model import Companion, NormalizedName
+from pypidaemon.provenances import LARGEST
 from pypidaemon.waits import Bell
 from tests.fakes import FakeBody, FakeUpstream, file, page
 from tests.gear import later, now, waiting

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, StorageFull, UpstreamUnavailable
 from pypidaemon.filenames import filename
-from pypidaemon.indexes.proxy.removal import holding, way
+from pypidaemon.indexes.proxy.removal import way
 from pypidaemon.model import Companion, Digest, File, NormalizedName, ProjectStatus
+from pypidaemon.upstream_files import holding
 from tests.fakes import file, page
 from tests.gear import now
 from tests.house import House, header

@@ -77,6 +77,15 @@ def test_P13_R146_calls_are_answered_at_every_address(house: House, path: str) -
     assert call(house, "package_releases", "Alpha", path=path) == ["1.0"]
 
 
+def test_M15_calls_are_understood_as_bandersnatch_sends_them(house: House) -> None:
+    """lxml calls the encoding by its short name."""
+    body = b"<?xml version='1.0' encoding='ASCII'?>\n<methodCall><methodName>%b</methodName><params/></methodCall>"
+    reply = raw(house, body % b"list_packages_with_serial")
+    assert reply.status == 200
+    assert b"<name>alpha</name>" in house.body(reply)
+    assert raw(house, body % b"changelog_last_serial").status == 200
+
+
 def test_P13_releases_and_their_files(house: House) -> None:
     """As PyPI gave them: yanked ones only to who asks; what is not there is empty."""
     assert call(house, "package_releases", "alpha", True) == ["1.1", "1.0"]

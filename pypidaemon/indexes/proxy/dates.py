@@ -19,10 +19,10 @@ from twisted.logger import Logger
 
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.flights import Flights
-from pypidaemon.showing import bytes_of, is_another, quarantined
 from pypidaemon.interfaces import IDating, IRecords, IUpstream
 from pypidaemon.model import Fact, File, Filename, NormalizedName, NotModified, Remembered, UpstreamPage, Validators
 from pypidaemon.moments import uploaded, written
+from pypidaemon.showing import bytes_of, is_another, quarantined
 from pypidaemon.waits import TookTooLong, within
 
 PATIENCE = 2.0

@@ -9,10 +9,10 @@ import attrs
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.explaining import held
 from pypidaemon.indexes.proxy.pages import Pages
-from pypidaemon.showing import changed
 from pypidaemon.interfaces import IBlobStore, IHealth
 from pypidaemon.model import Explanation, Fact, File, Filename, HiddenFile, NormalizedName, Refusal, Remembered, UpstreamPage, Withdrawn
 from pypidaemon.moments import written
+from pypidaemon.showing import changed
 
 RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
 """What there is to say of a reserved name."""
@@ -74,9 +74,7 @@ def _kept(one: Withdrawn) -> str:
     return f"upstream lists it no longer, as was seen on {written(one.since)}; it is kept"
 
 
-def _hidden(
-    label: str, said: UpstreamPage | None, withdrawn: Mapping[Filename, Withdrawn], listed: set[Filename]
-) -> Iterator[HiddenFile]:
+def _hidden(label: str, said: UpstreamPage | None, withdrawn: Mapping[Filename, Withdrawn], listed: set[Filename]) -> Iterator[HiddenFile]:
     """What upstream lists, or listed, and the page does not."""
     status = said.status if said is not None else None
     reason = "upstream lists it and the page does not"

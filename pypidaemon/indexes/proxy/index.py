@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -9,10 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import NoSuchProject
 from pypidaemon.explaining import asked
-from pypidaemon.filenames import package_type
-from pypidaemon.flights import Flights, landing
+from pypidaemon.flights import landing
 from pypidaemon.globs import matches_any
 from pypidaemon.indexes.proxy.dates import Dates
 from pypidaemon.indexes.proxy.explaining import RESERVED, explained
@@ -20,14 +21,13 @@ from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.provenance import Provenance
 from pypidaemon.indexes.proxy.removal import removal, way
-from pypidaemon.indexes.proxy.sidecars import Sidecars
-from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IIndex, IKnowing, IRecords, IUpstream
+from pypidaemon.indexes.proxy.warming import taken, warmed
+from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IFillable, IKnowing, IRecords, IUpstream
 from pypidaemon.model import (
     Change,
     Companion,
     Digest,
     Explanation,
-    Fact,
     File,
     Filename,
     InThread,
@@ -37,13 +37,14 @@ from pypidaemon.model import (
     ProjectPage,
 )
 from pypidaemon.settings import flag, given, reference, references, setting
-from pypidaemon.spool import Spool, Want
+from pypidaemon.spool import Spool
+from pypidaemon.upstream_files import UpstreamFiles
 
 _NO_FILE = Filename("-")
 """No file has this name, so asking for it tells whether there is a page and reads none of it."""
 
 
-@implementer(IIndex, IKnowing, IExplaining)
+@implementer(IFillable, IKnowing, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Proxy(Service):
     """
@@ -73,9 +74,8 @@ class Proxy(Service):
     pages: Pages = attrs.field(init=False)
     names: Names = attrs.field(init=False)
     dating: Dates = attrs.field(init=False)
-    sidecars: Sidecars = attrs.field(init=False)
+    files: UpstreamFiles = attrs.field(init=False)
     provenance: Provenance = attrs.field(init=False)
-    background: Flights[str, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.upstream.label in {other.label for other in self.dates}:
@@ -86,14 +86,21 @@ class Proxy(Service):
         self.names = Names(
             self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden, kept.projects
         )
-        self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._announce, self._learned)
+        self.files = UpstreamFiles(
+            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._announce, self._learned
+        )
         self.provenance = Provenance(self.label, self.upstream, self.records, self.clock, self.cpu)
 
     def stopService(self) -> Deferred[None]:
         """Cancel what is under way; fires when it has ended."""
         Service.stopService(self)
         return landing(
-            self.background, self.sidecars.flights, self.provenance.flights, self.pages.flights, self.names.flights, self.dating.flights
+            self.files.background,
+            self.files.sidecars.flights,
+            self.provenance.flights,
+            self.pages.flights,
+            self.names.flights,
+            self.dating.flights,
         )
 
     async def project_names(self) -> ProjectList:
@@ -121,10 +128,10 @@ class Proxy(Service):
         """As `IIndex`: from the store, else through one shared download that is verified before its last byte is given."""
         file = (await self.find(name, filename)).file
         if companion is Companion.METADATA:
-            return await self._sidecar(name, file)
+            return await self.files.sidecar(name, file)
         if companion is Companion.PROVENANCE:
             return await self.provenance.open(name, file)
-        return await self.spool.open(self._want(name, file))
+        return await self.files.open(name, file)
 
     async def changes(self, since: int) -> list[Change]:
         """As `IIndex`: of the projects that were ever asked for."""
@@ -148,6 +155,23 @@ class Proxy(Service):
             return True
         return await self.names.lists_name(name)
 
+    async def offered(self, name: NormalizedName, serial: int) -> ProjectPage:
+        """As `IFillable`; a reserved name is absent, without a request."""
+        self._check_reserved(name)
+        return await self.pages.current(name, serial)
+
+    async def take(self, name: NormalizedName, file: File) -> int:
+        """As `IFillable`."""
+        return await self.files.take(name, file) + await self.provenance.take(name, file)
+
+    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+        """As `IFillable`: nothing shown changes, and what was taken is noted, so that it is not cleared away and a run knows what is here."""
+        await warmed(self.label, self.records, page, files, serial, complete, self.clock.seconds())
+
+    async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
+        """As `IFillable`: of what was last remembered of the page, also what clients took."""
+        return await taken(self.label, self.records, self.blobs, name)
+
     async def _learned(self, name: NormalizedName) -> None:
         await self.pages.look_again(name)
 
@@ -160,76 +184,3 @@ class Proxy(Service):
     def _check_reserved(self, name: NormalizedName) -> None:
         if self.reserved and self._hidden(name):
             raise NoSuchProject(name)
-
-    def _want(self, name: NormalizedName, file: File) -> Want:
-        promised = file.digest
-
-        async def landed(digest: Digest, size: int) -> None:
-            if promised is None:
-                known = await self.records.facts.learn(self.label, name, file.filename, Fact(digest=digest, size=size))
-                if known.digest != digest:
-                    raise CorruptContent(f"{file.filename} is not the file that was first seen under this name")
-                await self.pages.look_again(name)
-            if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
-                self.background.start(file.filename, lambda: self._give_sidecar(name, file, digest))
-
-        return Want(
-            key=promised or f"{self.label}/{name}/{file.filename}",
-            source=lambda offset: self.upstream.fetch_body(file.url, offset),
-            digest=promised,
-            size=file.size,
-            checks=tuple(check for check in file.hashes if check[0] != "sha256"),
-            landed=landed,
-            origin=self.label,
-            title=file.filename,
-        )
-
-    async def _sidecar(self, name: NormalizedName, file: File) -> IContent:
-        try:
-            return await self.sidecars.open(name, file)
-        except (NoSuchFile, NoSuchBlob):
-            # A client that was promised one fails without it (R99), so what is promised is made, also where that takes the whole wheel.
-            made = await self._from_wheel(name, file)
-            if made is not None and file.core_metadata in ("", made):
-                return await self.blobs.open(made)
-            if file.core_metadata is not None:
-                await self.sidecars.withdraw(name, file)
-                await self.pages.look_again(name)
-            raise NoSuchFile(f"{file.filename}.metadata") from None
-        except UpstreamUnavailable:
-            made = await self._from_held_wheel(name, file)
-            if made is None or file.core_metadata not in ("", made):
-                raise
-            return await self.blobs.open(made)
-
-    async def _from_held_wheel(self, name: NormalizedName, file: File) -> Digest | None:
-        """The same out of a wheel that is here; None where it is not."""
-        if file.digest is None or package_type(file.filename) != "bdist_wheel":
-            return None
-        try:
-            return await self.sidecars.take_from_wheel(name, file.filename, file.digest)
-        except (NoSuchBlob, NoSuchFile):
-            return None
-
-    async def _from_wheel(self, name: NormalizedName, file: File) -> Digest | None:
-        """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
-        if file.core_metadata is None or package_type(file.filename) != "bdist_wheel":
-            return None
-        wheel = await self.spool.open(self._want(name, file))
-        try:
-            offset = 0
-            while piece := await wheel.read(offset, 1 << 18):
-                offset += len(piece)
-            digest = file.digest or wheel.digest
-        finally:
-            wheel.close()
-        assert digest is not None  # whoever has read to the end has had the verdict
-        try:
-            return await self.sidecars.take_from_wheel(name, file.filename, digest)
-        except NoSuchFile:
-            return None
-
-    async def _give_sidecar(self, name: NormalizedName, file: File, digest: Digest) -> None:
-        """Make the sidecar that upstream does not have, and let the page promise it from now on (R102)."""
-        await self.sidecars.take_from_wheel(name, file.filename, digest)
-        await self.pages.look_again(name)

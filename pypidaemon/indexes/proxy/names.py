@@ -6,7 +6,7 @@ Losing what is kept costs time, not truth (law 8): a list that is remembered and
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import closing
 from hashlib import blake2b
 
@@ -14,11 +14,11 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon import freshness
-from pypidaemon.errors import NoSuchBlob, PypidaemonError, StorageFull, UpstreamUnavailable
+from pypidaemon.catalogues import LARGEST, Catalogues, Lines, beginning, entries, has_name, outdated
+from pypidaemon.errors import PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.catalogues import LARGEST, Lines, Opener, beginning, entries, has_name, is_of, outdated, whole
 from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
-from pypidaemon.model import Digest, InThread, NormalizedName, NotModified, ProjectList, RememberedNames, UpstreamNames, Validators
+from pypidaemon.model import InThread, NormalizedName, NotModified, ProjectList, RememberedNames, UpstreamNames, Validators
 from pypidaemon.simple.names import merge
 from pypidaemon.waits import first
 
@@ -32,7 +32,7 @@ class Names:
     """
     The project list of one proxy.
 
-    :param lists: holds the lists of all proxies and nothing else, so that no list can take the place of a file, or a file's away.
+    :param lists: as in `Catalogues`.
     :param kept: gives the projects, in order, that stay on the list when upstream takes them off.
     """
 
@@ -46,6 +46,10 @@ class Names:
     hides: Callable[[NormalizedName], bool]
     kept: Callable[[], Awaitable[list[NormalizedName]]]
     flights: Flights[str, RememberedNames] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    _catalogues: Catalogues = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._catalogues = Catalogues(self.label, self.lists, self.disk)
 
     async def project_names(self) -> ProjectList:
         """
@@ -80,12 +84,12 @@ class Names:
     async def lists_name(self, name: NormalizedName) -> bool:
         """Whether the list that is remembered, of whatever age, has that name; nothing is asked of upstream."""
         remembered = await self.records.pages.recall_names(self.label)
-        opened = await self._opened(remembered.digest) if remembered is not None else None
+        opened = await self._catalogues.opened(remembered.digest) if remembered is not None else None
         return opened is not None and await self.disk(has_name, opened, name)
 
     async def _ask(self) -> RememberedNames:
         before = await self.records.pages.recall_names(self.label)
-        if before is not None and await self._opened(before.digest) is None:
+        if before is not None and await self._catalogues.opened(before.digest) is None:
             before = None
         said = await self.upstream.fetch_names(before.validators if before is not None else Validators())
         now = self.clock.seconds()
@@ -99,7 +103,7 @@ class Names:
         await self.records.pages.keep_names(self.label, kept)
         if before is None or before.digest != kept.digest:
             await self._expire_outdated(kept)
-            await self._remove_others(kept.digest)
+            await self._catalogues.remove_others(kept.digest)
         return kept
 
     async def _take(self, said: UpstreamNames, now: float) -> RememberedNames:
@@ -108,7 +112,7 @@ class Names:
         try:
             size = await self._spool(said, raw)
             lines = Lines(self.label, await beginning(raw, size), size, said.content_type, said.coding)
-            digest = await self._keep(lines)
+            digest = await self._catalogues.keep(self._pieces(lines))
         finally:
             # It was never to be a blob: an upstream could have it be the bytes of some file.
             await raw.abort()
@@ -124,49 +128,24 @@ class Names:
             await raw.write(piece)
         return size
 
-    async def _keep(self, lines: Lines) -> Digest:
-        draft = await self.lists.draft()
+    async def _pieces(self, lines: Lines) -> AsyncGenerator[bytes]:
         try:
-            while piece := await self._next(lines):
-                await draft.write(piece)
-            return await draft.commit(None)
-        finally:
-            # After a commit this does nothing.
-            await draft.abort()
-            draft.close()
-
-    async def _next(self, lines: Lines) -> bytes:
-        try:
-            return await self.cpu(lines.read, _PIECE)
+            while piece := await self.cpu(lines.read, _PIECE):
+                yield piece
         except ValueError as error:
             raise UpstreamUnavailable(self.upstream.label, f"its project list cannot be read: {error}") from error
 
     async def _expire_outdated(self, kept: RememberedNames) -> None:
         """A page below the serial that the list now shows is old, whatever its age says (R70)."""
-        opened = await self._opened(kept.digest)
+        opened = await self._catalogues.opened(kept.digest)
         if opened is not None:
             numbers = await self.records.ledger.serials(self.label)
             for name in await self.cpu(outdated, opened, numbers):
                 await self.records.pages.expire(self.label, name)
 
-    async def _remove_others(self, kept: Digest) -> None:
-        """Remove the lists of this proxy but the one that is kept, also those that a crash left."""
-        async for digest in self.lists.digests():
-            opened = await self._opened(digest) if digest != kept else None
-            if opened is not None and await self.disk(is_of, opened, self.label):
-                await self.lists.remove(digest)
-
-    async def _opened(self, digest: Digest) -> Opener | None:
-        try:
-            content = await self.lists.open(digest)
-            with closing(content):
-                return await whole(content, self.disk)
-        except (NoSuchBlob, FileNotFoundError):
-            return None
-
     async def _list(self, kept: RememberedNames, *, stale: bool) -> ProjectList | None:
         """The list that is remembered, None where it is not there. It stays readable when it is replaced meanwhile."""
-        opened = await self._opened(kept.digest)
+        opened = await self._catalogues.opened(kept.digest)
         if opened is None:
             return None
         numbers = await self.records.ledger.serials(self.label)

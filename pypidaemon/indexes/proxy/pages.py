@@ -19,7 +19,6 @@ from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, Upstre
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.proxy.dates import Dates
 from pypidaemon.indexes.proxy.removal import Removal
-from pypidaemon.showing import changed, show, weight
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
     Fact,
@@ -35,8 +34,9 @@ from pypidaemon.model import (
     Validators,
 )
 from pypidaemon.readings import Reading, Readings
-from pypidaemon.serials import serial_of
+from pypidaemon.serials import insist_on, serial_of, steps_back
 from pypidaemon.shelf import Shelf
+from pypidaemon.showing import changed, show, weight
 from pypidaemon.simple.revision import revise
 from pypidaemon.waits import first
 
@@ -46,8 +46,6 @@ ABSENCE = 60.0
 """Seconds for which a true 404 is remembered (law 10, R216)."""
 GRACE = 0.1
 """The part of its lifetime, at most a minute of it, for which a page is still given at once while it is asked for again."""
-SETTLED = 3600.0
-"""Seconds after which a serial below the one we know is believed: a page from a lagging cache is gone by then (S33, F22)."""
 _MANY_FILES = 200
 
 log = Logger()
@@ -93,6 +91,19 @@ class Pages:
                 self.flights.start(name, lambda: self._ask(name))
             return self._answer(held, name)
         return await self._ask_or_recall(name, held)
+
+    async def current(self, name: NormalizedName, announced: int) -> ProjectPage:
+        """
+        What upstream says now, whatever is remembered.
+
+        :param announced: the serial that upstream's list has for the project, 0 where it has none.
+        :raises NoSuchProject: upstream says that there is none.
+        :raises UpstreamUnavailable: it cannot be asked, or its page is older than that.
+        """
+        held = await self.flights.join(name, lambda: self._ask(name))
+        if held.remembered.page is not None:
+            insist_on(self.upstream.label, held.remembered.page.serial, announced)
+        return self._answer(held, name)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex.find`: from what was found before, else from what is remembered, and only for an old page by way of the page."""
@@ -196,7 +207,7 @@ class Pages:
             if said.serial is not None and said.serial > (known.serial or 0):
                 known = attrs.evolve(known, serial=said.serial)
             return await self._keep(name, Remembered(known, now, fresh_until), before)
-        if before is not None and known is not None and _steps_back(known, said, now - before.fetched):
+        if before is not None and known is not None and steps_back(known, said, now - before.fetched):
             log.warn("{label}: {name} came back with serial {new} below {old}; kept the newer page",
                      label=self.label, name=name, new=said.serial, old=known.serial)  # fmt: skip
             return await self._keep(name, attrs.evolve(before, fresh_until=now + ABSENCE), before)
@@ -240,7 +251,3 @@ class Pages:
 
 def _shown(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> ProjectPage:
     return revise(show(label, said, facts))
-
-
-def _steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:
-    return said.serial is not None and known.serial is not None and said.serial < known.serial and age < SETTLED

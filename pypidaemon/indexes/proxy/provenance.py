@@ -9,7 +9,6 @@ from __future__ import annotations
 from hashlib import sha256
 
 import attrs
-import orjson
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -19,10 +18,9 @@ from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IContent, IRecords, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, NormalizedName
 from pypidaemon.pace import Held
+from pypidaemon.provenances import fetch
 from pypidaemon.waits import first
 
-LARGEST = 2 << 20
-"""Bytes of a document at most; real ones have some ten thousand (S53)."""
 FRESH = 600.0
 """Seconds for which a document is given without asking again (R118)."""
 ABSENCE = 60.0
@@ -62,6 +60,16 @@ class Provenance:
             raise _absent(file.filename)
         return Held(body, Digest(sha256(body).hexdigest()))
 
+    async def take(self, name: NormalizedName, file: File) -> int:
+        """
+        Have the document of a file that promises one here, of whatever age; answer how many bytes were fetched for it.
+
+        :raises UpstreamUnavailable: it is not known here and cannot be had.
+        """
+        if file.provenance is None or await self.records.documents.recall(self.label, name, file.filename) is not None:
+            return 0
+        return len(await self._asked(name, file, file.provenance, _NONE))
+
     async def _asked(self, name: NormalizedName, file: File, url: str, old: bytes) -> bytes:
         """What upstream says now, or `old` where that cannot be had and there is something old."""
         landed: list[bytes] = []
@@ -81,9 +89,7 @@ class Provenance:
     async def _fetch(self, name: NormalizedName, filename: Filename, url: str) -> bytes:
         """Ask upstream once; what it says is remembered before anybody is told."""
         try:
-            body = await self._read(url)
-            await self.cpu(check, body)
-            lasts = FRESH
+            body, lasts = await fetch(self.upstream, url, self.cpu), FRESH
         except NoSuchFile:
             body, lasts = _NONE, ABSENCE
         except ValueError as error:
@@ -91,32 +97,6 @@ class Provenance:
             body, lasts = _NONE, ABSENCE
         await self.records.documents.keep(self.label, name, filename, body, self.clock.seconds() + lasts)
         return body
-
-    async def _read(self, url: str) -> bytes:
-        # The URL is upstream's word; where it may lead is judged as for every file (S47, S48).
-        body = await self.upstream.fetch_body(url, 0)
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            while piece := await body.read():
-                size += len(piece)
-                if size > LARGEST:
-                    raise ValueError(f"it has more than {LARGEST >> 20} MiB")
-                pieces.append(piece)
-        finally:
-            body.close()
-        return b"".join(pieces)
-
-
-def check(document: bytes) -> None:
-    """
-    See whether that can be a provenance at all. Slow for large ones, so call it on a thread.
-
-    :raises ValueError: it is none.
-    """
-    said = orjson.loads(document)
-    if not isinstance(said, dict) or "version" not in said or not isinstance(said.get("attestation_bundles"), list):
-        raise ValueError("it is no object with `version` and `attestation_bundles`")
 
 
 def _absent(filename: Filename) -> NoSuchFile:

@@ -15,11 +15,12 @@ import attrs
 import orjson
 from twisted.logger import Logger
 
-from pypidaemon.errors import NoSuchBlob, PypidaemonError
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.interfaces import IBlobStore, IRecords
+from pypidaemon.model import File, InThread, NormalizedName, ProjectStatus, Remembered, UpstreamPage
 from pypidaemon.showing import bytes_of, quarantined
-from pypidaemon.interfaces import IBlobStore, IHolding, IRecords
-from pypidaemon.model import Digest, File, InThread, NormalizedName, ProjectStatus, Remembered, UpstreamPage
 from pypidaemon.simple.reading import covering
+from pypidaemon.upstream_files import holding
 
 WAYS = ("follow", "keep", "keep-if-used")
 """What `removal` can be."""
@@ -191,20 +192,6 @@ def removal(way: str, label: str, records: IRecords, blobs: IBlobStore, cpu: InT
     if way == "follow":
         return Follow()
     return Keep(label, records, cpu, blobs if way == "keep-if-used" else None)
-
-
-async def holding(blobs: IBlobStore, digests: Sequence[Digest]) -> frozenset[Digest]:
-    """Those of the digests that the store holds, by one question where it can be asked so."""
-    if IHolding.providedBy(blobs):
-        return await IHolding(blobs).holding(digests)
-    found = set()
-    for digest in digests:
-        try:
-            (await blobs.open(digest)).close()
-        except NoSuchBlob:
-            continue
-        found.add(digest)
-    return frozenset(found)
 
 
 def _together(said: UpstreamPage, kept: Sequence[File]) -> UpstreamPage:

@@ -1,0 +1,154 @@
+"""
+How a mirror is filled: what upstream has, the bytes of what was chosen, and the change of what is offered, which comes last.
+
+Bytes are durable before the one record that offers them is written (law 7). A run that is killed in between leaves a page as it was, and finds the
+bytes here when it comes again (M3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.announcements import Announcements
+from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.indexes.mirror.documents import Documents
+from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed
+from pypidaemon.indexes.mirror.pages import Pages
+from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
+from pypidaemon.model import (
+    Digest,
+    File,
+    Filename,
+    Leaving,
+    Mirrored,
+    NormalizedName,
+    NotModified,
+    ProjectPage,
+    Remembered,
+    UpstreamPage,
+    Validators,
+)
+from pypidaemon.serials import insist_on, steps_back
+from pypidaemon.showing import changed, chosen, completed, show
+from pypidaemon.upstream_files import UpstreamFiles, holding
+
+log = Logger()
+
+
+@attrs.define
+class Filling:
+    """
+    What fills one mirror.
+
+    :param keeps: whether what upstream takes away of any project goes on being offered.
+    :param delay: for how many seconds the bytes of what goes are kept.
+    """
+
+    label: str
+    upstream: IUpstream
+    records: IRecords
+    blobs: IBlobStore
+    clock: IReactorTime
+    files: UpstreamFiles
+    documents: Documents
+    pages: Pages
+    announcements: Announcements
+    keeps: bool
+    delay: float
+
+    async def offered(self, name: NormalizedName, serial: int) -> ProjectPage:
+        """As `IFillable`: asked for on condition that it has changed, so that one that has not costs no more than an empty answer."""
+        before = await self.records.pages.recall(self.label, name)
+        known = before.page if before is not None else None
+        try:
+            said = await self.upstream.fetch_page(name, known.validators if known is not None else Validators())
+        except NoSuchProject:
+            if before is not None:
+                await self.records.pages.drop(self.label, name)
+            raise
+        now = self.clock.seconds()
+        if isinstance(said, NotModified):
+            if known is None:
+                raise UpstreamUnavailable(self.upstream.label, "it confirms a page that we do not hold")
+            said = attrs.evolve(known, serial=max(known.serial or 0, said.serial or 0) or None)
+        elif before is not None and known is not None and steps_back(known, said, now - before.fetched):
+            raise UpstreamUnavailable(self.upstream.label, f"its page came back with serial {said.serial}, below {known.serial}", 60)
+        insist_on(self.upstream.label, said.serial, serial)
+        if said.refused:
+            log.warn("{label}: {count} entries of {name} are not clean and were dropped", label=self.label, count=said.refused, name=name)
+        await self.records.pages.keep(self.label, name, Remembered(said, now, now))
+        return await self._shown(said)
+
+    async def take(self, name: NormalizedName, file: File) -> int:
+        """As `IFillable`."""
+        return await self.files.take(name, file) + await self.documents.take(name, file)
+
+    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+        """
+        As `IFillable`.
+
+        What upstream's page lists no longer waits for `delay` seconds, or stays where that is chosen or the project is pinned; what it lists and was not chosen
+        is offered no longer, unless the run was not `complete`.
+
+        :raises PypidaemonError: something of it is not here, so nothing of it is offered; or it cannot be recorded.
+        """
+        name = page.name
+        facts = await self.records.facts.known(self.label, name)
+        before = await self.records.mirrors.page(self.label, name)
+        documents = await self.documents.of(name, files, before)
+        entries = [
+            entry if entry.filename in documents else attrs.evolve(entry, provenance=None)
+            for entry in completed(self.label, name, files, facts)
+        ]
+        now = self.clock.seconds()
+        new = Mirrored(chosen(page, entries), serial, complete, now, tuple(documents.items()))
+        await self._insist_on_bytes(new)
+        stays = self.keeps or name in await self.records.mirrors.pinned(self.label)
+        outcome = filled(before, page, new, await self._listed(page), stays=stays)
+        try:
+            if outcome.gone:
+                assert before is not None  # or nothing could have gone
+                await self._let_go(before, outcome.gone, now)
+            await self.records.mirrors.keep(self.label, name, outcome.mirrored)
+            # So that the serials tell of the change before anybody asks for the page (R71).
+            await self.pages.made(outcome.mirrored)
+        finally:
+            self.announcements.announce(name)
+
+    async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
+        """As `IFillable`."""
+        mirrored = await self.records.mirrors.page(self.label, name)
+        return None if mirrored is None else {file.filename: file.digest for file in mirrored.page.files}
+
+    async def _shown(self, said: UpstreamPage) -> ProjectPage:
+        facts = await self.records.facts.known(self.label, said.name)
+        for filename in changed(said, facts):
+            log.warn("{label}: upstream has other bytes for {file}; the first ones stay", label=self.label, file=filename)
+        return attrs.evolve(show(self.label, said, facts), serial=said.serial or 0)
+
+    async def _listed(self, page: ProjectPage) -> frozenset[Filename]:
+        """What upstream lists, also where the page that was given has less, because something of it was filtered."""
+        remembered = await self.records.pages.recall(self.label, page.name)
+        said = remembered.page.files if remembered is not None and remembered.page is not None else ()
+        return frozenset(file.filename for file in (*page.files, *said))
+
+    async def _insist_on_bytes(self, new: Mirrored) -> None:
+        unknown = [file.filename for file in new.page.files if file.digest is None]
+        needs = needed(new)
+        missing = needs - await holding(self.blobs, needs) if needs else frozenset()
+        if unknown or missing:
+            raise PypidaemonError(
+                f"{self.label}: something of {new.page.name} is not here, so it cannot be offered: {[*unknown, *missing][0]}"
+            )
+
+    async def _let_go(self, before: Mirrored, gone: Sequence[File], now: float) -> None:
+        leaving = [Leaving(before.page.name, file.filename, now, now + self.delay, cut_down(before, [file])) for file in gone]
+        await self.records.mirrors.leave(self.label, leaving)
+        log.info(
+            "{label}: upstream lists {count} files of {name} no longer; they are kept for a while",
+            label=self.label, count=len(gone), name=before.page.name,
+        )  # fmt: skip

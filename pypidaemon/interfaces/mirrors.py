@@ -1,0 +1,115 @@
+"""Mirrors: what they remember, and how an index is filled before anybody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zope.interface import Interface
+
+from pypidaemon.interfaces.indexes import IIndex
+from pypidaemon.model import Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, ProjectPage, Waiting
+
+
+class IMirrorRecords(Interface):
+    """What mirrors hold, by label. Every change is durable when it comes back, and all or nothing."""
+
+    async def page(label: str, name: NormalizedName) -> Mirrored | None:
+        """
+        What is offered of that project; None where it is not mirrored.
+
+        A page that cannot be read any more counts as none; the project is then put on the list of those that wait.
+        """
+
+    async def keep(label: str, name: NormalizedName, mirrored: Mirrored) -> None:
+        """
+        Offer this instead of what was offered before, and take the project off the list of those that wait.
+
+        What it offers, name and bytes, leaves no longer.
+        """
+
+    async def serials(label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
+        """The projects after that name in order of names ("" begins), at most `limit`, each with the serial of its `Mirrored`."""
+
+    async def count(label: str) -> int:
+        """How many projects are mirrored."""
+
+    async def leave(label: str, leaving: Sequence[Leaving]) -> None:
+        """
+        Offer these no longer, all at once; what they were is kept.
+
+        Of a project that leaves again before its time the files of both times are kept, until the later time; of a file only the last.
+        """
+
+    async def leaving(label: str) -> list[Leaving]:
+        """
+        All that was taken away and still waits, in order of names, of each the project before its files.
+
+        Of one that cannot be read any more the page is empty.
+        """
+
+    async def bring_back(label: str, name: NormalizedName) -> int:
+        """
+        Offer again what left of that project and still waits, in addition to what is offered of it; answer how many files that were.
+
+        A file whose name is offered again with other bytes stays as it is, and the one that left goes on waiting.
+        """
+
+    async def forget_leaving(label: str, before: float) -> list[Leaving]:
+        """Forget those whose time is over by then, and answer them."""
+
+    async def pin(label: str, name: NormalizedName, pinned: bool) -> None:
+        """Note that what upstream takes away of that project stays, or no longer."""
+
+    async def pinned(label: str) -> frozenset[NormalizedName]:
+        """The pinned projects."""
+
+    async def wait(label: str, waiting: Sequence[Waiting]) -> None:
+        """Put these on the list of what is to be done, instead of what it said of them."""
+
+    async def done(label: str, name: NormalizedName) -> None:
+        """Take that project off the list."""
+
+    async def waiting(label: str) -> list[Waiting]:
+        """The list, in order of names."""
+
+    async def progress(label: str) -> Progress:
+        """How far it has come."""
+
+    async def advance(label: str, progress: Progress) -> None:
+        """Remember this instead."""
+
+    async def references(digest: Digest) -> int:
+        """How many mirrored files, sidecars and documents of any label have these bytes, those that are leaving included."""
+
+    async def digests(after: str, limit: int) -> list[Digest]:
+        """Those digests after that one in their order ("" begins), at most `limit`: there may be tens of millions."""
+
+
+class IFillable(IIndex):
+    """An index that can be filled before anybody asks: a mirror, which shows what it was filled with, or a proxy, which then has the files here."""
+
+    async def offered(name: NormalizedName, serial: int) -> ProjectPage:
+        """
+        What upstream has of that project now, before any choice.
+
+        :param serial: the serial that upstream's list announced; a page below it is not accepted (R209, M8). 0 accepts any.
+        :raises NoSuchProject: upstream says that there is none.
+        :raises UpstreamUnavailable: it cannot be asked, or what it says is older than announced.
+        """
+
+    async def take(name: NormalizedName, file: File) -> int:
+        """
+        Have that file and its companions here, verified and durable; answer how many bytes were fetched for it, 0 where all was here.
+
+        :raises PypidaemonError: it could not be had.
+        """
+
+    async def fill(page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+        """
+        Offer of that page these files, which were taken.
+
+        :param complete: whether these are all that were chosen.
+        """
+
+    async def taken(name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
+        """The files of that project that are here, with their digests; None where nothing was ever taken."""

@@ -1,0 +1,218 @@
+"""
+Lock files, read for the files that they name: `uv.lock`, `pylock.toml` (PEP 751), `poetry.lock` and `pdm.lock`. Pure.
+
+A lock is for many machines at once, so all files of all its packages count, whatever their markers and tags say. What comes from no index (a
+repository, a folder, a URL of its own) is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.version import Version
+
+from pypidaemon.errors import InvalidName
+from pypidaemon.filenames import filename, project_name
+from pypidaemon.model import Digest, Filename, NormalizedName
+from pypidaemon.versions import known
+
+LONGEST = 16 << 20
+"""Characters of a lock file; those of large projects have a fifth of that."""
+
+DEEPEST = 16
+"""Parts of a dotted key. `tomllib` takes memory with the square of their number: 40 KB of dots would fill a gigabyte."""
+
+MOST_FILES = 10_000
+"""Files of one package in a lock."""
+
+_PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
+# Strings and bare words where TOML has them, one after the other, and such as are a key of too many parts. What is not closed reaches as far as it
+# can, so that no character is looked at more than a few times; a document with that in it is none, and is read no further.
+_WORD = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?)"""
+_TOKEN = re.compile(
+    rf"""#[^\n]*+|\"\"\"(?:[^"\\]|\\[\s\S]|"(?!""))*+(?:"{{3,5}}|\Z)|'''(?:[^']|'(?!''))*+(?:'{{3,5}}|\Z)"""
+    rf"""|(?P<deep>{_WORD}(?:[ \t]*+\.[ \t]*+{_WORD}){{{DEEPEST}}})|{_WORD}"""
+)
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+
+
+@attrs.frozen
+class Locked:
+    """One version of a project, or any where the lock names none, with its files; a digest is None where the lock does not say it."""
+
+    name: NormalizedName
+    version: Version | None
+    files: tuple[tuple[Filename, Digest | None], ...] = ()
+
+
+@attrs.frozen
+class Lock:
+    """What a lock file names, in its own order, and for people what was passed over, and why."""
+
+    packages: tuple[Locked, ...]
+    passed_over: tuple[str, ...] = ()
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file of that name, without its folder, is a lock file that `read_lock` knows; any other may be a requirements file."""
+    return _PYLOCK.fullmatch(name) is not None or name in _READERS
+
+
+def read_lock(name: str, text: str) -> Lock:
+    """
+    The packages of a lock file.
+
+    :param name: what it is called, without its folder: that says what kind it is.
+    :raises ValueError: it is of no known kind, is no such file, or names what can be no project, version or file; the text is one line.
+    """
+    reader = _pylock if _PYLOCK.fullmatch(name) else _READERS.get(name)
+    if reader is None:
+        raise ValueError(f"{name[:80]!r} is none of {' '.join(sorted(_READERS))} pylock.toml")
+    if len(text) > LONGEST:
+        raise ValueError(f"{name} is longer than {LONGEST >> 20} Mi characters")
+    if any(token.lastgroup is not None for token in _TOKEN.finditer(text)):
+        raise ValueError(f"{name} is no lock file: it has a key of more than {DEEPEST} parts")
+    passed_over: list[str] = []
+    try:
+        packages = tuple(reader(tomllib.loads(text), passed_over))
+    except RecursionError:
+        raise ValueError(f"{name} is no lock file: it is nested too deeply") from None
+    except (ValueError, InvalidName, PylockValidationError) as error:
+        raise ValueError(f"{name} is no lock file that can be read: {' '.join(str(error).split())[:300]}") from None
+    return Lock(packages, tuple(passed_over))
+
+
+def _uv(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+    """`[[package]]` with `source`, `sdist` and `wheels`; what is developed here has a source that is no index."""
+    for package in _packages(document):
+        name, source = _name(package), _table(package, "source")
+        if "registry" not in source:
+            passed_over.append(f"{name}, which is from {_first(source)}")
+            continue
+        files = [*_tables(package, "wheels"), *([sdist] if (sdist := _table(package, "sdist")) else [])]
+        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in files))
+
+
+def _poetry(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+    """`[[package]]` with `files`, which old ones have below `[metadata.files]` by name, and `source` only where that is not PyPI."""
+    elsewhere = _table(_table(document, "metadata"), "files")
+    for package in _packages(document):
+        name, source = _name(package), _table(package, "source")
+        if source and source.get("type") != "legacy":
+            passed_over.append(f"{name}, which is from {_shown(source.get('type'))}")
+            continue
+        files = _tables(package, "files") or _tables(elsewhere, _text(package, "name"))
+        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in files))
+
+
+def _pdm(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+    """`[[package]]` with `files`, and a key that says so where it is not from an index."""
+    for package in _packages(document):
+        name = _name(package)
+        kind = next((kind for kind in ("git", "hg", "svn", "bzr", "path", "url") if kind in package), None)
+        if kind is not None:
+            passed_over.append(f"{name}, which is from {kind}")
+            continue
+        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in _tables(package, "files")))
+
+
+def _pylock(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+    """PEP 751, as `packaging` reads and checks it."""
+    for package in Pylock.from_dict(document).packages:
+        if package.vcs or package.directory or package.archive:
+            passed_over.append(f"{package.name}, which is from {_kind(package)}")
+            continue
+        files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
+        if package.sdist is not None:
+            files.append(package.sdist)
+        found = _files((file.filename, file.hashes.get("sha256")) for file in files)
+        yield Locked(project_name(package.name), package.version, found)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], list[str]], Iterator[Locked]]] = {
+    "uv.lock": _uv,
+    "poetry.lock": _poetry,
+    "pdm.lock": _pdm,
+}
+
+
+def _packages(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if "package" not in document and "metadata" not in document and "version" not in document:
+        raise ValueError("it has neither packages nor a version")
+    return _tables(document, "package")
+
+
+def _tables(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The tables under that key, none where it is missing."""
+    found = document.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ValueError(f"{_shown(key)} is no list of tables")
+    return found
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table under that key, an empty one where it is missing."""
+    found = document.get(key, {})
+    if isinstance(found, dict):
+        return found
+    raise ValueError(f"{_shown(key)} is no table")
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    found = document.get(key)
+    if isinstance(found, str):
+        return found
+    raise ValueError(f"{_shown(key)} is missing or no text")
+
+
+def _name(package: Mapping[str, Any]) -> NormalizedName:
+    return project_name(_text(package, "name"))
+
+
+def _version(package: Mapping[str, Any]) -> Version | None:
+    if "version" not in package:
+        return None
+    spelled = _text(package, "version")
+    found = known(spelled)
+    if found is None:
+        raise ValueError(f"not a version: {_shown(spelled)}")
+    return found
+
+
+def _called(file: Mapping[str, Any]) -> str:
+    """A file's name: `filename` or `file`, or else the end of its URL or path."""
+    for key in ("filename", "file"):
+        if key in file:
+            return _text(file, key)
+    if "url" in file:
+        return unquote(urlsplit(_text(file, "url")).path.rpartition("/")[2])
+    return re.split(r"[/\\]", _text(file, "path"))[-1]
+
+
+def _files(named: Iterable[tuple[str, object]]) -> tuple[tuple[Filename, Digest | None], ...]:
+    """These names, checked, each with the digest in what stands for its hash; a hash of another kind is as good as none."""
+    found: dict[Filename, Digest | None] = {}
+    for name, hash in named:
+        match = _SHA256.fullmatch(hash) if isinstance(hash, str) else None
+        found[filename(name)] = Digest(match[1].lower()) if match else None
+        if len(found) > MOST_FILES:
+            raise ValueError(f"a package has more than {MOST_FILES} files")
+    return tuple(found.items())
+
+
+def _kind(package: Package) -> str:
+    return "version control" if package.vcs else "a folder" if package.directory else "an archive"
+
+
+def _first(source: Mapping[str, Any]) -> str:
+    return _shown(next(iter(source), "nowhere"))
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:80]

@@ -1,0 +1,76 @@
+"""What a mirror holds, what it still has to do, and what it takes away."""
+
+from __future__ import annotations
+
+import attrs
+
+from pypidaemon.model.names import Digest, Filename, NormalizedName
+from pypidaemon.model.upstream import UpstreamPage, Validators
+
+
+@attrs.frozen
+class Mirrored:
+    """
+    A project as a mirror offers it.
+
+    `page` has exactly the files whose bytes are here, each with its sha256 and, where its METADATA is here, the sha256 of that as
+    `core_metadata`, whoever found them out: these, with `documents`, are the blobs that the project needs, and any other may be cleared away.
+    """
+
+    page: UpstreamPage
+    serial: int = 0
+    """The one that upstream's list announced for it; 0 where it has none."""
+    complete: bool = True
+    """Whether the files are all that were chosen."""
+    taken: float = 0.0
+    """When upstream was last asked, seconds since the epoch."""
+    documents: tuple[tuple[Filename, Digest], ...] = ()
+    """The provenance documents that are here, by file name."""
+
+
+@attrs.frozen
+class Waiting:
+    """A project that a run could not bring up to date: how often it was tried, when it is tried again, and why it failed."""
+
+    name: NormalizedName
+    serial: int
+    """The one that upstream's list announced for it, 0 where it has none."""
+    tries: int = 0
+    due: float = 0.0
+    """Seconds since the epoch."""
+    reason: str = ""
+
+
+@attrs.frozen
+class Leaving:
+    """
+    Something that upstream took away and that this mirror no longer offers; its bytes wait until `until`, seconds since the epoch.
+
+    `filename` None is a whole project. `mirrored` is what was offered, cut down to the files that leave, so that they can be brought back.
+    """
+
+    name: NormalizedName
+    filename: Filename | None
+    since: float
+    until: float
+    mirrored: Mirrored
+
+
+@attrs.frozen
+class Progress:
+    """
+    How far a mirror has come. Times are seconds since the epoch, 0 where it never was.
+
+    `serial` is that up to which everything is here; it rises last. `selection` tells one choice of projects and files from another.
+    """
+
+    serial: int = 0
+    validators: Validators = Validators()
+    """Those of upstream's list, when it was last read to its end."""
+    selection: str = ""
+    started: float = 0.0
+    """When the last run that was completed began: what `/last-modified` says (PEP 381)."""
+    tried: float = 0.0
+    """When any run last ended."""
+    outcome: str = ""
+    """How that run ended, in one line."""

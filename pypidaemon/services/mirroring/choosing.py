@@ -1,0 +1,130 @@
+"""What of upstream is to be here: which projects, and which files of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.indexes.policed.view import View
+from pypidaemon.interfaces import IFillable, IInformant, IPolicy, IReadying, IRecords
+from pypidaemon.judging import Judgement, Rules
+from pypidaemon.model import InThread, Knowledge, NormalizedName, ProjectPage
+from pypidaemon.plans import Selection
+from pypidaemon.policies.requirement_files import Named
+from pypidaemon.policies.requirements import Requirements
+from pypidaemon.policies.wanted_files import wanted_files
+from pypidaemon.settings import Lines
+
+REQUIREMENTS = "requirements"
+"""What the rule is called by which only what requirements files name is taken of a project."""
+
+
+@attrs.frozen
+class Choice:
+    """
+    What one run chooses, fixed when it begins.
+
+    A project that only requirements files and lock files name is taken as far as they name it: versions that fit, and where they give hashes these files
+    alone (M21). Of all others everything is taken. Policies then leave out what they refuse.
+
+    :param broad: the projects that are taken for another reason than that.
+    :param whole: the rules for those.
+    :param narrow: the rules for what is named only.
+    """
+
+    selection: Selection
+    broad: Selection
+    named: Named | None
+    whole: View
+    narrow: View
+    clock: IReactorTime
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever other projects may be chosen, or other files: three words, of which the second is for the policies, the third for requirements."""
+        return f"{self.selection.revision} {self.whole.rules.revision} {self.named.digest if self.named is not None else '-'}"
+
+    @property
+    def by_pattern(self) -> bool:
+        """Whether upstream's list has to be known to say which projects are chosen."""
+        return self.selection.everything or bool(self.selection.patterns)
+
+    def chooses(self, name: NormalizedName) -> bool:
+        """Whether that project is to be here. Pure, and called on threads."""
+        return self.selection.chooses(name) and self.whole.rules.on_project(name, self.clock.seconds()) is None
+
+    def judges_anew(self, name: NormalizedName, before: str) -> bool:
+        """Whether of that project other files may be chosen than under the revision before."""
+        old, new = before.split(), self.revision.split()
+        if len(old) != len(new):
+            return bool(before)
+        return old[1] != new[1] or (old[2] != new[2] and self.named is not None and name in self.named.wanted)
+
+    async def judge(self, page: ProjectPage) -> Judgement:
+        """
+        What of that page is chosen.
+
+        :raises PypidaemonError: what a policy has to know cannot be read.
+        """
+        named = self.named is not None and page.name in self.named.wanted and not self.broad.chooses(page.name)
+        view = self.narrow if named else self.whole
+        return (await view.judge(page, self.clock.seconds()))[0]
+
+
+@attrs.define
+class Chooser:
+    """
+    What the owner of a mirror chose, as the configuration says it.
+
+    :param projects: patterns of names, or names.
+    :param requirements: requirements files and lock files, which are read again for each run.
+    :param asked: how far back what clients took counts as chosen, in seconds; 0 is not at all.
+    """
+
+    projects: tuple[str, ...]
+    exclude: tuple[str, ...]
+    requirements: Sequence[object]
+    asked: float
+    policies: tuple[IPolicy, ...]
+    index: IFillable
+    records: IRecords
+    clock: IReactorTime
+    cpu: InThread
+    disk: InThread
+    informants: Mapping[Knowledge, IInformant]
+
+    async def choose(self) -> Choice:
+        """
+        The choice as it is now.
+
+        :raises PypidaemonError: a requirements file cannot be read, or what clients took, or a policy does not know its rules.
+        """
+        for policy in self.policies:
+            if IReadying.providedBy(policy):
+                await policy.ready()
+        named = await self._named()
+        asked: frozenset[NormalizedName] = frozenset()
+        if self.asked:
+            asked = frozenset(await self.records.fetches.projects(self.index.label, self.clock.seconds() - self.asked))
+        exact = frozenset(NormalizedName(one) for one in self.projects if not set(one) & set("*?["))
+        patterns = tuple(one for one in self.projects if set(one) & set("*?[") and one != "*")
+        everything = "*" in self.projects
+        broad = Selection(patterns, self.exclude, exact | asked, everything)
+        wanted = frozenset(named.wanted) if named is not None else frozenset()
+        whole = attrs.evolve(broad, names=broad.names | wanted)
+        rules = (Requirements(REQUIREMENTS, named), *self.policies) if named is not None else self.policies
+        return Choice(whole, broad, named, self._view(self.policies), self._view(rules), self.clock)
+
+    async def _named(self) -> Named | None:
+        if not self.requirements:
+            return None
+        try:
+            return await self.disk(wanted_files, Lines(self.requirements))
+        except ValueError as error:
+            raise PypidaemonError(f"requirements: {error}") from None
+
+    def _view(self, policies: tuple[IPolicy, ...]) -> View:
+        return View(self.index, Rules(policies), self.clock, self.cpu, self.informants)

@@ -1,0 +1,186 @@
+"""
+The files of an upstream, had through the spool: when somebody asks for one, or ahead of that, with the companions that its page promises.
+
+A file that is here is never fetched again, whoever fetched it: the store knows bytes, and not which index they came for (N9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from functools import partial
+
+import attrs
+
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
+from pypidaemon.filenames import package_type
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IRecords, IUpstream
+from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
+from pypidaemon.sidecars import Sidecars
+from pypidaemon.spool import Spool, Want
+
+
+@attrs.define
+class UpstreamFiles:
+    """
+    The files of one index's upstream.
+
+    :param announce: as in `Sidecars`.
+    :param learned: told of a project when something was found out about one of its files, so that its page is to be made anew.
+    """
+
+    label: str
+    upstream: IUpstream
+    records: IRecords
+    blobs: IBlobStore
+    spool: Spool
+    disk: InThread
+    announce: Callable[[NormalizedName], None]
+    learned: Callable[[NormalizedName], Awaitable[None]]
+    sidecars: Sidecars = attrs.field(init=False)
+    background: Flights[Filename, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self.announce, self.learned)
+
+    async def open(self, name: NormalizedName, file: File) -> IContent:
+        """
+        The bytes of a file: from the store, else through one shared download that is verified before its last byte is given.
+
+        A wheel without a sidecar is given one behind the client's back (R102).
+        """
+        return await self.spool.open(self._want(name, file, partial(self._begin_sidecar, name, file)))
+
+    async def sidecar(self, name: NormalizedName, file: File, fetched: Callable[[int], None] = lambda _: None) -> IContent:
+        """
+        The `.metadata` of a file whose page promises one.
+
+        :param fetched: told how many bytes were fetched for it, if any were.
+        :raises NoSuchFile: the page promises none, or it cannot be had; then the promise is withdrawn.
+        :raises UpstreamUnavailable: it is not here and cannot be had now.
+        """
+        try:
+            return await self.sidecars.open(name, file, fetched)
+        except (NoSuchFile, NoSuchBlob):
+            # A client that was promised one fails without it (R99), so what is promised is made, also where that takes the whole wheel.
+            made = await self._from_wheel(name, file, fetched)
+            if made is not None and file.core_metadata in ("", made):
+                if not file.core_metadata:
+                    await self.learned(name)
+                return await self.blobs.open(made)
+            if file.core_metadata is not None:
+                await self.sidecars.withdraw(name, file)
+                await self.learned(name)
+            raise NoSuchFile(f"{file.filename}.metadata") from None
+        except UpstreamUnavailable:
+            made = await self._from_held_wheel(name, file)
+            if made is None or file.core_metadata not in ("", made):
+                raise
+            return await self.blobs.open(made)
+
+    async def take(self, name: NormalizedName, file: File) -> int:
+        """
+        Have a file and its sidecar here, verified by every hash and durable; answer how many bytes were fetched for them.
+
+        :raises PypidaemonError: they could not be had.
+        """
+        counted: list[int] = []
+        digest = await self._arrived(await self.spool.open(self._want(name, file, lambda _, size: counted.append(size))))
+        if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
+            await self._given_sidecar(name, file.filename, digest)
+        elif file.core_metadata is not None and not await self._holds(file.core_metadata):
+            # Where none can be had, the page promises none from now on, and the file is good without.
+            with suppress(NoSuchFile):
+                await self._arrived(await self.sidecar(name, attrs.evolve(file, hashes=_with(file, digest)), counted.append))
+        return sum(counted)
+
+    def _want(self, name: NormalizedName, file: File, arrived: Callable[[Digest, int], None]) -> Want:
+        promised = file.digest
+
+        async def landed(digest: Digest, size: int) -> None:
+            if promised is None:
+                known = await self.records.facts.learn(self.label, name, file.filename, Fact(digest=digest, size=size))
+                if known.digest != digest:
+                    raise CorruptContent(f"{file.filename} is not the file that was first seen under this name")
+                await self.learned(name)
+            arrived(digest, size)
+
+        return Want(
+            key=promised or f"{self.label}/{name}/{file.filename}",
+            source=lambda offset: self.upstream.fetch_body(file.url, offset),
+            digest=promised,
+            size=file.size,
+            checks=tuple(check for check in file.hashes if check[0] != "sha256"),
+            landed=landed,
+            origin=self.label,
+            title=file.filename,
+        )
+
+    async def _arrived(self, content: IContent) -> Digest:
+        """Wait until all of it is here and verified."""
+        try:
+            # Behind its end there is nothing to read, and the word of that comes after the verdict (law 6).
+            await content.read(content.size or 0, 1)
+            digest = content.digest
+        finally:
+            content.close()
+        assert digest is not None  # who has heard that there is no more has had the verdict
+        return digest
+
+    async def _holds(self, digest: str) -> bool:
+        return bool(digest) and bool(await holding(self.blobs, [Digest(digest)]))
+
+    async def _from_held_wheel(self, name: NormalizedName, file: File) -> Digest | None:
+        """The sidecar taken out of a wheel that is here; None where it is not."""
+        if file.digest is None or package_type(file.filename) != "bdist_wheel":
+            return None
+        try:
+            return await self.sidecars.take_from_wheel(name, file.filename, file.digest)
+        except (NoSuchBlob, NoSuchFile):
+            return None
+
+    async def _from_wheel(self, name: NormalizedName, file: File, fetched: Callable[[int], None]) -> Digest | None:
+        """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
+        if file.core_metadata is None or package_type(file.filename) != "bdist_wheel":
+            return None
+        digest = await self._arrived(await self.spool.open(self._want(name, file, lambda _, size: fetched(size))))
+        try:
+            return await self.sidecars.take_from_wheel(name, file.filename, digest)
+        except NoSuchFile:
+            return None
+
+    def _begin_sidecar(self, name: NormalizedName, file: File, digest: Digest, size: int) -> None:
+        if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
+            self.background.start(file.filename, lambda: self._give_sidecar(name, file.filename, digest))
+
+    async def _give_sidecar(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:
+        """Make the sidecar that upstream does not have, and let the page promise it from now on (R102)."""
+        made = await self.sidecars.take_from_wheel(name, filename, digest)
+        await self.learned(name)
+        return made
+
+    async def _given_sidecar(self, name: NormalizedName, filename: Filename, digest: Digest) -> None:
+        """The same, where a wheel without METADATA stays without a sidecar."""
+        with suppress(NoSuchFile):
+            await self._give_sidecar(name, filename, digest)
+
+
+async def holding(blobs: IBlobStore, digests: Collection[Digest]) -> frozenset[Digest]:
+    """Those of the digests that the store holds, by one question where it can be asked so."""
+    if IHolding.providedBy(blobs):
+        held: frozenset[Digest] = await blobs.holding(digests)
+        return held
+    found = set()
+    for digest in digests:
+        try:
+            (await blobs.open(digest)).close()
+        except NoSuchBlob:
+            continue
+        found.add(digest)
+    return frozenset(found)
+
+
+def _with(file: File, digest: Digest) -> tuple[tuple[str, str], ...]:
+    """Its hashes, with the one that was found out where the page has none."""
+    return file.hashes if file.digest is not None else (("sha256", digest), *file.hashes)

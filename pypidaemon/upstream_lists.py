@@ -1,0 +1,102 @@
+"""An upstream's project list, asked for when it may have changed, and kept as sorted lines that are read in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import closing
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from pypidaemon.catalogues import LARGEST, Catalogues, Lines, Opener, beginning
+from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
+from pypidaemon.model import InThread, NotModified, RememberedNames, UpstreamNames, Validators
+
+MAX_AGE = 600.0
+"""Seconds for which a list is fresh where upstream does not say."""
+_PIECE = 1 << 20
+
+
+@attrs.define
+class UpstreamList:
+    """
+    The list of one upstream, as one part of the daemon keeps it.
+
+    :param label: what it is kept under, in the records and in the store.
+    :param lists: as in `Catalogues`.
+    """
+
+    label: str
+    upstream: IUpstream
+    records: IRecords
+    lists: IBlobStore
+    clock: IReactorTime
+    cpu: InThread
+    disk: InThread
+    catalogues: Catalogues = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.catalogues = Catalogues(self.label, self.lists, self.disk)
+
+    async def ask(self) -> RememberedNames:
+        """
+        One request upstream, on condition that the list has changed; what it says is kept and remembered.
+
+        :raises UpstreamUnavailable: there is no answer, or none that is a list.
+        :raises StorageFull: there is no room for it.
+        """
+        before = await self.records.pages.recall_names(self.label)
+        if before is not None and await self.opened(before) is None:
+            before = None
+        said = await self.upstream.fetch_names(before.validators if before is not None else Validators())
+        now = self.clock.seconds()
+        if isinstance(said, NotModified):
+            if before is None:
+                raise UpstreamUnavailable(self.upstream.label, "it confirms a list that we do not hold")
+            kept = attrs.evolve(before, fetched=now, fresh_until=until(now, said.max_age))
+        else:
+            with closing(said.body):
+                kept = await self._take(said, now)
+        await self.records.pages.keep_names(self.label, kept)
+        if before is None or before.digest != kept.digest:
+            await self.catalogues.remove_others(kept.digest)
+        return kept
+
+    async def opened(self, kept: RememberedNames) -> Opener | None:
+        """A way to read that list from threads, None where it is not here any more. It stays readable when it is replaced meanwhile."""
+        return await self.catalogues.opened(kept.digest)
+
+    async def _take(self, said: UpstreamNames, now: float) -> RememberedNames:
+        """Store the body as it comes, then read, sort and keep it as lines, piece by piece off the reactor's thread."""
+        raw = await self.lists.draft()
+        try:
+            size = await self._spool(said, raw)
+            lines = Lines(self.label, await beginning(raw, size), size, said.content_type, said.coding)
+            digest = await self.catalogues.keep(self._pieces(lines))
+        finally:
+            # It was never to be a blob: an upstream could have it be the bytes of some file.
+            await raw.abort()
+            raw.close()
+        return RememberedNames(digest, said.validators, max(said.serial or 0, lines.highest), now, until(now, said.max_age))
+
+    async def _spool(self, said: UpstreamNames, raw: IDraft) -> int:
+        size = 0
+        while piece := await said.body.read():
+            size += len(piece)
+            if size > LARGEST:
+                raise UpstreamUnavailable(self.upstream.label, "its project list is too large")
+            await raw.write(piece)
+        return size
+
+    async def _pieces(self, lines: Lines) -> AsyncGenerator[bytes]:
+        try:
+            while piece := await self.cpu(lines.read, _PIECE):
+                yield piece
+        except ValueError as error:
+            raise UpstreamUnavailable(self.upstream.label, f"its project list cannot be read: {error}") from error
+
+
+def until(now: float, max_age: float | None) -> float:
+    """Until when such a list is fresh."""
+    return now + (MAX_AGE if max_age is None else max_age)
