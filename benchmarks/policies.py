@@ -136,7 +136,7 @@ def _timed(rules: Rules, inner: ProjectPage, now: float, rounds: int) -> list[fl
 
 def warm(options: argparse.Namespace) -> list[list[object]]:
     """CPU microseconds for each warm page, plain and through policies, and their ratio."""
-    sections = POLICIES + "\n[index:seen]\nuse = policed\nindex = pypi\npolicies = names filenames pre-releases minimum-age\n[index:open]\nuse = policed\nindex = pypi\npolicies = blocked\n"
+    sections = POLICIES + "\n[index:seen]\nuse = policed\nindex = pypi\npolicies = names filenames pre-releases minimum-age\n"
     upstream, _ = processes.upstream("--files", "1", "--size", "50kB", "--name", "small")
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory(prefix="policies-", dir=processes.scratch()) as name, upstream:
@@ -144,7 +144,7 @@ def warm(options: argparse.Namespace) -> list[list[object]]:
         with_pages(data, {"fifty": 50, "three-thousand": FILES})
         with processes.daemon(Path(name), f"{upstream.url}/simple/", data, sections=sections) as daemon:
             for project in ("fifty", "three-thousand"):
-                paths = {"plain": f"/simple/{project}/", "policed": f"/index/seen/simple/{project}/"}
+                paths = {"plain": f"/index/pypi/simple/{project}/", "policed": f"/index/seen/simple/{project}/"}
                 costs: dict[str, list[float]] = {}
                 for _ in range(options.rounds):
                     for kind, path in paths.items():

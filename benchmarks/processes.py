@@ -123,7 +123,7 @@ def daemon(folder: Path, simple: str, data: Path | None = None, first: str = "/+
     configuration = folder / "config.ini"
     configuration.write_text(
         f"[daemon]\nlisten = tcp:{port}:interface=127.0.0.1\ndata = {data or folder / 'data'}\nindex = pypi\n\n"
-        f"[index:pypi]\nuse = proxy\nupstream = pypi\n\n[upstream:pypi]\nuse = http\nurl = {simple}\nproxy = none\n{sections}"
+        f"[index:pypi]\nuse = proxy\nupstream = pypi\nexposed = yes\n\n[upstream:pypi]\nuse = http\nurl = {simple}\nproxy = none\n{sections}"
     )
     running = start([sys.executable, "-m", "pypidaemon", "run", "-c", str(configuration)], folder, "daemon.log")
     running.url = f"http://127.0.0.1:{port}"

@@ -15,12 +15,11 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
-from packaging.version import Version
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import filename, project_name
 from pypidaemon.model import Digest, Filename, NormalizedName
-from pypidaemon.versions import known
+from pypidaemon.versions import Version, known
 
 LONGEST = 16 << 20
 """Characters of a lock file; those of large projects have a fifth of that."""

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import attrs
-from packaging.version import Version
 
-from pypidaemon.versions import LONGEST_VERSION, known, same_version
+from pypidaemon.versions import LONGEST_VERSION, Version, known, same_version
 
 INTRODUCED, FIXED, LAST_AFFECTED, LIMIT = "introduced", "fixed", "last_affected", "limit"
 

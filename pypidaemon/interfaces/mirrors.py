@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from zope.interface import Interface
+from twisted.application.service import IService
+from zope.interface import Attribute, Interface
 
 from pypidaemon.interfaces.indexes import IIndex
+from pypidaemon.interfaces.upstreams import IUpstream
 from pypidaemon.model import Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, ProjectPage, Waiting
 
 
@@ -88,6 +91,8 @@ class IMirrorRecords(Interface):
 class IFillable(IIndex):
     """An index that can be filled before anybody asks: a mirror, which shows what it was filled with, or a proxy, which then has the files here."""
 
+    upstream: IUpstream = Attribute("An IUpstream: whom it is filled from.")
+
     async def offered(name: NormalizedName, serial: int) -> ProjectPage:
         """
         What upstream has of that project now, before any choice.
@@ -113,3 +118,24 @@ class IFillable(IIndex):
 
     async def taken(name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """The files of that project that are here, with their digests; None where nothing was ever taken."""
+
+
+class IMirroring(IService):
+    """A service that fills an index, by itself and when it is told to."""
+
+    label: str = Attribute("The label of its section.")
+    index: IFillable = Attribute("The index that it fills.")
+
+    def begin(project: NormalizedName | None, rehearsal: bool) -> int:
+        """
+        Begin a run for one project, or with None for everything, and answer its number; where such a run is under way, that one's.
+
+        :param rehearsal: whether nothing is to be changed, and only to be said what would be.
+        """
+
+    async def state() -> dict[str, Any]:
+        """
+        How it is, as JSON: how far it has come, what waits and why, what runs, and by their numbers how the last runs ended.
+
+        :raises PypidaemonError: the records cannot be read.
+        """

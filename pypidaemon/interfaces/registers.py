@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zope.interface import Interface
 
-from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, ProjectStatus, Ruling, RulingKind, Withdrawn
 
 
 class IRulingRecords(Interface):
@@ -34,6 +34,9 @@ class IFetchRecords(Interface):
     async def of_digest(digest: Digest, since: float, limit: int) -> list[Fetch]:
         """The same of those bytes, whatever they were called."""
 
+    async def projects(index: str, since: float) -> list[NormalizedName]:
+        """The projects of which a file was taken from that index at or after that time, in order of names."""
+
     async def count(downloads: Downloads) -> None:
         """Add these to what was taken on that day; as `note`."""
 
@@ -58,6 +61,12 @@ class IWithdrawnEntries(Interface):
 
     async def projects(label: str) -> Mapping[NormalizedName, int]:
         """Every project with entries here, and how many."""
+
+    async def last_status(label: str, name: NormalizedName) -> ProjectStatus | None:
+        """The status that was last noted of a project; None where none was."""
+
+    async def note_status(label: str, name: NormalizedName, status: ProjectStatus) -> None:
+        """Note the status that upstream last gave a project with entries here."""
 
 
 class IPublisherRecords(Interface):

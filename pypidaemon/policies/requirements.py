@@ -1,4 +1,4 @@
-"""What requirements files name."""
+"""What requirements files and lock files name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pypidaemon.filenames import version_of
 from pypidaemon.globs import Globs, globs
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import File, NormalizedName
-from pypidaemon.policies.requirement_files import Named, Wanted, requirement_files
+from pypidaemon.policies.requirement_files import Named, Wanted
+from pypidaemon.policies.wanted_files import wanted_files
 from pypidaemon.settings import given, paths, setting
 from pypidaemon.versions import Version, fits, known
 
@@ -31,7 +32,7 @@ class Requirements:
     """
 
     label: str = given("label")
-    files: Named = setting(paths, help="The requirements files, one on each line; they are read at the start.", read=requirement_files)
+    files: Named = setting(paths, help="Requirements files and lock files, one on each line; they are read at the start.", read=wanted_files)
     also: tuple[str, ...] = setting(globs, default=(), help="Patterns of projects that are shown besides, whole.")
     _also: Globs = attrs.field(init=False, repr=False, eq=False)
     _fitting: Callable[[NormalizedName, str | None], tuple[Wanted, ...]] = attrs.field(init=False, repr=False, eq=False)

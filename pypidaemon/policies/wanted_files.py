@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from packaging.specifiers import SpecifierSet
-
 from pypidaemon.locks import Lock, Locked, is_lock, read_lock
 from pypidaemon.model import NormalizedName
 from pypidaemon.policies.requirement_files import Named, Wanted, requirement_files
 from pypidaemon.settings import Lines, contents
+from pypidaemon.versions import specifier_set
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ def locked(lock: Lock) -> Mapping[NormalizedName, tuple[Wanted, ...]]:
 
 
 def _wanted(package: Locked) -> Wanted:
-    specifiers = SpecifierSet("" if package.version is None else f"=={package.version}")
+    specifiers = specifier_set("" if package.version is None else f"=={package.version}")
     digests = [digest for _, digest in package.files if digest is not None]
     hashes = frozenset(("sha256", str(digest)) for digest in digests) if len(digests) == len(package.files) else frozenset()
     return Wanted(specifiers, hashes)

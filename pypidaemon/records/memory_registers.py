@@ -9,7 +9,7 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IDocumentCache, IFetchRecords, IPublisherRecords, IRulingRecords, IWithdrawnEntries
-from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, ProjectStatus, Ruling, RulingKind, Withdrawn
 from pypidaemon.moments import day
 from pypidaemon.records.entries import bare
 from pypidaemon.records.rules import MOST_FETCHES, counted, most_first, noted
@@ -69,6 +69,10 @@ class MemoryFetches:
         """The same of those bytes, whatever they were called."""
         return _newest((fetch for fetch in self._fetches if fetch.digest == digest), since, limit)
 
+    async def projects(self, index: str, since: float) -> list[NormalizedName]:
+        """The projects of which a file was taken from that index at or after that time, in order of names."""
+        return sorted({fetch.name for fetch in self._fetches if fetch.index == index and fetch.time >= since})
+
     async def count(self, downloads: Downloads) -> None:
         """Add these to what was taken on that day."""
         key = attrs.evolve(counted(downloads), count=0)
@@ -96,6 +100,7 @@ class MemoryWithdrawn:
     """`IWithdrawnEntries` in a dictionary."""
 
     _entries: defaultdict[Key, dict[Filename, Withdrawn]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
+    _statuses: dict[Key, ProjectStatus] = attrs.field(factory=dict, init=False)
 
     async def withdrawn(self, label: str, name: NormalizedName) -> Mapping[Filename, Withdrawn]:
         """Those of that project, in the order of the file names."""
@@ -116,6 +121,14 @@ class MemoryWithdrawn:
     async def projects(self, label: str) -> Mapping[NormalizedName, int]:
         """Every project with entries here, and how many, in the order of the names."""
         return {name: len(kept) for (where, name), kept in sorted(self._entries.items()) if where == label and kept}
+
+    async def last_status(self, label: str, name: NormalizedName) -> ProjectStatus | None:
+        """The status that was last noted of a project."""
+        return self._statuses.get((label, name))
+
+    async def note_status(self, label: str, name: NormalizedName, status: ProjectStatus) -> None:
+        """Note the status that upstream last gave it."""
+        self._statuses[label, name] = status
 
 
 @implementer(IPublisherRecords)

@@ -78,6 +78,11 @@ def _of_day(connection: sqlite3.Connection, day: str, limit: int) -> list[Downlo
     ]
 
 
+def _projects(connection: sqlite3.Connection, index: str, since: float) -> list[NormalizedName]:
+    found = connection.execute("SELECT DISTINCT name FROM fetches WHERE time >= ? AND label = ? ORDER BY name", (since, index))
+    return [NormalizedName(name) for (name,) in found]
+
+
 def _bounded(limit: int) -> int:
     return min(max(limit, 0), MOST_FETCHES)
 
@@ -165,6 +170,15 @@ class SqliteFetches(Service):
         """
         await self._flush()
         return await self.database.read(_newest, _OF_DIGEST, digest, since, _bounded(limit))
+
+    async def projects(self, index: str, since: float) -> list[NormalizedName]:
+        """
+        The projects of which a file was taken from that index at or after that time, in order of names.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        await self._flush()
+        return await self.database.read(_projects, index, since)
 
     async def forget_before(self, time: float) -> int:
         """

@@ -50,13 +50,7 @@ def offered(connection: sqlite3.Connection, label: str, name: NormalizedName) ->
 
 def offer(connection: sqlite3.Connection, label: str, name: NormalizedName, mirrored: Mirrored, body: bytes) -> None:
     """Offer this, which therefore leaves no longer."""
-    connection.execute(
-        "INSERT INTO mirrored (label, name, serial, complete, taken) VALUES (?, ?, ?, ?, ?) ON CONFLICT (label, name)"
-        " DO UPDATE SET serial = excluded.serial, complete = excluded.complete, taken = excluded.taken",
-        (label, name, mirrored.serial, mirrored.complete, mirrored.taken),
-    )
-    connection.execute("INSERT OR REPLACE INTO mirrored_pages (label, name, body) VALUES (?, ?, ?)", (label, name, body))
-    _need(connection, (label, name, "offered", None), needs(mirrored))
+    _offer(connection, label, name, mirrored, body)
     for left in rows(connection, label, name):
         rest = remains(left.leaving, mirrored) if left.readable else left.leaving
         if rest is None:
@@ -88,7 +82,7 @@ def leave(connection: sqlite3.Connection, label: str, leaving: Sequence[Packed])
         known = _offered_or_noted(connection, label, name)
         if known is not None:
             rest = without(known, gone)
-            offer(connection, label, name, rest, pack_mirrored(rest))
+            _offer(connection, label, name, rest, pack_mirrored(rest))
 
 
 def bring_back(connection: sqlite3.Connection, label: str, name: NormalizedName) -> int:
@@ -138,6 +132,16 @@ def note_spoilt(connection: sqlite3.Connection, label: str, name: NormalizedName
         )
         return noted.rowcount > 0
     return False
+
+
+def _offer(connection: sqlite3.Connection, label: str, name: NormalizedName, mirrored: Mirrored, body: bytes) -> None:
+    connection.execute(
+        "INSERT INTO mirrored (label, name, serial, complete, taken) VALUES (?, ?, ?, ?, ?) ON CONFLICT (label, name)"
+        " DO UPDATE SET serial = excluded.serial, complete = excluded.complete, taken = excluded.taken",
+        (label, name, mirrored.serial, mirrored.complete, mirrored.taken),
+    )
+    connection.execute("INSERT OR REPLACE INTO mirrored_pages (label, name, body) VALUES (?, ?, ?)", (label, name, body))
+    _need(connection, (label, name, "offered", None), needs(mirrored))
 
 
 def _offered_or_noted(connection: sqlite3.Connection, label: str, name: NormalizedName) -> Mirrored | None:

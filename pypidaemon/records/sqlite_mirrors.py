@@ -68,7 +68,7 @@ def _waiting(connection: sqlite3.Connection, label: str) -> list[Waiting]:
 
 def _progress(connection: sqlite3.Connection, label: str) -> Progress:
     row = connection.execute(
-        "SELECT serial, etag, last_modified, selection, started, tried, outcome FROM progress WHERE label = ?", (label,)
+        "SELECT serial, etag, last_modified, selection, started, tried, outcome, listed FROM progress WHERE label = ?", (label,)
     ).fetchone()
     if row is None:
         return Progress()
@@ -78,8 +78,8 @@ def _progress(connection: sqlite3.Connection, label: str) -> Progress:
 
 def _advance(connection: sqlite3.Connection, label: str, progress: Progress) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO progress (label, serial, etag, last_modified, selection, started, tried, outcome)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO progress (label, serial, etag, last_modified, selection, started, tried, outcome, listed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             label,
             progress.serial,
@@ -89,6 +89,7 @@ def _advance(connection: sqlite3.Connection, label: str, progress: Progress) -> 
             progress.started,
             progress.tried,
             progress.outcome,
+            progress.listed,
         ),
     )
 

@@ -9,7 +9,7 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IPublisherRecords, IWithdrawnEntries
-from pypidaemon.model import File, Filename, NormalizedName, Withdrawn
+from pypidaemon.model import File, Filename, NormalizedName, ProjectStatus, Withdrawn
 from pypidaemon.records import entries
 from pypidaemon.records.database import Database
 
@@ -38,6 +38,18 @@ def _restore(connection: sqlite3.Connection, label: str, name: NormalizedName, f
 def _projects(connection: sqlite3.Connection, label: str) -> dict[NormalizedName, int]:
     counted = connection.execute("SELECT name, count(*) FROM withdrawn WHERE label = ? GROUP BY name ORDER BY name", (label,))
     return dict(counted.fetchall())
+
+
+def _last_status(connection: sqlite3.Connection, label: str, name: NormalizedName) -> ProjectStatus | None:
+    row = connection.execute("SELECT marker, reason FROM withdrawn_status WHERE label = ? AND name = ?", (label, name)).fetchone()
+    return None if row is None else ProjectStatus(*row)
+
+
+def _note_status(connection: sqlite3.Connection, label: str, name: NormalizedName, status: ProjectStatus) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO withdrawn_status (label, name, marker, reason) VALUES (?, ?, ?, ?)",
+        (label, name, status.marker, status.reason),
+    )
 
 
 def _publishers(connection: sqlite3.Connection, label: str, name: NormalizedName) -> dict[str, float]:
@@ -76,6 +88,14 @@ class SqliteWithdrawn:
     async def projects(self, label: str) -> Mapping[NormalizedName, int]:
         """Every project with entries here, and how many, in the order of the names."""
         return await self.database.read(_projects, label)
+
+    async def last_status(self, label: str, name: NormalizedName) -> ProjectStatus | None:
+        """The status that was last noted of a project."""
+        return await self.database.read(_last_status, label, name)
+
+    async def note_status(self, label: str, name: NormalizedName, status: ProjectStatus) -> None:
+        """Note the status that upstream last gave it."""
+        await self.database.write(_note_status, label, name, status)
 
 
 @implementer(IPublisherRecords)

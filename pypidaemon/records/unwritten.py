@@ -22,7 +22,7 @@ from pypidaemon.interfaces import (
     IRulingRecords,
     IWithdrawnEntries,
 )
-from pypidaemon.model import Fact, File, Filename, NormalizedName, Remembered, RememberedNames, Withdrawn
+from pypidaemon.model import Fact, File, Filename, NormalizedName, ProjectStatus, Remembered, RememberedNames, Withdrawn
 from pypidaemon.records.memory import MemoryLedger
 from pypidaemon.records.rules import merged
 from pypidaemon.records.unwritten_mirrors import UnwrittenMirrors
@@ -126,6 +126,14 @@ class UnwrittenWithdrawn:
         """Nothing."""
 
     async def restore(self, label: str, name: NormalizedName, filenames: tuple[Filename, ...]) -> None:
+        """Nothing."""
+
+    async def last_status(self, label: str, name: NormalizedName) -> ProjectStatus | None:
+        """The status that was last noted of a project."""
+        found = [await self.entries.last_status(one, name) for one in self.labels.of(label)]
+        return next((status for status in found if status is not None), None)
+
+    async def note_status(self, label: str, name: NormalizedName, status: ProjectStatus) -> None:
         """Nothing."""
 
     async def projects(self, label: str) -> Mapping[NormalizedName, int]:

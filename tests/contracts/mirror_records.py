@@ -344,7 +344,7 @@ class MirrorRecordsContract:
         assert [one.name for one in now(mirrors.waiting("mirror"))] == [BAR]
 
     def test_progress_is_remembered_by_label(self, mirrors: IMirrorRecords) -> None:
-        far = Progress(99, Validators('"list"', "Mon, 01 Jan 2024 00:00:00 GMT"), "abc", 5.25, 6.5, "3 projects; all is here")
+        far = Progress(99, Validators('"list"', "Mon, 01 Jan 2024 00:00:00 GMT"), "abc", 5.25, 6.5, "3 projects; all is here", listed=3)
         now(mirrors.advance("mirror", far))
         assert now(mirrors.progress("mirror")) == far
         assert now(mirrors.progress("other")) == Progress()

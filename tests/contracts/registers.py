@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IDocumentCache, IFetchRecords, IPublisherRecords, IRecords, IRulingRecords, IWithdrawnEntries
-from pypidaemon.model import Attested, Described, Digest, Fetch, File, Filename, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import Attested, Described, Digest, Downloads, Fetch, File, Filename, ProjectStatus, Ruling, RulingKind, Withdrawn
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL
 
@@ -156,9 +156,37 @@ class FetchRecordsContract:
         now(fetches.note(fetch(4.0, "d")))
         assert agents(now(fetches.of_project(FOO, None, 0.0, 10))) == "d"
 
+    def test_downloads_of_a_day_add_up(self, fetches: IFetchRecords) -> None:
+        """Those taken most often first; apart by index, project, file and client."""
+        assert now(fetches.counts("2026-01-01", 10)) == []
+        one = Downloads("2026-01-01", "pypi", FOO, WHEEL, "pip/26.3")
+        others = [
+            attrs.evolve(one, agent="uv/0.9"),
+            attrs.evolve(one, filename=SDIST),
+            attrs.evolve(one, name=BAR),
+            attrs.evolve(one, index="other"),
+        ]
+        for each in (one, *others, attrs.evolve(one, count=2), attrs.evolve(one, day="2026-01-02")):
+            now(fetches.count(each))
+        most, *rest = now(fetches.counts("2026-01-01", 10))
+        assert most == attrs.evolve(one, count=3)
+        assert rest == sorted(others, key=lambda each: (each.index, each.name, each.filename, each.agent))
+        assert now(fetches.counts("2026-01-01", 2)) == [most, rest[0]]
+        assert now(fetches.counts("2026-01-01", 0)) == now(fetches.counts("2026-01-01", -1)) == []
+        assert now(fetches.counts("2026-01-02", 10)) == [attrs.evolve(one, day="2026-01-02")]
+
+    def test_days_that_had_ended_are_forgotten(self, fetches: IFetchRecords) -> None:
+        """They are no fetches, so they do not count as such."""
+        for each in ("1970-01-01", "1970-01-02", "1970-01-03"):
+            now(fetches.count(Downloads(each, "pypi", FOO, WHEEL, "pip/26.3")))
+        assert now(fetches.forget_before(86_400.0 * 2 - 1)) == 0
+        assert [len(now(fetches.counts(f"1970-01-0{each}", 10))) for each in (1, 2, 3)] == [0, 1, 1]
+
     def test_what_a_client_says_of_itself_is_cut(self, fetches: IFetchRecords) -> None:
         now(fetches.note(attrs.evolve(fetch(1.0, "x" * 5000), address="1" * 5000)))
         assert now(fetches.of_project(FOO, None, 0.0, 1)) == [attrs.evolve(fetch(1.0, "x" * 200), address="1" * 64)]
+        now(fetches.count(Downloads("2026-01-01", "pypi", FOO, WHEEL, "x" * 5000)))
+        assert [each.agent for each in now(fetches.counts("2026-01-01", 10))] == ["x" * 200]
 
     @given(TEXTS, TEXTS)
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -217,6 +245,14 @@ class WithdrawnEntriesContract:
         assert dict(now(withdrawn.withdrawn("other", FOO))) == {WHEEL: Withdrawn(ENTRY, 6.0)}
         now(withdrawn.withdraw("pypi", FOO, (ENTRY,), 7.0))
         assert now(withdrawn.withdrawn("pypi", FOO))[WHEEL] == Withdrawn(ENTRY, 7.0)
+
+    def test_the_last_status_noted_is_the_one(self, withdrawn: IWithdrawnEntries) -> None:
+        assert now(withdrawn.last_status("pypi", FOO)) is None
+        now(withdrawn.note_status("pypi", FOO, ProjectStatus("archived", "done")))
+        now(withdrawn.note_status("pypi", FOO, ProjectStatus("quarantined")))
+        assert now(withdrawn.last_status("pypi", FOO)) == ProjectStatus("quarantined")
+        assert now(withdrawn.last_status("other", FOO)) is None
+        assert now(withdrawn.last_status("pypi", BAR)) is None
 
     def test_projects_are_those_with_entries(self, withdrawn: IWithdrawnEntries) -> None:
         """Nothing withdrawn and everything restored are the same as nothing ever."""

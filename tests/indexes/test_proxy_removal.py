@@ -372,6 +372,31 @@ def test_what_goes_by_way_of_a_quarantine_is_not_kept() -> None:
         house.restart()
 
 
+def test_law_8_a_quarantine_outlives_the_cache_and_so_does_the_last_status() -> None:
+    """What was withdrawn before a quarantine does not come back when upstream deletes the project after the cache was lost."""
+    for marker, expected in (("quarantined", None), ("archived", ProjectStatus("archived"))):
+        house = home("keep")
+        house.upstream.add("alpha", BOTH[0], serial=11)
+        later_on(house)
+        shown(house)
+        status(house, marker)
+        later_on(house)
+        shown(house)
+        if expected is not None:
+            del house.upstream.pages["alpha"]
+            later_on(house)
+            shown(house)
+        now(house.records.pages.drop("pypi", ALPHA))
+        house.upstream.pages.pop("alpha", None)
+        house.restart()
+        later_on(house)
+        if expected is None:
+            with pytest.raises(NoSuchProject):
+                shown(house)
+        else:
+            assert now(house.proxy.project_page(ALPHA)).status == expected
+
+
 @pytest.mark.parametrize("marker", ["archived", "deprecated"])
 def test_R112_other_statuses_reach_json_and_html_within_one_refresh(marker: str) -> None:
     house = home("follow")

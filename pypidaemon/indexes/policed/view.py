@@ -9,11 +9,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import NoSuchFile, Refused
 from pypidaemon.interfaces import IContent, IIndex, IInformant
-from pypidaemon.judging import Judgement, Refusal, Rules, left_by, sooner
+from pypidaemon.judging import NOTHING_KNOWN, Judgement, Refusal, Rules, left_by, sooner
 from pypidaemon.model import Companion, File, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectPage
 from pypidaemon.shelf import Shelf
 
-_MANY_FILES = 200
+_MANY_FILES = 50
+"""Longer pages are judged on a thread: some rules take a millisecond for each version."""
 _REMEMBERED = 100_000
 """Files on the pages that are remembered as judged."""
 
@@ -57,11 +58,11 @@ class View:
         now, rules = self.clock.seconds(), self.rules.revision
         seen = self._seen.get(name)
         if seen is None or seen.rules != rules or not _holds(seen, inner, now):
-            judgement, _ = await self.judge(inner, now)
+            judgement, known = await self.judge(inner, now)
             many = len(inner.files) > _MANY_FILES
             page = await self.cpu(left_by, inner, judgement) if many else left_by(inner, judgement)
             seen = Seen(inner, page, judgement, rules)
-            if not self.rules.informed:
+            if known is NOTHING_KNOWN:
                 # What is known besides the page may be more the next time, and who knows it remembers it.
                 self._seen.put(name, seen, len(inner.files) + 10)
         turns = sooner(inner.turns, seen.judgement.turns)
@@ -107,12 +108,14 @@ class View:
             raise refused(refusal)
 
     async def judge(self, inner: ProjectPage, now: float) -> tuple[Judgement, Mapping[Filename, File]]:
-        """What the rules make of that page, and what was found out for it besides what the page says."""
+        """
+        What the rules make of that page, and what was found out for it besides what the page says: `NOTHING_KNOWN` itself where nobody wanted to know.
+        """
         many = len(inner.files) > _MANY_FILES
-        known: dict[Filename, File] = {}
+        known: Mapping[Filename, File] = NOTHING_KNOWN
         if self.rules.informed:
             wanted = await self.cpu(self.rules.wanted, inner, now) if many else self.rules.wanted(inner, now)
-            known = await self._found_out(inner.name, wanted)
+            known = await self._found_out(inner.name, wanted) if wanted else NOTHING_KNOWN
         if many:
             return await self.cpu(self.rules.judge, inner, now, known), known
         return self.rules.judge(inner, now, known), known

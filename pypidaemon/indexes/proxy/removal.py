@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
-import orjson
 from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError
@@ -26,8 +25,6 @@ WAYS = ("follow", "keep", "keep-if-used")
 """What `removal` can be."""
 RETRY = 60.0
 """Seconds after which a page is asked for again when what it takes away could not be recorded."""
-_STATUS = "project-status"
-"""Under this name, which no file has, lies what the status of a project was when upstream had it last."""
 _MANY_FILES = 200
 
 log = Logger()
@@ -98,6 +95,7 @@ class Keep:
         try:
             if was is not None:
                 await self._withdraw(name, was, new)
+            await self._note_status(name, new.page)
         except PypidaemonError as error:
             log.warn("{label}: what upstream took back of {name} cannot be recorded, so its page before stays: {error}",
                      label=self.label, name=name, error=str(error))  # fmt: skip
@@ -115,12 +113,17 @@ class Keep:
         withdrawn = await self.records.withdrawn.withdrawn(self.label, name)
         if not withdrawn:
             return said
+        status = await self.records.withdrawn.last_status(self.label, name) if said is None else None
+        if status is not None and status.marker == "quarantined":
+            # Deleted while it was quarantined, unseen by us.
+            self._shown[name] = False
+            return None
         listed = {file.filename for file in said.files} if said is not None else set()
         entries = await self._of_use(name, [one.entry for filename, one in withdrawn.items() if filename not in listed])
         self._shown[name] = said is not None or bool(entries)
         if not entries:
             return said
-        base = said if said is not None else UpstreamPage(name, status=await self._last_status(name))
+        base = said if said is not None else UpstreamPage(name, status=status or ProjectStatus())
         if len(base.files) + len(entries) > _MANY_FILES:
             return await self.cpu(_together, base, entries)
         return _together(base, entries)
@@ -157,8 +160,7 @@ class Keep:
                 "{label}: upstream lists {count} files of {name} no longer; they are kept", label=self.label, count=len(gone), name=name
             )
         if new.page is None:
-            status = orjson.dumps([was.status.marker, was.status.reason])
-            await books.documents.keep(self.label, name, _STATUS, status, new.fetched)
+            await books.withdrawn.note_status(self.label, name, was.status)
 
     async def _restore(self, name: NormalizedName, said: UpstreamPage) -> None:
         """Forget what upstream lists again. Where that fails it is done the next time: `offered` goes by what upstream lists in any case."""
@@ -178,13 +180,12 @@ class Keep:
         held = await holding(self.held, list(digests.values()))
         return [entry for entry in entries if digests.get(entry.filename) in held]
 
-    async def _last_status(self, name: NormalizedName) -> ProjectStatus:
-        """The status that a project which upstream has no longer had last; active where that was forgotten with the cache."""
-        kept = await self.records.documents.recall(self.label, name, _STATUS)
-        if kept is None:
-            return ProjectStatus()
-        marker, reason = orjson.loads(kept[0])
-        return ProjectStatus(marker, reason)
+    async def _note_status(self, name: NormalizedName, said: UpstreamPage | None) -> None:
+        """Have a quarantine, and its end, on record: the cache may be lost before upstream deletes what it quarantined."""
+        known = await self.records.withdrawn.last_status(self.label, name)
+        held_back = known is not None and known.marker == "quarantined"
+        if said is not None and quarantined(said) != held_back:
+            await self.records.withdrawn.note_status(self.label, name, said.status)
 
 
 def removal(way: str, label: str, records: IRecords, blobs: IBlobStore, cpu: InThread) -> Removal:

@@ -25,6 +25,15 @@ CREATE TABLE withdrawn (
     PRIMARY KEY (label, name, filename)
 ) WITHOUT ROWID;
 
+-- The status (PEP 792) that upstream last gave a project of which something is withdrawn.
+CREATE TABLE withdrawn_status (
+    label TEXT NOT NULL,
+    name TEXT NOT NULL,
+    marker TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (label, name)
+) WITHOUT ROWID;
+
 -- Who was seen to attest the files of a project (PEP 740), and when first.
 CREATE TABLE publishers (
     label TEXT NOT NULL,

@@ -72,5 +72,6 @@ CREATE TABLE progress (
     selection TEXT NOT NULL,
     started REAL NOT NULL,
     tried REAL NOT NULL,
-    outcome TEXT NOT NULL
+    outcome TEXT NOT NULL,
+    listed INTEGER NOT NULL
 ) WITHOUT ROWID;
