@@ -22,7 +22,7 @@ from pypidaemon.blueprints import plan as plan
 from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
-from pypidaemon.interfaces import IHostedIndex, IIndex, IRecords, IUpstream
+from pypidaemon.interfaces import IHostedIndex, IIndex, IMirroring, IRecords, IUpstream
 from pypidaemon.model import Knowledge
 from pypidaemon.schema import local_url
 from pypidaemon.services.folder import LISTS, NAMES, DataFolder
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pypidaemon.accounts.people import People
     from pypidaemon.rulemaking import Rulemaking
     from pypidaemon.services.pruning import Pruning
+    from pypidaemon.verification.run import Means
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
@@ -77,6 +78,10 @@ class Made:
         shown = {*self.exposed(), *([target] if target is not None else [])}
         return {label: index for label, index in every.items() if label in shown and IHostedIndex.providedBy(index)}
 
+    def mirrorings(self) -> dict[str, IMirroring]:
+        """The services that fill indexes, by label."""
+        return {made.label: made for made in self.living("service") if IMirroring.providedBy(made)}
+
     def records(self) -> IRecords:
         """The daemon's records."""
         made: IRecords = self.objects[self.plan.records]
@@ -110,6 +115,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
     from pypidaemon.spool import Spool
     from pypidaemon.threads import Threads
     from pypidaemon.upstreams.guard import Guarded
+    from pypidaemon.verification.holdings import Holdings
 
     disk = Threads(reactor, "disk", DISK_THREADS)
     rulings = Rulings()
@@ -127,6 +133,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
         "announcements": Announcements(),
         "rulings": rulings,
         "informants": {},
+        "holdings": Holdings(),
     }
     objects: dict[str, Any] = {}
     alive: dict[str, Any] = {}
@@ -147,10 +154,13 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
             objects[name] = Barred(part.section.label, objects[plan.records], reactor, given["cpu"], made, (blocked,))
         if name == plan.blobs:
             given["spool"] = Spool(made, reactor)
-            given["informants"][Knowledge.METADATA] = Descriptions(made, given["cpu"])
+            given["informants"][Knowledge.METADATA] = Descriptions(made, given["cpu"], given["announcements"])
         elif name == plan.records:
-            given["informants"][Knowledge.PROVENANCE] = Attestations(made, reactor, given["cpu"])
-    return Made(plan, objects, alive, given, bare)
+            given["informants"][Knowledge.PROVENANCE] = Attestations(made, reactor, given["cpu"], given["announcements"])
+    found = Made(plan, objects, alive, given, bare)
+    _check_filled_once(found)
+    _tell_of_holdings(found)
+    return found
 
 
 def build(plan: Plan, reactor: Any) -> OrderedService:
@@ -161,6 +171,8 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
     """
     from pypidaemon.accounts.doorkeeper import Doorkeeper
     from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.services.janitor import Janitor
+    from pypidaemon.services.second_look import SecondLook
     from pypidaemon.web.door import build as build_door
     from pypidaemon.web.hosts import known_hosts
 
@@ -182,6 +194,9 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
         reserved=plan.daemon.reserved,
         conceal=plan.daemon.conceal,
         rulemaking=rulings,
+        mirrorings=made.mirrorings(),
+        verifying=verification_means(made, reactor),
+        janitors={one.label: one for one in made.living("service") if isinstance(one, Janitor)},
         fetches=plan.daemon.access_records > 0,
         spool=made.given["spool"],
         attestations=made.given["informants"][Knowledge.PROVENANCE],
@@ -210,15 +225,55 @@ def build(plan: Plan, reactor: Any) -> OrderedService:
             door,
             *(PublicSocket(text, serverFromString(reactor, text), door.site) for text in plan.daemon.listen),
             PrivateSocket(reactor, plan.data / CONTROL, door.control),
+            SecondLook(rulings),
         )
     )
+
+
+def _check_filled_once(made: Made) -> None:
+    """Refuse two services that fill one index: each would take off what the other chose."""
+    filling: dict[str, str] = {}
+    for label, service in made.mirrorings().items():
+        other = filling.setdefault(service.index.label, label)
+        if other != label:
+            raise ConfigError(made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already")
+
+
+def _tell_of_holdings(made: Made) -> None:
+    """Let whoever looks after what is stored know the stores, and the indexes that keep things there."""
+    from pypidaemon.indexes.mirror import Mirror
+    from pypidaemon.indexes.private import Private
+    from pypidaemon.indexes.proxy import Proxy
+    from pypidaemon.verification.holdings import Home
+
+    holdings = made.given["holdings"]
+    for name, part in made.plan.parts.items():
+        if name not in made.objects:
+            continue
+        found = made.bare.get(name, made.objects[name])
+        if part.section.kind == "blobs":
+            holdings.stores[part.section.label] = found
+        elif isinstance(found, Private):
+            holdings.homes.append(Home(found.label, found.records, found.blobs))
+        elif isinstance(found, Mirror | Proxy):
+            holdings.homes.append(Home(found.label, found.records, found.blobs, found, remembers=isinstance(found, Proxy)))
+        elif any(other.startswith("blobs:") for other in part.leads_to()):
+            holdings.strangers.append(f"[{name}]")
+
+
+def verification_means(made: Made, reactor: Any) -> Means:
+    """What a verification of this daemon's stores works with."""
+    from pypidaemon.verification.run import Means
+
+    given = made.given
+    return Means(given["holdings"], reactor, given["disk"], given["cpu"], made.plan.data)
 
 
 def rulemaking(made: Made, reactor: Any) -> Rulemaking:
     """What keeps the rulings of this daemon in force and changes them."""
     from pypidaemon.rulemaking import Rulemaking
 
-    return Rulemaking(made.records(), made.given["rulings"], made.given["announcements"], reactor)
+    return Rulemaking(made.records(), made.given["rulings"], made.given["announcements"], reactor, made.given["cpu"])
 
 
 def pruning(made: Made, reactor: Any, rulings: Rulemaking) -> Pruning:

@@ -87,7 +87,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "local": "pypidaemon.accounts.checker:LocalAccounts",
             "strcred": "pypidaemon.accounts.plugin:PluginAccounts",
         },
-        "service": {},
+        "service": {
+            "mirroring": "pypidaemon.services.mirroring:Mirroring",
+            "janitor": "pypidaemon.services.janitor:Janitor",
+        },
     }
 )
 """What ships with the daemon: kind, then `use`, then where the class stands."""

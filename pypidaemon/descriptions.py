@@ -12,9 +12,11 @@ from typing import Any
 import attrs
 from zope.interface import implementer
 
+from pypidaemon.announcements import Announcements
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IIndex, IInformant
+from pypidaemon.interfaces import IAgeing, IBlobStore, IContent, IHolding, IIndex
 from pypidaemon.model import Described, Digest, File, Filename, InThread, NormalizedName
+from pypidaemon.readings import Ages
 from pypidaemon.shelf import Shelf
 from pypidaemon.simple.core_metadata import LONGEST_HEADERS, read_metadata
 
@@ -34,7 +36,7 @@ _MOST = 200
 """Classifiers of one file that are kept; there are some 900 in all."""
 
 
-@implementer(IInformant)
+@implementer(IAgeing)
 @attrs.define
 class Descriptions:
     """
@@ -45,7 +47,16 @@ class Descriptions:
 
     blobs: IBlobStore
     cpu: InThread
+    announcements: Announcements
     _known: Shelf[Digest, Described] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
+    _ages: Ages[NormalizedName] = attrs.field(factory=Ages, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.announcements.listen(self._ages.change)
+
+    def age(self, name: NormalizedName) -> int:
+        """As `IAgeing`: another one whenever the project was announced, which it is with every sidecar that comes."""
+        return self._ages.of(name)
 
     async def inform(self, index: IIndex, name: NormalizedName, files: Sequence[File]) -> Mapping[Filename, File]:
         """As `IInformant`."""

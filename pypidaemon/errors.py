@@ -96,6 +96,18 @@ class CorruptContent(PypidaemonError):
     """Bytes that are not the ones promised: wrong digest or wrong length. They are never stored (law 6)."""
 
 
+class Changed(PypidaemonError):
+    """
+    What an index opened is not what it had listed a moment before. Asking for both again may help.
+
+    :param what: the file, or its companion.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} changed while it was opened")
+        self.what = what
+
+
 class NotAllowed(PypidaemonError):
     """
     The account may not do this.

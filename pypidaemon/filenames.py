@@ -28,7 +28,7 @@ MOST_CANDIDATES = 4
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~@,()=-]*")
-_ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.z", ".tar.lzma", ".tar.lz", ".tar.zst", ".tar")
+_ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.z", ".tar.lzma", ".tar.lz", ".tar.zst", ".tar")
 _TYPES = {
     ".whl": "bdist_wheel",
     ".egg": "bdist_egg",
@@ -40,6 +40,8 @@ _TYPES = {
 }
 _COMPANIONS = (Companion.METADATA.value, Companion.PROVENANCE.value)
 _KINDS = {"bdist_wheel": "wheel", "bdist_egg": "egg", "sdist": "sdist"}
+_MOST_ENDINGS = 2
+"""Endings of what stands beside a file, as of its signature."""
 _VARIANTS = "-variants.json"
 _VERSION_BEGINS = re.compile(r"-(?=\d)", re.ASCII)
 _PLATFORM = re.compile(
@@ -101,14 +103,28 @@ def split_companion(segment: str) -> tuple[str, Companion]:
 def package_type(filename: Filename) -> str:
     """The legacy JSON's word for this kind of file (`bdist_wheel`, `sdist`, ...), "" where it has none."""
     lowered = filename.lower()
-    known = _TYPES.get(lowered[lowered.rindex(".") :])
-    if known is not None:
-        return known
+    type_ = _TYPES.get(lowered[lowered.rfind(".") :])
+    if type_ is not None:
+        return type_
     for extension in _ARCHIVES:
         if lowered.endswith(extension):
             stem = filename[: -len(extension)]
             return "bdist_dumb" if _platform_begins(stem) < len(stem) else "sdist"
     return ""
+
+
+def signed(filename: Filename) -> Filename:
+    """
+    The file beside which this one stands, where its name is that of a distribution with more behind it: `foo-1.0.tar.gz` of `foo-1.0.tar.gz.asc`.
+
+    That is the file itself where it stands beside none. Two endings are taken off at most, as of `foo-1.0.tar.gz.sigstore.json`.
+    """
+    stem: str = filename
+    for _ in range(_MOST_ENDINGS + 1):
+        if package_type(Filename(stem)):
+            return Filename(stem)
+        stem = stem.rpartition(".")[0]
+    return filename
 
 
 def kind(filename: Filename) -> str:
@@ -206,7 +222,7 @@ def _version_of(filename: Filename, name: NormalizedName) -> str | None:
         # What nearly every wheel's name is, and `_splits` would say first.
         first, _, rest = filename[:-4].partition("-")
         if _normal(first) == name:
-            return rest.partition("-")[0] or None
+            return _unescaped(rest.partition("-")[0]) or None
     others: set[NormalizedName] = set()
     for spelled, version in _splits(filename):
         found = _normal(spelled)
@@ -253,7 +269,21 @@ def _platform_begins(stem: str) -> int:
     """Where the platform of a dumb or installer file begins, as in `foo-1.0.linux-x86_64`, or the length where it names none."""
     version = _VERSION_BEGINS.search(stem)
     platform = _PLATFORM.search(stem, version.end()) if version else None
-    return platform.start() if platform else len(stem)
+    return platform.start() if platform and not _is_local(stem, platform.start()) else len(stem)
+
+
+def _is_local(stem: str, place: int) -> bool:
+    """Whether what stands there is within the local part of a version, as the last word of `foo-1.0+ours.linux`: so pip reads it."""
+    borders = (border for border, letter in enumerate(stem[: max(0, stem.find("+", 0, place))]) if letter == "-")
+    return any(known(stem[border + 1 :]) is not None for border in borders)
+
+
+def _unescaped(version: str) -> str:
+    """The version of a wheel or egg, whose name has `_` for a dash (PEP 427): PEP 440 takes that for a dash as well, save before a number."""
+    if "_" not in version or known(version) is not None:
+        return version
+    dashed = version.replace("_", "-")
+    return version if known(dashed) is None else dashed
 
 
 def _without_tags(stem: str, type_: str) -> str:
@@ -272,6 +302,7 @@ def _without_tags(stem: str, type_: str) -> str:
 
 def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
     """Every way to read the file name as project and version, as spelled, likeliest first; the names are unchecked."""
+    filename = signed(filename)
     type_ = package_type(filename)
     stem = _stem(filename)
     if filename.endswith(".deb"):
@@ -280,7 +311,7 @@ def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
         return
     if type_ == "bdist_wheel" or filename.endswith(".whlx"):
         name, *rest = stem.split("-")
-        yield name, rest[0] if rest else ""
+        yield name, _unescaped(rest[0]) if rest else ""
         if not rest or rest[0][:1].isdigit() or len(rest) < 5:
             return
         stem = stem.rsplit("-", 3)[0]
@@ -288,7 +319,7 @@ def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
         stem = _without_tags(stem, type_)
         name, _, version = stem.partition("-")
         if type_ == "bdist_egg":
-            yield name, version
+            yield name, _unescaped(version)
             if version[:1].isdigit():
                 return
     name, _, version = stem.rpartition("-")

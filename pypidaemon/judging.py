@@ -16,6 +16,7 @@ import attrs
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import (
     IChangingPolicy,
+    IFreezingPolicy,
     IInformedPolicy,
     IPagePolicy,
     IPolicy,
@@ -80,6 +81,12 @@ class Rules:
         """Changes whenever a rule does."""
         changing = [policy.revision for policy in self.policies if IChangingPolicy.providedBy(policy)]
         return "-".join([self._steady, *changing])
+
+    def frozen(self) -> Rules:
+        """The same rules as they are at this moment, for work that goes on while they change and change back."""
+        made = Rules(tuple(policy.frozen() if IFreezingPolicy.providedBy(policy) else policy for policy in self.policies))
+        object.__setattr__(made, "_steady", self._steady)
+        return made
 
     def on_project(self, name: NormalizedName, now: float) -> Refusal | None:
         """Why the whole project is hidden; None where it is not."""

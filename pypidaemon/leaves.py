@@ -7,15 +7,16 @@ Asking a local leaf by way of its view never reaches an upstream, whatever else 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from pypidaemon.errors import NoSuchProject
-from pypidaemon.interfaces import IBarrier, IIndex, ILocal, IPolicy
-from pypidaemon.model import NormalizedName, ProjectPage
-from pypidaemon.settings import KEY, Reference
+from pypidaemon.interfaces import IBarrier, IIndex, IInformant, ILocal, IPolicy
+from pypidaemon.model import Knowledge, NormalizedName, ProjectPage
+from pypidaemon.settings import KEY, Given, Reference
 
 
 @attrs.frozen
@@ -27,12 +28,14 @@ class Leaf:
     :param view: the leaf as the decorators above it show it; of combiners above it nothing is in it.
     :param policies: all policies of those decorators.
     :param plain: whether those decorators have policies and do nothing else, as far as can be told.
+    :param informants: who finds out for them what their policies want to know.
     """
 
     index: IIndex
     view: IIndex
     policies: tuple[IPolicy, ...] = ()
     plain: bool = True
+    informants: Mapping[Knowledge, IInformant] = MappingProxyType({})
 
     @property
     def local(self) -> bool:
@@ -59,7 +62,8 @@ def leaves(index: IIndex) -> Iterator[Leaf]:
                 yield leaf
             else:
                 view = attrs.evolve(index, **{field.alias: leaf.view})  # type: ignore[misc]  # only attrs classes have references
-                yield Leaf(leaf.index, view, (*leaf.policies, *policies), leaf.plain and bool(policies))
+                informants = {**leaf.informants, **_informants(index)}
+                yield Leaf(leaf.index, view, (*leaf.policies, *policies), leaf.plain and bool(policies), informants)
 
 
 def locals_below(index: IIndex) -> list[Leaf]:
@@ -82,6 +86,12 @@ async def local_page(leaf: Leaf, name: NormalizedName) -> ProjectPage | None:
         return await leaf.view.project_page(name)
     except NoSuchProject:
         return None
+
+
+def _informants(index: IIndex) -> Mapping[Knowledge, IInformant]:
+    kind: Any = type(index)
+    found = (getattr(index, field.name) for field in attrs.fields(kind) if field.metadata.get(KEY) == Given("informants"))
+    return next(found, {})
 
 
 def _references(index: IIndex) -> Iterator[tuple[Any, Any]]:

@@ -48,3 +48,27 @@ class Readings(Generic[K]):
         for readings in concerned:
             for reading in readings:
                 reading.holds = False
+
+
+@attrs.define
+class Ages(Generic[K]):
+    """How often something changed, by what it is about: two equal answers about a key mean that nothing happened to it between them."""
+
+    most: int = 10_000
+    """Keys that are told apart; when there are more, all that are held count as changed."""
+    _now: int = attrs.field(default=0, init=False)
+    _whole: int = attrs.field(default=0, init=False)
+    _last: dict[K, int] = attrs.field(factory=dict, init=False, repr=False)
+
+    def of(self, key: K) -> int:
+        """The age of that key."""
+        return self._last.get(key, self._whole)
+
+    def change(self, key: K | None) -> None:
+        """Something about that key, or with None about all, has changed."""
+        self._now += 1
+        if key is None or len(self._last) >= self.most:
+            self._last.clear()
+            self._whole = self._now
+        else:
+            self._last[key] = self._now

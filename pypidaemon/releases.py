@@ -22,6 +22,7 @@ from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IAccount, IAccountRecords, IHostedIndex
 from pypidaemon.model import Deed, FileRecord, NormalizedName, Standing
 from pypidaemon.refusals import Refusals
+from pypidaemon.returns import Returns
 from pypidaemon.simple.entries import clean
 
 VERBS = ("yank", "unyank", "hide", "unhide", "delete", "undelete", "promote")
@@ -83,6 +84,8 @@ class Releases:
     audit: IAccountRecords
     clock: IReactorTime
     founded: Callable[[str, str, NormalizedName], None]
+    returns: Returns | None = None
+    """Brings back what left mirrors; None where there are none."""
     refusals: Refusals = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -107,6 +110,13 @@ class Releases:
         wanted = order.get("index")
         subject = f"{wanted}/{read.spelled}" if wanted else read.spelled
         try:
+            mirror = await self._mirror(read, wanted)
+            if mirror is not None and self.returns is not None:
+                subject = f"{mirror}/{read.spelled}"
+                check(caller.account, "delete", mirror, read.name)
+                count = await self._return(read, mirror, self.returns)
+                await self._note(caller, verb, subject, "pinned")
+                return {"project": read.name, "version": None, "index": mirror, "files": count}
             label = await self._index(read, wanted, caller, check)
             subject = f"{label}/{read.spelled}" + (f" to {read.to}" if read.to else "")
             changed, answer = await self._do(read, label, caller, check)
@@ -115,6 +125,19 @@ class Releases:
             raise
         await self._note(caller, verb, subject, _detail(changed, read.reason))
         return {"project": read.name, "version": read.version, "index": label, **answer}
+
+    async def _mirror(self, order: _Order, wanted: str | None) -> str | None:
+        """The mirror that an order to bring something back is about; what is ours comes first."""
+        if order.verb != "undelete" or self.returns is None:
+            return None
+        if wanted is None and any([await index.has(order.name) for index in self.indexes.values()]):
+            return None
+        return await self.returns.mirror_of(order.name, wanted)
+
+    async def _return(self, order: _Order, label: str, returns: Returns) -> int:
+        if order.version is not None:
+            raise Unacceptable(f"{label} is a mirror, to which a project is brought back as a whole: name no version")
+        return await returns.bring_back(label, order.name)
 
     async def _index(self, order: _Order, wanted: str | None, caller: Caller, check: Check) -> str:
         """

@@ -22,7 +22,7 @@ from pypidaemon.callers import Caller
 from pypidaemon.errors import NotAllowed, PypidaemonError
 from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IAccount, IRecords
-from pypidaemon.model import Deed, NormalizedName, Ruling, RulingKind
+from pypidaemon.model import Deed, InThread, NormalizedName, Ruling, RulingKind
 from pypidaemon.moments import written
 from pypidaemon.refusals import Refusals
 from pypidaemon.rulings import Rulings, project_of
@@ -31,6 +31,8 @@ from pypidaemon.takers import fetches_of
 
 MOST_COUNTED = 10_000
 """Fetches that are counted for an answer."""
+MOST_RULINGS = 50_000
+"""Rulings in force: some tens of megabytes. Whoever wants to hide more than that wants a policy."""
 _DONE = {RulingKind.BLOCK: "blocked", RulingKind.EXEMPT: "exempt"}
 
 Answer = dict[str, Any]
@@ -44,19 +46,21 @@ class Rulemaking(Service):
     As a service it learns at the start what is on record; whoever lets anybody in waits for `learn`, so that no request is answered before that.
 
     :param rulings: those in force, which are changed by nobody else.
+    :param cpu: for what takes long where there are many.
     """
 
     records: IRecords
     rulings: Rulings
     announcements: Announcements
     clock: IReactorTime
+    cpu: InThread
     name: str = "rulings"
     refusals: Refusals = attrs.field(init=False, repr=False)
     flights: Flights[object, Any] = attrs.field(init=False, repr=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
     known: bool = attrs.field(init=False, default=False)
     """Whether all that is on record is in force."""
     _turns: DeferredLock = attrs.field(init=False, repr=False, factory=DeferredLock)
-    _log: Logger = attrs.field(init=False, repr=False, factory=lambda: Logger(namespace="pypidaemon"))
+    log: Logger = attrs.field(init=False, repr=False, factory=lambda: Logger(namespace="pypidaemon"))
 
     def __attrs_post_init__(self) -> None:
         self.refusals = Refusals(self.records.accounts, self.clock)
@@ -96,7 +100,9 @@ class Rulemaking(Service):
             answer: Answer = await self.flights.join(object(), lambda: self._perform(read(verb, order), caller))
             return answer
         except PypidaemonError as error:
-            await self.refusals.note(caller, caller.account, str(order.get("target")), str(error), verb)
+            # What is no text may be nested so deeply that nobody can spell it.
+            about = order.get("target")
+            await self.refusals.note(caller, caller.account, about if isinstance(about, str) else "", str(error), verb)
             raise
 
     async def listed(self) -> Answer:
@@ -106,7 +112,7 @@ class Rulemaking(Service):
         :raises PypidaemonError: the records cannot be read.
         """
         await self.learn()
-        return {"rulings": [_shown(ruling) for ruling in self.rulings.in_force(self.clock.seconds())]}
+        return {"rulings": await self.cpu(_listed, self.rulings.frozen(), self.clock.seconds())}
 
     async def lapse(self) -> int:
         """
@@ -117,13 +123,30 @@ class Rulemaking(Service):
         await self.learn()
         await self._turns.acquire()
         try:
-            lasting = self.rulings.in_force(self.clock.seconds())
-            over = [ruling for ruling in self.rulings.all() if ruling not in lasting]
+            over = self.rulings.over(self.clock.seconds())
             for ruling in over:
                 await self.records.rulings.repeal(ruling.kind, ruling.target)
-            if over:
-                self.rulings.replace(lasting)
+            for kind in RulingKind:
+                about = [ruling.target for ruling in over if ruling.kind is kind]
+                if about:
+                    self.rulings.drop(kind, *about)
             return len(over)
+        finally:
+            self._turns.release()
+
+    async def look_again(self) -> None:
+        """
+        Heed what came on record past this, from somebody who found no daemon that listened.
+
+        :raises PypidaemonError: the records cannot be read.
+        """
+        await self.learn()
+        await self._turns.acquire()
+        try:
+            found = await self.records.rulings.rulings()
+            if {(ruling.kind, ruling.target): ruling for ruling in found} != self.rulings.by_target():
+                self.rulings.replace(found)
+                self.announcements.announce(None)
         finally:
             self._turns.release()
 
@@ -134,7 +157,7 @@ class Rulemaking(Service):
         # Somebody may have looked at an index before, for instance one that watches a folder.
         self.announcements.announce(None)
         if found:
-            self._log.info("{count} rulings are in force", count=len(self.rulings.in_force(self.clock.seconds())))
+            self.log.info("{count} rulings are in force", count=len(found) - len(self.rulings.over(self.clock.seconds())))
 
     async def _perform(self, order: RulingOrder, caller: Caller) -> Answer:
         await self.learn()
@@ -145,13 +168,14 @@ class Rulemaking(Service):
             now = self.clock.seconds()
             until = None if order.lasting is None else now + order.lasting
             if making:
+                self._insist_on_room(kind, order.target, now)
                 ruling = Ruling(kind, order.target, order.reason, caller.account.name, now, until)
                 await self.records.rulings.rule(ruling)
+                self.rulings.put(ruling)
             else:
                 ruling = self._former(kind, order.target, now)
                 await self.records.rulings.repeal(kind, order.target)
-            others = [other for other in self.rulings.all() if (other.kind, other.target) != (kind, order.target)]
-            self.rulings.replace([*others, ruling] if making else others)
+                self.rulings.drop(kind, order.target)
             self.announcements.announce(project_of(order.target))
         finally:
             self._turns.release()
@@ -160,33 +184,41 @@ class Rulemaking(Service):
         return {**_shown(ruling), "fetched": await self._fetched(order.target)}
 
     def _former(self, kind: RulingKind, about: str, now: float) -> Ruling:
-        known = [ruling for ruling in self.rulings.in_force(now) if ruling.kind is kind]
-        for ruling in known:
-            if ruling.target == about:
-                return ruling
+        ruling = self.rulings.on(kind, about, now)
+        if ruling is not None:
+            return ruling
         name = project_of(about)
-        near = [ruling.target for ruling in known if name is not None and project_of(ruling.target) == name]
+        near = self.rulings.near(kind, name, now) if name is not None else []
         hint = f"; what is {_DONE[kind]}: {' '.join(near[:20])}" if near else ""
         raise Unacceptable(f"{about} is not {_DONE[kind]}{hint}")
+
+    def _insist_on_room(self, kind: RulingKind, about: str, now: float) -> None:
+        if self.rulings.count >= MOST_RULINGS and self.rulings.on(kind, about, now) is None:
+            raise Unacceptable(f"{MOST_RULINGS} rulings are in force, and there can be no more: take some back, or write a policy")
 
     async def _fetched(self, about: str) -> int | None:
         """How many fetches of it are on record, at most `MOST_COUNTED`; None where that cannot be found out, which undoes no order."""
         try:
             return len(await fetches_of(self.records.fetches, about, 0.0, MOST_COUNTED))
         except PypidaemonError as error:
-            self._log.warn("who took {about} cannot be counted: {error}", about=about, error=str(error))
+            self.log.warn("who took {about} cannot be counted: {error}", about=about, error=str(error))
             return None
 
 
-def insist(account: IAccount) -> None:
+def insist(account: IAccount, otherwise: str = "what is blocked or exempt is for administrators") -> None:
     """
     Let pass who may `admin` everywhere: a ruling holds in every index.
 
+    :param otherwise: what all others are told.
     :raises NotAllowed: the account may not.
     """
     # To ask with None would be to ask whether it may in any project. No pattern but `*` has the project without a name.
     if not account.may("admin", "*", NormalizedName("")):
-        raise NotAllowed("what is blocked or exempt is for administrators", would_help=not account.authenticated)
+        raise NotAllowed(otherwise, would_help=not account.authenticated)
+
+
+def _listed(rulings: Rulings, now: float) -> list[Answer]:
+    return [_shown(ruling) for ruling in rulings.in_force(now)]
 
 
 def _shown(ruling: Ruling) -> Answer:

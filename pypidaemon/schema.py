@@ -46,6 +46,7 @@ GIVEN = (
     "cpu",
     "data",
     "disk",
+    "holdings",
     "informants",
     "inspector",
     "label",
@@ -57,7 +58,8 @@ GIVEN = (
 )
 """
 What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
-disks, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the reactor, the reserved patterns, and the spool of the default blob store.
+disks, what is stored and who names it, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the
+reactor, the reserved patterns, and the spool of the default blob store.
 """
 
 HIDDEN = "(hidden)"

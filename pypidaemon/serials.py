@@ -18,13 +18,20 @@ async def serial_of(records: IRecords, label: str, name: NormalizedName, revisio
     """
     As `ILedger.number`; where the ledger cannot write now, `at_least` or 1, since a full disk must not keep anybody from reading (F53, F54).
 
-    Such a number is not remembered, so the page gets its own as soon as there is room.
+    Such a number is not remembered, so the page gets its own as soon as there is room. It is never below one that was shown before (R69).
     """
     try:
         return await records.ledger.number(label, name, revision, at_least)
     except PypidaemonError as error:
         log.warn("{label}: no serial can be given to {name}: {error}", label=label, name=name, error=str(error))
-        return max(at_least, 1)
+        return max(at_least, await _last(records, label, name), 1)
+
+
+async def _last(records: IRecords, label: str, name: NormalizedName) -> int:
+    try:
+        return await records.ledger.serial(label, name)
+    except PypidaemonError:
+        return 0
 
 
 def steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:

@@ -15,8 +15,9 @@ import attrs
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IRecords, ITended, IUpstream
 from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
+from pypidaemon.opening import with_digest
 from pypidaemon.sidecars import Sidecars
 from pypidaemon.spool import Spool, Want
 
@@ -26,6 +27,8 @@ class UpstreamFiles:
     """
     The files of one index's upstream.
 
+    :param check: insists that a file may be given to anybody, and raises Refused; asked when it turns out whose bytes it is, which whoever judged the entry
+        could not know.
     :param announce: as in `Sidecars`.
     :param learned: told of a project when something was found out about one of its files, so that its page is to be made anew.
     """
@@ -36,6 +39,7 @@ class UpstreamFiles:
     blobs: IBlobStore
     spool: Spool
     disk: InThread
+    check: Callable[[NormalizedName, File], None]
     announce: Callable[[NormalizedName], None]
     learned: Callable[[NormalizedName], Awaitable[None]]
     sidecars: Sidecars = attrs.field(init=False)
@@ -92,7 +96,7 @@ class UpstreamFiles:
         elif file.core_metadata is not None and not await self._holds(file.core_metadata):
             # Where none can be had, the page promises none from now on, and the file is good without.
             with suppress(NoSuchFile):
-                await self._arrived(await self.sidecar(name, attrs.evolve(file, hashes=_with(file, digest)), counted.append))
+                await self._arrived(await self.sidecar(name, with_digest(file, digest), counted.append))
         return sum(counted)
 
     def _want(self, name: NormalizedName, file: File, arrived: Callable[[Digest, int], None]) -> Want:
@@ -104,6 +108,8 @@ class UpstreamFiles:
                 if known.digest != digest:
                     raise CorruptContent(f"{file.filename} is not the file that was first seen under this name")
                 await self.learned(name)
+                # The pin stays, so from now on the page says it, and whoever judges that needs no download.
+                self.check(name, with_digest(file, digest))
             arrived(digest, size)
 
         return Want(
@@ -181,6 +187,9 @@ async def holding(blobs: IBlobStore, digests: Collection[Digest]) -> frozenset[D
     return frozenset(found)
 
 
-def _with(file: File, digest: Digest) -> tuple[tuple[str, str], ...]:
-    """Its hashes, with the one that was found out where the page has none."""
-    return file.hashes if file.digest is not None else (("sha256", digest), *file.hashes)
+async def renewed(blobs: IBlobStore, digests: Collection[Digest]) -> frozenset[Digest]:
+    """Those of the digests that the store holds; to whoever clears up they are new from now on, where it knows about ages."""
+    if ITended.providedBy(blobs):
+        found: frozenset[Digest] = await blobs.renew(digests)
+        return found
+    return await holding(blobs, digests)

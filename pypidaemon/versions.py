@@ -7,6 +7,7 @@ function that reads a version. Such a spelling is no version here, so everybody 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet as SpecifierSet
@@ -19,6 +20,10 @@ LONGEST_VERSION = 200
 LONGEST_SPECIFIERS = 1000
 """Characters of a `Requires-Python` that comes with an upload: time to read them rises with their number."""
 
+_CONDITIONS = frozenset("*<>=!~;,[]@ \t")
+"""Signs that a requirement may have and a version has not."""
+_EPOCH = re.compile(r"^v?[0-9]+!")
+
 
 def known(spelled: str) -> Version | None:
     """The version, or None where PEP 440 does not know it."""
@@ -28,6 +33,12 @@ def known(spelled: str) -> Version | None:
 def same_version(spelled: str) -> str:
     """What all spellings of one version have in common (R136); what is no version is as it stands."""
     return _same(spelled) if len(spelled) <= LONGEST_VERSION else _same.__wrapped__(spelled)
+
+
+def is_exact(spelled: str) -> bool:
+    """Whether that can be one version, as PEP 440 knows it or not, and is no condition on versions; `!` is that of an epoch alone."""
+    rest = _EPOCH.sub("", spelled, count=1)
+    return bool(rest) and not set(rest) & _CONDITIONS
 
 
 def specifier_set(raw: str) -> SpecifierSet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,6 +28,7 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
+from pypidaemon.services.mirroring import Mirroring
 from pypidaemon.spool import Spool
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
@@ -62,6 +64,8 @@ class House:
     public_url: str | None = None
     fetches: bool = False
     rulings: Rulings = attrs.field(factory=Rulings)
+    mirrorings: dict[str, Any] = attrs.field(factory=dict)
+    """The services that fill indexes, by label."""
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Further settings of the proxy."""
     records: MemoryRecords = attrs.field(init=False)
@@ -106,6 +110,7 @@ class House:
             disk=inline,
             reserved=self.reserved,
             announcements=self.announcements,
+            rulings=self.rulings,
             **self.settings,
         )
 
@@ -123,8 +128,27 @@ class House:
             disk=inline,
             reserved=self.reserved,
             announcements=self.announcements,
+            rulings=self.rulings,
             **settings,
         )
+
+    def mirroring(self, data: Path, **settings: Any) -> Mirroring:
+        """A service that fills the proxy, known to the door when it is opened next."""
+        service = Mirroring(
+            label="nightly",
+            index=self.proxy,
+            policies=(),
+            records=self.records,
+            lists=self.lists,
+            data=data,
+            clock=self.clock,
+            cpu=inline,
+            disk=inline,
+            announcements=self.announcements,
+            **settings,
+        )
+        self.mirrorings["nightly"] = service
+        return service
 
     def barred(self, index: Any) -> Barred:
         """That leaf without what is blocked, as the daemon has every leaf."""
@@ -170,7 +194,8 @@ class House:
             uploads=self.uploads,
             hosted={},
             conceal=self.conceal,
-            rulemaking=Rulemaking(self.records, self.rulings, self.announcements, self.clock),
+            rulemaking=Rulemaking(self.records, self.rulings, self.announcements, self.clock, inline),
+            mirrorings=self.mirrorings,
             fetches=self.fetches,
             spool=self.spool,
             lists=MemoryBlobs(),

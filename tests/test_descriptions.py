@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from pypidaemon.announcements import Announcements
 from pypidaemon.assembly import make, plan
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.descriptions import Descriptions, described
@@ -107,7 +108,7 @@ class Broken:
 
 
 def test_it_keeps_the_interface() -> None:
-    assert verifyObject(IInformant, Descriptions(MemoryBlobs(), inline))
+    assert verifyObject(IInformant, Descriptions(MemoryBlobs(), inline, Announcements()))
 
 
 @pytest.mark.parametrize("store", [MemoryBlobs(), PlainStore()])
@@ -115,7 +116,7 @@ def test_what_is_held_is_said_and_what_is_not_stays_unknown(store: IBlobStore) -
     house, files = House(), (of(MIT), of(GPL, "alpha-2.0-py3-none-any.whl"), File(filename("alpha-3.0.tar.gz")))
     unknown = attrs.evolve(files[0], filename=filename("alpha-4.0-py3-none-any.whl"), core_metadata="")
     now(put(store, MIT))
-    told = now(Descriptions(store, inline).inform(house.proxy, ALPHA, (*files, unknown)))
+    told = now(Descriptions(store, inline, Announcements()).inform(house.proxy, ALPHA, (*files, unknown)))
     assert told == {WHEEL: attrs.evolve(files[0], described=Described("MIT"))}
     assert house.upstream.asked == []
 
@@ -124,7 +125,7 @@ def test_a_sidecar_is_read_once() -> None:
     """Also by way of another file: it is the same for ever."""
     store = PlainStore()
     now(put(store, MIT))
-    descriptions = Descriptions(store, inline)
+    descriptions = Descriptions(store, inline, Announcements())
     for name in (WHEEL, WHEEL, "alpha-1.0-py2-none-any.whl"):
         assert now(descriptions.inform(House().proxy, ALPHA, (of(MIT, name),)))
     assert store.opened == [digest_of(MIT)]
@@ -132,7 +133,7 @@ def test_a_sidecar_is_read_once() -> None:
 
 def test_one_that_came_later_is_found() -> None:
     store = MemoryBlobs()
-    descriptions = Descriptions(store, inline)
+    descriptions = Descriptions(store, inline, Announcements())
     assert now(descriptions.inform(House().proxy, ALPHA, (of(MIT),))) == {}
     now(put(store, MIT))
     assert now(descriptions.inform(House().proxy, ALPHA, (of(MIT),)))[WHEEL].described == Described("MIT")
@@ -143,7 +144,7 @@ def test_one_that_cannot_be_read_leaves_its_file_unknown() -> None:
     now(put(store, MIT))
     now(put(store, GPL))
     files = (of(MIT), of(GPL, "alpha-2.0-py3-none-any.whl"))
-    assert set(now(Descriptions(store, inline).inform(House().proxy, ALPHA, files))) == {"alpha-2.0-py3-none-any.whl"}
+    assert set(now(Descriptions(store, inline, Announcements()).inform(House().proxy, ALPHA, files))) == {"alpha-2.0-py3-none-any.whl"}
 
 
 def test_a_store_that_fails_tells_nothing() -> None:
@@ -152,7 +153,7 @@ def test_a_store_that_fails_tells_nothing() -> None:
         async def holding(self, digests: object) -> frozenset[Digest]:
             raise OSError("no disk")
 
-    assert now(Descriptions(Failing(), inline).inform(House().proxy, ALPHA, (of(MIT),))) == {}
+    assert now(Descriptions(Failing(), inline, Announcements()).inform(House().proxy, ALPHA, (of(MIT),))) == {}
 
 
 def test_one_that_goes_while_it_is_looked_for_is_not_here() -> None:
@@ -163,7 +164,7 @@ def test_one_that_goes_while_it_is_looked_for_is_not_here() -> None:
 
     store = Forgetting()
     now(put(store, MIT))
-    assert now(Descriptions(store, inline).inform(House().proxy, ALPHA, (of(MIT),))) == {}
+    assert now(Descriptions(store, inline, Announcements()).inform(House().proxy, ALPHA, (of(MIT),))) == {}
 
 
 def test_many_are_parsed_on_a_thread_a_few_at_a_time() -> None:
@@ -172,7 +173,7 @@ def test_many_are_parsed_on_a_thread_a_few_at_a_time() -> None:
     for document in documents:
         now(put(store, document))
     files = [of(document, f"alpha-{number}-py3-none-any.whl") for number, document in enumerate(documents)]
-    descriptions = Descriptions(store, cpu)
+    descriptions = Descriptions(store, cpu, Announcements())
     assert len(now(descriptions.inform(House().proxy, ALPHA, files))) == 120
     assert cpu.calls == 4
 
@@ -194,7 +195,7 @@ def test_any_bytes_are_read(document: bytes) -> None:
 
 def policed(house: House, policy: IPolicy = NO_GPL) -> Policed:
     """The house's proxy seen through a policy that goes by METADATA."""
-    informants = {Knowledge.METADATA: Descriptions(house.blobs, inline)}
+    informants = {Knowledge.METADATA: Descriptions(house.blobs, inline, house.announcements)}
     return Policed("policed", house.proxy, (policy,), house.records, house.clock, inline, informants)
 
 

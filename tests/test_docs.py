@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import os
 import re
 import shlex
@@ -17,6 +19,7 @@ import pytest
 
 from pypidaemon.assembly import describe, plan
 from pypidaemon.commands import _parser
+from pypidaemon.errors import ConfigError
 from pypidaemon.model import Filename, NormalizedName
 from tests.fakes import file
 from tests.house import House
@@ -104,7 +107,33 @@ def test_the_example_component_does_what_its_page_says() -> None:
     assert policy.refusal(name, None, 0.0) is None
     assert policy.refusal(name, file("alpha-1.0.tar.gz", b"123"), 0.0) is None
     assert policy.refusal(name, file("alpha-1.0.tar.gz", b"", size=None), 0.0) is None
-    assert policy.refusal(name, file(Filename("alpha-1.0.tar.gz"), b"1234"), 0.0) == "it has 4 bytes, which is more than 3"
+    assert policy.refusal(name, file(Filename("alpha-1.0.tar.gz"), b"1234"), 0.0) == "it has more than 3 bytes"
+
+
+def test_the_example_component_is_chosen_in_the_file_that_its_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one line of INI: it is nowhere registered and nothing of it is installed, only its module can be imported."""
+    [text] = [text for page, text in CONFIGURATIONS if page.name == "own-component.rst"]
+    (tmp_path / "c.ini").write_text(text)
+    monkeypatch.delitem(sys.modules, "large_files", raising=False)
+    with pytest.raises(ConfigError, match="large_files"):
+        plan(str(tmp_path / "c.ini"))
+    monkeypatch.syspath_prepend(str(DOCS / "howto"))
+    found = plan(str(tmp_path / "c.ini"))
+    part = found.parts["policy:large"]
+    assert part.needed
+    assert found.parts[found.index].references["policies"] == ("policy:large",)
+    assert Path(inspect.getfile(part.component)) == DOCS / "howto" / "large_files.py"
+    policy = part.component(label="large", **part.values)
+    sizes = {size: policy.refusal(NormalizedName("alpha"), file("alpha-1.0.tar.gz", b"", size=size), 0.0) for size in (52428800, 52428801)}
+    assert sizes == {52428800: None, 52428801: "it has more than 52428800 bytes"}
+
+
+def test_the_example_component_is_a_class_of_ten_lines() -> None:
+    """Its decorators are two of them; empty lines are not counted."""
+    text = (DOCS / "howto" / "large_files.py").read_text("utf-8")
+    [found] = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    lines = text.splitlines()[found.decorator_list[0].lineno - 1 : found.end_lineno]
+    assert len([line for line in lines if line.strip()]) <= 10
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

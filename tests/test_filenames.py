@@ -8,6 +8,7 @@ import string
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from pypidaemon import filenames
 from pypidaemon.errors import InvalidName
@@ -197,6 +198,30 @@ READINGS = [
     ("foo-1.0.rpm", {"foo": "1.0"}, "bdist_rpm", "any"),
     ("foo-1.0.dmg", {"foo": "1.0"}, "bdist_dmg", "any"),
     ("python-foo_1.0-1_all.deb", {"python-foo": "1.0-1"}, "bdist_dumb", "any"),
+    # What pip takes for an archive and for a local version is a source distribution, whatever else its name could mean.
+    ("foo-1.0.tlz", {"foo": "1.0"}, "sdist", "source"),
+    ("foo-2.0+a.linux.tar.gz", {"foo": "2.0+a.linux"}, "sdist", "source"),
+    (
+        "foo-2to3-2.0+a.macosx-10.6-intel.zip",
+        {"foo": "2to3-2.0+a.macosx-10.6-intel", "foo-2to3": "2.0+a.macosx-10.6-intel"},
+        "sdist",
+        "source",
+    ),
+    ("foo-1.0-1+a.win.zip", {"foo-1-0": "1+a.win", "foo": "1.0-1+a.win"}, "sdist", "source"),
+    ("foo-1.0+a+b.linux-x86_64.tar.gz", {"foo": "1.0+a+b"}, "bdist_dumb", "any"),
+    ("foo-1.0.linux-x86+64.tar.gz", {"foo": "1.0"}, "bdist_dumb", "any"),
+    # Old pips read the underscore in a wheel's version as the dash that it stands for, and so did setuptools with eggs.
+    ("foo-1.0_1-py3-none-any.whl", {"foo": "1.0-1"}, "bdist_wheel", "py3"),
+    ("foo-1.0_1-py2.7.egg", {"foo": "1.0-1"}, "bdist_egg", "2.7"),
+    ("foo-1.0_post1-py3-none-any.whl", {"foo": "1.0_post1"}, "bdist_wheel", "py3"),
+    ("foo-of_old-py3-none-any.whl", {"foo": "of_old"}, "bdist_wheel", "py3"),
+    # What stands beside a file is of its project and version.
+    ("foo-1.0.tar.gz.asc", {"foo": "1.0"}, "", "any"),
+    ("foo-1.0.linux-x86_64.tar.gz.sig", {"foo": "1.0"}, "", "any"),
+    ("foo_bar-1.0-1-py3-none-any.whl.sigstore.json", {"foo-bar": "1.0"}, "", "any"),
+    ("foo-1.0-py2.7.egg.asc.asc", {"foo": "1.0"}, "", "any"),
+    ("foo-1.0_1-py3-none-any.WHL.ASC", {"foo": "1.0-1"}, "", "any"),
+    ("foo-1.0.tar.gz.a.b.c", {"foo": "1.0.tar.gz.a.b"}, "", "any"),
     ("a-1-2-3-4-5.zip", {"a-1-2-3-4": "5", "a": "1-2-3-4-5", "a-1": "2-3-4-5", "a-1-2": "3-4-5"}, "sdist", "source"),
 ]
 
@@ -209,6 +234,36 @@ def test_what_a_file_name_says(raw: str, readings: dict[str, str | None], type_:
     assert {project: filenames.version_of(name, project) for project in filenames.candidates(name)} == readings
     assert filenames.package_type(name) == type_
     assert filenames.python_tag(name) == tag
+
+
+@pytest.mark.parametrize(
+    ("raw", "file"),
+    [
+        ("foo-1.0.tar.gz.asc", "foo-1.0.tar.gz"),
+        ("foo-1.0.zip.sigstore.json", "foo-1.0.zip"),
+        ("foo-1.0.zip", "foo-1.0.zip"),
+        ("foo-1.0.7z", "foo-1.0.7z"),
+        ("foo.asc", "foo.asc"),
+        ("numpy-1.0-variants.json", "numpy-1.0-variants.json"),
+    ],
+)
+def test_a_signature_says_of_which_file_it_is(raw: str, file: str) -> None:
+    assert filenames.signed(Filename(raw)) == file
+
+
+ARCHIVES = [".zip", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"]
+"""What pip takes for a source distribution."""
+
+
+@pytest.mark.parametrize("extension", [*ARCHIVES, *map(str.upper, ARCHIVES)])
+def test_a_source_distribution_is_what_pip_takes_for_one_and_of_the_version_that_it_reads(extension: str) -> None:
+    """All behind the project's name. Else a block of that version would not be one."""
+    for version in ("1.0", "2.0+a.linux", "2.0+a.win", "2.0+win-amd64"):
+        name = Filename(f"foo-{version}{extension}")
+        assert filenames.package_type(name) == "sdist"
+        found = filenames.version_of(name, filenames.project_name("foo"))
+        assert found is not None
+        assert Version(found) == Version(version)
 
 
 @pytest.mark.parametrize(("raw", "kind"), [("a-1.whl", "wheel"), ("a-1.egg", "egg"), ("a-1.zip", "sdist"), ("a-1.linux-x.zip", "other")])

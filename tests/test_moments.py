@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.model import File, Filename
-from pypidaemon.moments import moment, uploaded, written
+from pypidaemon.moments import day, moment, uploaded, written
 from tests.strategies import upload_times
 
 DAY = 1_772_323_200.0
@@ -86,3 +86,13 @@ def test_any_text_is_a_moment_or_a_reason(text: str) -> None:
     except ValueError as error:
         refused = str(error)
     assert refused is None or len(refused.splitlines()) == 1
+
+
+def test_a_day_is_that_of_utc() -> None:
+    assert [day(DAY - 0.5), day(DAY), day(DAY + 86_399.9), day(-1e30), day(1e30)] == [
+        "2026-02-28",
+        "2026-03-01",
+        "2026-03-01",
+        "0001-01-01",
+        "9999-12-31",
+    ]

@@ -17,10 +17,12 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.model import Digest, Fetch, Filename
+from pypidaemon.model import Digest, Downloads, Fetch, Filename
+from pypidaemon.records import schemas
+from pypidaemon.records.database import Database
 from pypidaemon.records.sqlite import SqliteRecords
 from pypidaemon.records.sqlite_fetches import BATCH, LONGEST_WAIT
-from tests.gear import later, now, waiting
+from tests.gear import inline, later, now, waiting
 from tests.records_gear import FOO, WHEEL, InlinePool, sqlite_records
 
 A = Digest("a" * 64)
@@ -308,6 +310,47 @@ def test_a_closed_database_is_not_asked(records: SqliteRecords) -> None:
     with pytest.raises(RuntimeError):
         told(records)
     records.startService()
+
+
+# --- counting -----------------------------------------------------------------------------------------------------------------
+
+
+def test_counts_are_written_down_with_the_fetches_and_outlive_the_process(records: SqliteRecords) -> None:
+    """In one transaction, so that counting costs a busy daemon no further one."""
+    pool = records._taken.writing
+    assert isinstance(pool, InlinePool)
+    before = pool.calls
+    one = Downloads("2026-01-01", "root", FOO, WHEEL, "pip/26.3")
+    take(records, 1)
+    for _ in range(3):
+        now(records.fetches.count(one))
+    assert now(records.fetches.counts("2026-01-01", 10)) == [attrs.evolve(one, count=3)]
+    assert pool.calls - before == 1
+    now(records.fetches.count(one))
+    records.stopService()
+    records.startService()
+    assert now(records.fetches.counts("2026-01-01", 10)) == [attrs.evolve(one, count=4)]
+    assert told(records) == [1]
+
+
+def test_F92_a_first_database_of_fetches_is_upgraded(tmp_path: Path) -> None:
+    opened = Database(tmp_path / "records-fetches.sqlite", "fetches", schemas.steps("fetches")[:1], "NORMAL", inline, inline)
+    opened.open()
+    now(opened.write(_insert_old, 7.0))
+    opened.close()
+    records = sqlite_records(tmp_path / "records.sqlite", Clock())
+    records.startService()
+    assert told(records) == [7]
+    now(records.fetches.count(Downloads("2026-01-01", "root", FOO, WHEEL, "pip/26.3")))
+    assert len(now(records.fetches.counts("2026-01-01", 10))) == 1
+    records.stopService()
+
+
+def _insert_old(connection: sqlite3.Connection, time: float) -> None:
+    connection.execute(
+        "INSERT INTO fetches (time, account, address, agent, label, name, version, filename, digest) VALUES (?, '', '', '', 'root', ?, '', ?, NULL)",
+        (time, FOO, WHEEL),
+    )
 
 
 # --- forgetting ---------------------------------------------------------------------------------------------------------------

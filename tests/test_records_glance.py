@@ -42,6 +42,7 @@ def opened(tmp_path: Path, clock: Clock) -> SqliteRecords:
     now(records.withdrawn.withdraw("pypi", FOO, (file("foo-0.tar.gz"),), 5.0))
     now(records.publishers.met("pypi", FOO, "github:a/b", 6.0))
     now(records.documents.keep("pypi", FOO, "x", b"document", 9.0))
+    now(records.mirrors.pin("mirror", FOO, True))
     return records
 
 
@@ -67,12 +68,14 @@ def test_what_somebody_writes_is_read_at_once(tmp_path: Path, clock: Clock) -> N
     assert now(looked.pages.remembered("pypi")) == [FOO]
     assert now(looked.files.names("private")) == {FOO: 1}
     assert [ruling.target for ruling in now(looked.rulings.rulings())] == ["foo"]
+    assert now(looked.mirrors.pinned("mirror")) == {FOO}
     now(records.rulings.rule(Ruling(RulingKind.BLOCK, "bar")))
     assert len(now(looked.rulings.rulings())) == 2
     for change in (
         looked.ledger.number("pypi", FOO, "r", 0),
         looked.facts.learn("pypi", FOO, SDIST, Fact(metadata=Digest("1" * 64))),
         looked.rulings.repeal(RulingKind.BLOCK, "foo"),
+        looked.mirrors.pin("mirror", BAR, True),
     ):
         with pytest.raises(PypidaemonError, match="it is only looked at"):
             now(change)
@@ -89,6 +92,7 @@ def test_looking_leaves_nothing_behind(tmp_path: Path, clock: Clock) -> None:
     looked = glance(sqlite_records(tmp_path / "r.sqlite", clock))
     assert now(looked.pages.recall("pypi", FOO)) is not None
     assert now(looked.files.names("private")) == {FOO: 1}
+    assert now(looked.mirrors.pinned("mirror")) == {FOO}
     now(looked.stopService())
     assert contents(tmp_path) == before
 
@@ -120,6 +124,31 @@ def test_a_cache_that_is_gone_is_as_good_as_empty(tmp_path: Path, clock: Clock) 
     assert now(looked.pages.recall("pypi", FOO)) is None
     assert now(looked.files.names("private")) == {FOO: 1}
     now(looked.stopService())
+
+
+def test_where_there_is_no_mirror_none_is_seen_and_none_made(tmp_path: Path, clock: Clock) -> None:
+    now(opened(tmp_path, clock).stopService())
+    (tmp_path / "r-mirrors.sqlite").unlink()
+    before = contents(tmp_path)
+    looked = glance(sqlite_records(tmp_path / "r.sqlite", clock))
+    assert now(looked.mirrors.pinned("mirror")) == frozenset()
+    assert now(looked.mirrors.page("mirror", FOO)) is None
+    with pytest.raises(PypidaemonError, match="it is only looked at"):
+        now(looked.mirrors.pin("mirror", FOO, True))
+    now(looked.stopService())
+    assert contents(tmp_path) == before
+
+
+def test_F66_mirrors_that_cannot_be_read_are_not_as_good_as_none(tmp_path: Path, clock: Clock) -> None:
+    """As the main database, they must not be lost, and what is not seen would pass for that. The main one does not stay open."""
+    now(opened(tmp_path, clock).stopService())
+    (tmp_path / "r-mirrors.sqlite").write_bytes(b"no database, and longer than a header would be" * 9)
+    records = sqlite_records(tmp_path / "r.sqlite", clock).for_reading()
+    looked: Any = records
+    with pytest.raises(PypidaemonError, match="mirrors of records: file is not a database"):
+        looked.startService()
+    assert not looked.running
+    assert looked.records.databases[0]._writer is None
 
 
 def test_F92_a_database_of_another_version_is_left_alone(tmp_path: Path, clock: Clock) -> None:

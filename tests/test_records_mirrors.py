@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,27 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IMirrorRecords, IRecords
-from pypidaemon.model import Digest, Leaving, Mirrored, Progress, Ruling, RulingKind, UpstreamPage, Validators, Waiting
+from pypidaemon.model import Digest, Leaving, Mirrored, NormalizedName, Progress, Ruling, RulingKind, UpstreamPage, Validators, Waiting
 from pypidaemon.records import schemas, sqlite_leaving
-from pypidaemon.records.database import Database
+from pypidaemon.records.database import Database, UnusableDatabase
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.records.packing import pack, pack_mirrored, unpack_mirrored
 from pypidaemon.records.sqlite import SqliteRecords
 from pypidaemon.records.sqlite_rulings import SqliteRulings
 from pypidaemon.records.unwritten import Unwritten
+from pypidaemon.stored import encode
 from tests.contracts.mirror_records import BOTH, HELD, PAGE, SDIST_FILE, A, C, filenames, leaves, mirrored
 from tests.gear import inline, now
-from tests.records_gear import BAR, FOO, SDIST, WHEEL, sqlite_records
+from tests.records_gear import BAR, FOO, SDIST, WHEEL, InlinePool, record, sqlite_records
 from tests.strategies import upstream_pages
 
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda raw: Digest(raw.hex()))
@@ -77,7 +82,7 @@ def fill(records: IRecords) -> None:
     now(mirrors.leave("mirror", [leaves(HELD, WHEEL), leaves(mirrored(BAR, SDIST_FILE))]))
     now(mirrors.pin("mirror", BAR, True))
     now(mirrors.wait("mirror", [Waiting(BAR, 8, 2, 5.5, "it is down")]))
-    now(mirrors.advance("mirror", Progress(99, Validators('"list"'), "abc", 5.25, 6.5, "all is here")))
+    now(mirrors.advance("mirror", Progress(99, Validators('"list"'), "abc", 5.25, 6.5, "all is here", listed=3)))
 
 
 def contents(records: IRecords) -> list[Any]:
@@ -95,9 +100,26 @@ def contents(records: IRecords) -> list[Any]:
     ]
 
 
+NOTHING: list[Any] = [None, None, [], [], frozenset(), [], Progress(), []]
+"""All that an empty one has."""
+
+
+def beside(path: Path) -> Path:
+    """What mirrors hold, of the records at that path."""
+    return path.with_name(f"{path.stem}-mirrors.sqlite")
+
+
+def undo(path: Path) -> None:
+    """Take back that the database was upgraded by one step."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE later")
+        connection.execute(f"PRAGMA user_version = {schemas.version(connection) - 1}")
+    connection.close()
+
+
 def do(records: SqliteRecords, statement: str, *values: Any) -> None:
-    """Meddle with the main database."""
-    now(records._main.write(lambda connection: connection.execute(statement, values)))
+    """Meddle with what mirrors hold."""
+    now(records._mirrored.write(lambda connection: connection.execute(statement, values)))
 
 
 # --- durability ---------------------------------------------------------------------------------------------------------------
@@ -143,11 +165,32 @@ def test_what_fails_half_way_was_never_done(records: SqliteRecords, table: str) 
 
 
 def test_a_page_is_compressed_before_the_writing_thread_is_asked(records: SqliteRecords) -> None:
-    """So that no other change waits for it."""
-    reading, writing = records._pools[:2]
-    before = reading.calls, writing.calls  # type: ignore[attr-defined]  # these pools count
+    """So that no other change waits for it; and that thread is not the one that uploads wait for."""
+
+    def calls() -> dict[str, int]:
+        return {pool.name: pool.calls for pool in records._pools if isinstance(pool, InlinePool)}
+
+    fill(records)
+    before = calls()
     now(records.mirrors.keep("mirror", FOO, HELD))
-    assert (reading.calls, writing.calls) == (before[0] + 1, before[1] + 1)  # type: ignore[attr-defined]  # as above
+    assert calls() == {**before, "records-read": before["records-read"] + 1, "records-mirrors": before["records-mirrors"] + 1}
+
+
+def test_F68_neither_uploads_nor_mirrors_wait_for_each_other(records: SqliteRecords, path: Path) -> None:
+    """Another program holds the lock of one database; the other is written all the same."""
+    fill(records)
+    for held, book in ((path, records._main), (beside(path), records._mirrored)):
+        book._writer.execute("PRAGMA busy_timeout = 0")  # type: ignore[union-attr]  # it is open
+        other = sqlite3.connect(held, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        uploading = records.files.record("private", FOO, record(WHEEL), "add")
+        mirroring = records.mirrors.pin("mirror", FOO, True)
+        waits, goes_on = (uploading, mirroring) if held == path else (mirroring, uploading)
+        with pytest.raises(PypidaemonError, match="locked"):
+            now(waits)
+        now(goes_on)
+        other.execute("COMMIT")
+        other.close()
 
 
 def test_blobs_that_are_needed_as_before_are_not_written_again(records: SqliteRecords) -> None:
@@ -157,10 +200,10 @@ def test_blobs_that_are_needed_as_before_are_not_written_again(records: SqliteRe
         return {digest.hex(): number for digest, number in connection.execute("SELECT digest, rowid FROM mirrored_blobs")}
 
     now(records.mirrors.keep("mirror", FOO, HELD))
-    before = now(records._main.read(numbers))
+    before = now(records._mirrored.read(numbers))
     later = attrs.evolve(HELD, page=attrs.evolve(PAGE, files=(*PAGE.files, attrs.evolve(SDIST_FILE, hashes=(("sha256", "f" * 64),)))))
     now(records.mirrors.keep("mirror", FOO, later))
-    after = now(records._main.read(numbers))
+    after = now(records._mirrored.read(numbers))
     assert after.keys() - before.keys() == {"f" * 64}
     assert {digest: after[digest] for digest in before} == before
 
@@ -172,15 +215,94 @@ def test_names_and_serials_are_read_without_a_sort_or_a_page(records: SqliteReco
         question = "SELECT name, serial FROM mirrored WHERE label = 'a' AND name > 'b' ORDER BY name LIMIT 9"
         return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}"))
 
-    assert now(records._main.read(plan)) == "SEARCH mirrored USING PRIMARY KEY (label=? AND name>?)"
+    assert now(records._mirrored.read(plan)) == "SEARCH mirrored USING PRIMARY KEY (label=? AND name>?)"
+
+
+# --- a database that comes about with the first write ---------------------------------------------------------------------------
+
+
+def test_where_nothing_is_mirrored_there_is_no_database_and_a_start_makes_none(path: Path) -> None:
+    """To look is to find nothing; what cannot even be asked of an empty one is an error of ours."""
+    records = started(path)
+    assert contents(records) == NOTHING
+    assert now(records.mirrors.references(A)) == 0
+    assert now(records.mirrors.forget_leaving("mirror", 1.0)) == []
+    now(records.mirrors.wait("mirror", []))
+    records.stopService()
+    shutil.rmtree(path.parent)
+    records.startService()
+    for _ in range(2):
+        assert contents(records) == NOTHING
+        with pytest.raises(PypidaemonError, match="mirrors of records: no such table"):
+            now(records._mirrored.read(lambda connection: connection.execute("SELECT * FROM files").fetchall()))
+        records.stopService()
+        assert not list(path.parent.glob("records-mirrors*"))
+        records.startService()
+    fill(records)
+    assert beside(path).exists()
+    before = contents(records)
+    records.stopService()
+    assert not list(path.parent.glob("*-dirty"))
+    records.startService()
+    assert contents(records) == before
+    records.stopService()
+
+
+def test_R68_another_process_may_make_it(path: Path) -> None:
+    """Then its mirrors are seen at once, and both write to one database."""
+    one, two = started(path), started(path)
+    assert contents(one) == NOTHING
+    fill(two)
+    assert contents(one) == contents(two) != NOTHING
+    now(one.mirrors.pin("mirror", FOO, True))
+    assert now(two.mirrors.pinned("mirror")) == {FOO, BAR}
+    two.stopService()
+    one.stopService()
+    assert not list(path.parent.glob("*-dirty"))
+
+
+def test_a_database_that_cannot_be_made_fails_the_write_alone(records: SqliteRecords, path: Path) -> None:
+    """And is made by the next one for which it can be."""
+    beside(path).mkdir()
+    with pytest.raises(PypidaemonError, match="mirrors of records"):
+        now(records.mirrors.pin("mirror", FOO, True))
+    with pytest.raises(PypidaemonError, match="mirrors of records"):
+        now(records.mirrors.pinned("mirror"))
+    assert now(records.files.record("private", FOO, record(WHEEL), "add")) == 1
+    beside(path).rmdir()
+    fill(records)
+
+
+class RealThreads(TestCase):
+    """The same, with pools of threads and a reactor."""
+
+    async def test_many_first_writes_and_reads_at_once_meet_one_database(self) -> None:
+        """Each write is there afterwards, and each question is answered with some of them, none included."""
+        path = Path(tempfile.mkdtemp()) / "records.sqlite"
+        records = SqliteRecords(path, "records", Clock(), reactor)
+        records.startService()
+        assert not beside(path).exists()
+        names = [NormalizedName(f"p{number}") for number in range(20)]
+        asked = [Deferred.fromCoroutine(records.mirrors.pinned("mirror")) for _ in range(3)]
+        pinned = [Deferred.fromCoroutine(records.mirrors.pin("mirror", name, True)) for name in names]
+        asked += [Deferred.fromCoroutine(records.mirrors.pinned("mirror")) for _ in range(10)]
+        await gatherResults(pinned)
+        for answer in await gatherResults(asked):
+            assert answer <= set(names)
+        assert await records.mirrors.pinned("mirror") == set(names)
+        await records.stopService()
+        assert not list(path.parent.glob("*-wal")) + list(path.parent.glob("*-dirty"))
+        records.startService()
+        assert await records.mirrors.pinned("mirror") == set(names)
+        await records.stopService()
 
 
 # --- upgrades -----------------------------------------------------------------------------------------------------------------
 
 
-def test_F92_a_filled_third_database_is_upgraded(path: Path) -> None:
-    """Nothing of it is lost, nothing is mirrored yet, and all that a mirror needs can be kept."""
-    opened = Database(path, "records", schemas.steps("records")[:3], "FULL", inline, inline)
+def test_F92_the_records_of_a_program_without_mirrors_are_taken_over(path: Path) -> None:
+    """Nothing of them is lost, nothing is mirrored yet, and all that a mirror needs can be kept."""
+    opened = Database(path, "records", schemas.steps("records"), "FULL", inline, inline)
     opened.open()
     opened.at_once(lambda connection: connection.execute("INSERT INTO instance VALUES (1, '0123456789abcdef')"))
     now(SqliteRulings(opened).rule(Ruling(RulingKind.BLOCK, "foo")))
@@ -188,16 +310,35 @@ def test_F92_a_filled_third_database_is_upgraded(path: Path) -> None:
     records = started(path)
     assert now(records.identity()) == "0123456789abcdef"
     assert now(records.rulings.rulings()) == [Ruling(RulingKind.BLOCK, "foo")]
-    assert contents(records) == [None, None, [], [], frozenset(), [], Progress(), []]
+    assert contents(records) == NOTHING
     fill(records)
     before = contents(records)
     records.stopService()
-    with sqlite3.connect(path.with_name("records-schema-3.sqlite")) as connection:
-        assert schemas.version(connection) == 3
-    connection.close()
+    assert not list(path.parent.glob("*-schema-*"))
     again = started(path)
     assert contents(again) == before
     again.stopService()
+
+
+def test_F92_an_upgrade_of_one_database_copies_no_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mirror holds may be many times what else must not be lost."""
+    records = started(path)
+    fill(records)
+    before = contents(records)
+    records.stopService()
+    steps = schemas.steps
+    for series, copy in (("records", "records-schema-3.sqlite"), ("mirrors", "records-mirrors-schema-1.sqlite")):
+        later = {series: ("CREATE TABLE later (word TEXT)",)}
+        monkeypatch.setattr(schemas, "steps", lambda which, later=later: (*steps(which), *later.get(which, ())))
+        again = started(path)
+        assert contents(again) == before
+        again.stopService()
+        assert [file.name for file in path.parent.glob("*-schema-*")] == [copy]
+        (path.parent / copy).unlink()
+        monkeypatch.setattr(schemas, "steps", steps)
+        with pytest.raises(UnusableDatabase, match="made by a later version"):
+            started(path)
+        undo(path if series == "records" else beside(path))
 
 
 @given(upstream_pages(), st.lists(st.tuples(st.sampled_from([WHEEL, SDIST]), DIGESTS)), st.integers(0, 2**50), st.booleans())
@@ -219,6 +360,34 @@ def test_F92_the_form_that_mirrors_have_pages_in_is_read_for_ever() -> None:
 # --- damage -------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("unclean", [False, True])
+def test_F66_a_damaged_database_refuses_the_start_and_is_left_as_it_is(path: Path, unclean: bool) -> None:
+    """It is not begun anew like a cache: what a mirror holds may be had from nowhere else. Nothing stays open."""
+    records = started(path)
+    fill(records)
+    records.stopService()
+    with beside(path).open("r+b") as file:
+        file.seek(4096 if unclean else 0)
+        file.write(b"\xa5" * (beside(path).stat().st_size - 4096))
+    if unclean:
+        Path(f"{beside(path)}-dirty").touch()
+    before = beside(path).read_bytes()
+    with pytest.raises(UnusableDatabase, match="mirrors of records: the database is damaged"):
+        started(path)
+    assert beside(path).read_bytes() == before
+    assert not list(path.parent.glob("*-wal"))
+    assert Path(f"{path}-dirty").exists() is False
+
+
+def test_S7_a_symbolic_link_in_its_place_refuses_the_start(path: Path, tmp_path: Path) -> None:
+    """Also one that leads nowhere, though a first write is still to come."""
+    path.parent.mkdir(mode=0o700)
+    beside(path).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PypidaemonError, match="mirrors of records: the file must not be a symbolic link"):
+        started(path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 BODIES = [
     b"",
     b"no frame",
@@ -226,7 +395,7 @@ BODIES = [
     b"\xa5".join([pack_mirrored(HELD)[:20], pack_mirrored(HELD)[21:]]),
     pack(b""),
     pack(b"[]\n[1,2]\n"),
-    *[pack(orjson.dumps(what) + b"\n" + pack_mirrored(HELD)) for what in ({}, [1], [["a"]], [["a", 1]], [[[], "a"]])],
+    *[pack(orjson.dumps(what) + b"\n" + encode(PAGE)) for what in ({}, [1], [["a"]], [["a", 1]], [[[], "a"]])],
 ]
 
 
@@ -277,7 +446,7 @@ def test_a_damaged_page_of_what_waits_already_keeps_its_turn(records: SqliteReco
 def test_a_page_that_was_kept_meanwhile_does_not_wait(records: SqliteRecords, lines: list[str]) -> None:
     """Whether it is damaged is seen once more when it is noted."""
     now(records.mirrors.keep("mirror", FOO, HELD))
-    assert now(records._main.write(sqlite_leaving.note_spoilt, "mirror", FOO)) is False
+    assert now(records._mirrored.write(sqlite_leaving.note_spoilt, "mirror", FOO)) is False
     assert now(records.mirrors.waiting("mirror")) == []
     assert lines == []
 

@@ -242,6 +242,7 @@ def test_commits_are_synced_where_truth_lies(records: SqliteRecords) -> None:
         return tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode", "foreign_keys"))
 
     assert now(records._main.write(synchronous)) == (2, "wal", 1)
+    assert now(records._mirrored.write(synchronous)) == (2, "wal", 1)
     assert now(records._cache.write(synchronous)) == (1, "wal", 1)
     assert now(records._taken.write(synchronous)) == (1, "wal", 1)
 
@@ -253,6 +254,8 @@ def test_readers_cannot_write(records: SqliteRecords) -> None:
 
 # --- privacy of the files -----------------------------------------------------------------------------------------------------
 
+STEMS = ("records", "records-mirrors", "records-cache", "records-fetches")
+
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
 def test_S7_files_and_folders_are_ours_alone(tmp_path: Path, umask: int) -> None:
@@ -263,10 +266,11 @@ def test_S7_files_and_folders_are_ours_alone(tmp_path: Path, umask: int) -> None
         records = started(path)
         fill(records)
         register(records)
+        now(records.mirrors.pin("mirror", FOO, True))
     finally:
         os.umask(before)
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir() if not entry.name.endswith("-dirty")}
-    assert {f"{stem}.sqlite{end}" for stem in ("records", "records-cache", "records-fetches") for end in ("", "-wal")} <= set(modes)
+    assert {f"{stem}.sqlite{end}" for stem in STEMS for end in ("", "-wal")} <= set(modes)
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
     records.stopService()
@@ -852,7 +856,7 @@ def test_a_number_too_large_for_the_database_is_an_error_of_ours(records: Sqlite
     assert now(records.ledger.number("root", FOO, "r1", 3)) == 3
 
 
-@pytest.mark.parametrize("word", ["cache", "fetches"])
+@pytest.mark.parametrize("word", ["mirrors", "cache", "fetches"])
 def test_a_start_that_fails_half_way_leaves_nothing_open(path: Path, word: str) -> None:
     path.parent.mkdir(mode=0o700)
     beside(path, word).mkdir()

@@ -17,7 +17,8 @@ from pypidaemon.model import Fetch, Ruling, RulingKind
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
-from tests.gear import later, now, waiting
+from pypidaemon.services.second_look import SecondLook
+from tests.gear import inline, later, now, waiting
 from tests.records_gear import sqlite_records
 
 BAD = {"target": "alpha", "reason": "malware"}
@@ -64,7 +65,7 @@ class World:
         records.rulings = self.book
         announcements = Announcements()
         announcements.listen(self.told.append)
-        self.made = Rulemaking(records, Rulings(), announcements, self.clock)
+        self.made = Rulemaking(records, Rulings(), announcements, self.clock, inline)
 
     def targets(self) -> list[str]:
         """What is in force."""
@@ -165,13 +166,13 @@ def test_F53_a_block_outlives_the_process(tmp_path: Path) -> None:
     clock.advance(1_780_000_000.0)
     records = sqlite_records(tmp_path / "records.sqlite", clock)
     records.startService()
-    made = Rulemaking(records, Rulings(), Announcements(), clock)
+    made = Rulemaking(records, Rulings(), Announcements(), clock, inline)
     now(made.perform("block", BAD, THE_OPERATOR))
     now(made.perform("exempt", {"target": "beta==2.0", "reason": "the fix", "for": "24h"}, THE_OPERATOR))
     # Nothing of the first is stopped: it might have been killed.
     again = sqlite_records(tmp_path / "records.sqlite", clock)
     again.startService()
-    second = Rulemaking(again, Rulings(), Announcements(), clock)
+    second = Rulemaking(again, Rulings(), Announcements(), clock, inline)
     second.startService()
     assert second.rulings.all() == made.rulings.all()
     assert [one["target"] for one in now(second.listed())["rulings"]] == ["alpha", "beta==2"]
@@ -179,3 +180,42 @@ def test_F53_a_block_outlives_the_process(tmp_path: Path) -> None:
         now(second.perform("unexempt", {"target": "beta"}, THE_OPERATOR))
     for one in (second.stopService(), again.stopService(), records.stopService()):
         now(one)
+
+
+@pytest.mark.parametrize("about", [[[[]]], {"a": 1}, 7, None])
+def test_only_text_is_put_into_the_log_of_what_was_refused(world: World, about: object) -> None:
+    """Nested deeply enough nothing else can be spelled at all."""
+    for _ in range(3000):
+        about = [about]
+    with pytest.raises(Unacceptable, match="the field target is no text"):
+        now(world.made.perform("block", {"target": about, "reason": "x"}, THE_OPERATOR))
+    (deed,) = now(world.made.records.accounts.deeds(0.0, 10))
+    assert (deed.subject, deed.done) == ("", False)
+
+
+def test_there_is_an_end_to_rulings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are there can still be renewed, and taken back."""
+    monkeypatch.setattr("pypidaemon.rulemaking.MOST_RULINGS", 2)
+    for about in ("alpha", "beta"):
+        now(world.made.perform("block", {"target": about, "reason": "x"}, THE_OPERATOR))
+    with pytest.raises(Unacceptable, match="2 rulings are in force, and there can be no more"):
+        now(world.made.perform("block", {"target": "gamma", "reason": "x"}, THE_OPERATOR))
+    now(world.made.perform("block", {"target": "beta", "reason": "y"}, THE_OPERATOR))
+    now(world.made.perform("unblock", {"target": "alpha"}, THE_OPERATOR))
+    now(world.made.perform("block", {"target": "gamma", "reason": "x"}, THE_OPERATOR))
+    assert world.targets() == ["beta", "gamma"]
+
+
+def test_what_came_on_record_past_the_daemon_is_heeded_once_it_listens(world: World) -> None:
+    """And where nothing did, nobody is told anything."""
+    now(world.made.learn())
+    world.told.clear()
+    look = SecondLook(world.made)
+    look.startService()
+    assert world.told == []
+    now(world.book.rule(Ruling(RulingKind.BLOCK, "alpha", "x")))
+    look.startService()
+    assert (world.targets(), world.told) == (["alpha"], [None])
+    world.book.fault = PypidaemonError("the disk is gone")
+    look.startService()
+    assert world.targets() == ["alpha"]

@@ -28,7 +28,8 @@ BLOCK, EXEMPT = RulingKind.BLOCK, RulingKind.EXEMPT
         ("Alpha==1.0", "alpha==1"),
         ("alpha == 1.0.0", "alpha==1"),
         ("alpha==1!2.0rc1", "alpha==1!2rc1"),
-        ("alpha==not a version", "alpha==not a version"),
+        ("alpha==v1!2.0", "alpha==1!2"),
+        ("alpha==latest", "alpha==latest"),
         (f"SHA256:{DIGEST.upper()}", f"sha256:{DIGEST}"),
     ],
 )
@@ -43,6 +44,15 @@ def test_a_target_has_one_spelling(raw: str, about: str) -> None:
 def test_what_is_no_target_is_refused(raw: str) -> None:
     with pytest.raises(InvalidName):
         target(raw)
+
+
+@pytest.mark.parametrize(
+    "version", ["1.*", "=1.0", "1.0,==1.1", ">=1", "<2", "~=1.0", "!1", "1!2!3", "not a version", "1.0 , <2", "1;x", "1!"]
+)
+def test_what_would_block_nothing_is_refused(version: str) -> None:
+    """Whoever wrote a condition on versions would think that it holds."""
+    with pytest.raises(InvalidName, match="not one release"):
+        target(f"alpha=={version}")
 
 
 @given(st.text(max_size=80) | st.from_regex(r"(alpha|be_ta)\s?==[0-9!.rc]{1,6}|[sS]ha256:[0-9a-fA-F]{64}", fullmatch=True))
@@ -101,6 +111,50 @@ def test_R71_the_revision_tells_rulings_apart_over_a_restart() -> None:
     before = one.revision(BLOCK)
     one.replace([*one.all(), Ruling(EXEMPT, "gamma")])
     assert one.revision(BLOCK) == before
+
+
+CHANGES = st.lists(
+    st.tuples(st.booleans(), st.sampled_from(RulingKind), st.sampled_from(["alpha", "alpha==1", "alpha==2", "beta==1"]), st.integers(0, 2))
+)
+
+
+@given(CHANGES)
+def test_one_order_after_the_other_comes_to_the_same_as_all_at_once(changes: list[tuple[bool, RulingKind, str, int]]) -> None:
+    """Whom they concern, how many there are, and what the revision is."""
+    rulings, left = Rulings(), dict[tuple[RulingKind, str], Ruling]()
+    for made, kind, about, time in changes:
+        if made:
+            left[kind, about] = Ruling(kind, about, "why", time=float(time))
+            rulings.put(left[kind, about])
+        else:
+            left.pop((kind, about), None)
+            rulings.drop(kind, about)
+    whole = Rulings()
+    whole.replace(left.values())
+    assert rulings.by_target() == whole.by_target() == left
+    assert rulings.count == len(left)
+    for kind in RulingKind:
+        assert rulings.revision(kind) == whole.revision(kind)
+        assert (rulings.revision(kind) == "") == (not any(key[0] is kind for key in left))
+        assert (
+            rulings.near(kind, ALPHA, 0.0)
+            == whole.near(kind, ALPHA, 0.0)
+            == sorted(about for one, about in left if one is kind and about.startswith("alpha"))
+        )
+        found = whole.on_file(kind, ALPHA, FILE, 0.0)
+        assert rulings.on_file(kind, ALPHA, FILE, 0.0) == found == (left.get((kind, "alpha")) or left.get((kind, "alpha==1")))
+
+
+def test_frozen_rulings_stay_what_they_were() -> None:
+    rulings = Rulings()
+    rulings.put(Ruling(BLOCK, "alpha==1"))
+    frozen = rulings.frozen()
+    before = frozen.revision(BLOCK)
+    rulings.drop(BLOCK, "alpha==1")
+    rulings.put(Ruling(BLOCK, "beta"))
+    assert frozen.on_file(BLOCK, ALPHA, FILE, 0.0) is not None
+    assert frozen.revision(BLOCK) == before != rulings.revision(BLOCK)
+    assert rulings.on_file(BLOCK, ALPHA, FILE, 0.0) is None
 
 
 def test_blocked_says_why() -> None:

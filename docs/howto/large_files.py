@@ -19,6 +19,5 @@ class LargerThan:
 
     def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
         """Why that file is hidden; None shows it. Without a file the question is about the project as a whole."""
-        if file is not None and file.size is not None and file.size > self.limit:
-            return f"it has {file.size} bytes, which is more than {self.limit}"
-        return None
+        large = file is not None and file.size is not None and file.size > self.limit
+        return f"it has more than {self.limit} bytes" if large else None

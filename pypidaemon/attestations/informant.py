@@ -13,10 +13,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.attestations.checking import checked
+from pypidaemon.announcements import Announcements
 from pypidaemon.errors import NoSuchFile, PypidaemonError
-from pypidaemon.interfaces import IContent, IIndex, IInformant, IMeasured, IRecords
+from pypidaemon.interfaces import IAgeing, IContent, IIndex, IMeasured, IRecords
 from pypidaemon.model import Attested, Companion, Digest, File, Filename, InThread, NormalizedName
 from pypidaemon.moments import uploaded
+from pypidaemon.readings import Ages
 from pypidaemon.shelf import Shelf
 from pypidaemon.waits import TookTooLong, within
 
@@ -24,6 +26,8 @@ PATIENCE = 10.0
 """Seconds for which a page or a file waits for all that is to be found out; documents that come later are there the next time."""
 AT_ONCE = 8
 """Documents that are asked for at the same time for one page."""
+AGAIN = 60.0
+"""Seconds for which verdicts may be gone by without reading the documents again, which are themselves good for longer."""
 LARGEST = 2 << 20
 """Bytes of a document at most."""
 _PIECE = 1 << 18
@@ -33,7 +37,7 @@ NOT_NOW = Attested(problem="its provenance could not be had just now", lasting=F
 log = Logger()
 
 
-@implementer(IInformant, IMeasured)
+@implementer(IAgeing, IMeasured)
 @attrs.define(eq=False)
 class Attestations:
     """
@@ -45,9 +49,18 @@ class Attestations:
     records: IRecords
     clock: IReactorTime
     cpu: InThread
+    announcements: Announcements
+    _ages: Ages[NormalizedName] = attrs.field(factory=Ages, init=False)
     _verdicts: Shelf[tuple[Filename, Digest, bytes], Attested] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
     _noting: DeferredLock = attrs.field(factory=DeferredLock, init=False)
     _counts: dict[str, int] = attrs.field(factory=lambda: dict.fromkeys(("held", "failed", "missing", "newcomers"), 0), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.announcements.listen(self._ages.change)
+
+    def age(self, name: NormalizedName) -> tuple[int, int]:
+        """As `IAgeing`: another one once a minute, since documents change unannounced (R118), and whenever the project was announced."""
+        return int(self.clock.seconds() // AGAIN), self._ages.of(name)
 
     def measures(self) -> Mapping[str, float]:
         """As `IMeasured`: documents that held and did not, those that could not be had, and publishers that were new to a project of others."""

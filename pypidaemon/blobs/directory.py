@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
@@ -16,16 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pypidaemon.blobs import tending
 from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.blobs.drafts import FileDraft, sweep
+from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
-
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_SHELF = re.compile(r"[0-9a-f]{2}\Z")
-_DRAFTS = "drafts"
 
 
 @implementer(IContent, IOnDisk)
@@ -47,8 +44,12 @@ class FileContent:
         """Let go of the file."""
         self._file.close()
 
+    async def set_aside(self, into: Path | None) -> bool:
+        """Take it out of its store; as `ITended.set_aside`."""
+        return await self._file.use(self._disk, tending.set_aside, self.path, self._file.descriptor, into)
 
-@implementer(IBlobStore, IHolding)
+
+@implementer(IBlobStore, IHolding, ITended)
 @attrs.define(eq=False, slots=False)
 class DirectoryBlobs(Service):
     """
@@ -73,10 +74,10 @@ class DirectoryBlobs(Service):
         try:
             for folder in reversed(self.path.parents):
                 _make(folder)
-            for folder in (self.path, self.path / _DRAFTS):
+            for folder in (self.path, self.path / DRAFTS):
                 _make(folder)
                 self._insist_on_safety(folder)
-            removed = sweep(str(self.path / _DRAFTS))
+            removed = sweep(str(self.path / DRAFTS))
         except OSError as error:
             raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
         if removed:
@@ -105,7 +106,7 @@ class DirectoryBlobs(Service):
         return await asked
 
     async def _new_draft(self) -> FileDraft:
-        return await self.disk(FileDraft.create, str(self.path / _DRAFTS), self.disk, self._shelve)
+        return await self.disk(FileDraft.create, str(self.path / DRAFTS), self.disk, self._shelve)
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""
@@ -121,9 +122,37 @@ class DirectoryBlobs(Service):
         """Those of the digests whose content is here; as `IHolding.holding`, in one call to the disk."""
         return await self.disk(self._holding, tuple(digests))
 
+    async def older(self, before: float) -> AsyncIterator[Digest]:
+        """Every digest whose file came before that moment; as `ITended.older`."""
+        for shelf in await self.disk(self._shelves):
+            for digest in await self.disk(self._old_on_shelf, shelf, before):
+                yield digest
+
+    async def renew(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose content is here; as `ITended.renew`."""
+        places = [(digest, place) for digest in digests if (place := self._place(digest)) is not None]
+        return await self.disk(tending.renewed, places)
+
+    async def clear(self, digest: Digest, before: float) -> bool:
+        """Remove that content if it is still older than that; as `ITended.clear`."""
+        place = self._place(digest)
+        return place is not None and await self.disk(tending.cleared, place, before)
+
+    async def set_aside(self, content: IContent, into: Path | None) -> bool:
+        """Take out a damaged content, and keep its bytes in that folder; as `ITended.set_aside`."""
+        return isinstance(content, FileContent) and await content.set_aside(into)
+
+    async def strays(self, before: float) -> list[str]:
+        """What lies on the shelves and is no blob, and abandoned drafts; as `ITended.strays`."""
+        return await self.disk(tending.strays, str(self.path), before)
+
+    async def discard(self, stray: str, before: float) -> bool:
+        """Remove one of those; as `ITended.discard`."""
+        return await self.disk(tending.discarded, str(self.path), stray, before)
+
     def _insist_on_safety(self, folder: Path) -> None:
         found = os.lstat(folder)
-        part = "path" if folder == self.path else f"the folder {_DRAFTS} in path"
+        part = "path" if folder == self.path else f"the folder {DRAFTS} in path"
         if not stat.S_ISDIR(found.st_mode):
             raise PypidaemonError(f"[blobs:{self.label}] {part}: is no folder or is a symbolic link; name the folder itself")
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -132,7 +161,7 @@ class DirectoryBlobs(Service):
 
     def _place(self, digest: Digest) -> str | None:
         # A digest may be what an upstream's page called one, so it may be anything but a path (law 5).
-        if not _DIGEST.match(digest):
+        if not DIGEST.match(digest):
             return None
         return os.path.join(self.path, digest[:2], digest[2:4], digest)
 
@@ -163,13 +192,12 @@ class DirectoryBlobs(Service):
         place = os.path.join(self.path, shelf, digest)
         self._make_durable(shelf)
         try:
-            os.rename(draft, place)
+            _put(draft, place)
         except FileNotFoundError:
             # Somebody tidied up an empty folder that was here a moment ago.
             self._durable.clear()
             self._make_durable(shelf)
-            os.rename(draft, place)
-        _sync(os.path.join(self.path, shelf))
+            _put(draft, place)
 
     def _make_durable(self, shelf: str) -> None:
         """
@@ -193,15 +221,18 @@ class DirectoryBlobs(Service):
                 os.unlink(place)
 
     def _shelves(self) -> list[str]:
-        return sorted(name for name in os.listdir(self.path) if _SHELF.match(name))
+        return sorted(name for name in os.listdir(self.path) if SHELF.match(name))
+
+    def _old_on_shelf(self, shelf: str, before: float) -> list[Digest]:
+        return tending.old(os.path.join(self.path, shelf), self._on_shelf(shelf), before)
 
     def _on_shelf(self, shelf: str) -> list[Digest]:
         found: list[Digest] = []
         for folder in os.scandir(os.path.join(self.path, shelf)):
-            if _SHELF.match(folder.name) and folder.is_dir(follow_symlinks=False):
+            if SHELF.match(folder.name) and folder.is_dir(follow_symlinks=False):
                 beginning = shelf + folder.name
                 names = os.listdir(folder.path)
-                found.extend(Digest(name) for name in names if _DIGEST.match(name) and name.startswith(beginning))
+                found.extend(Digest(name) for name in names if DIGEST.match(name) and name.startswith(beginning))
         return found
 
 
@@ -210,6 +241,14 @@ def _is_file(place: str) -> bool:
         return stat.S_ISREG(os.lstat(place).st_mode)
     except OSError:
         return False
+
+
+def _put(draft: str, place: str) -> None:
+    with room(), tending.together(os.path.dirname(place)) as shelf:
+        # It comes now, however long ago its last byte was written, so whoever clears up leaves it alone.
+        os.utime(draft)
+        os.rename(draft, place)
+        os.fsync(shelf)
 
 
 def _make(folder: str | Path) -> None:

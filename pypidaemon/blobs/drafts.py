@@ -11,8 +11,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -209,16 +209,40 @@ def sweep(folder: str) -> int:
 
     Files that do not have a draft's name are left alone.
     """
-    removed = 0
-    for entry in os.scandir(folder):
-        if not _NAME.match(entry.name) or not entry.is_file(follow_symlinks=False):
-            continue
-        with suppress(FileNotFoundError, BlockingIOError):
-            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(entry.path)
-            finally:
-                os.close(descriptor)
-            removed += 1
-    return removed
+    return sum(discard(os.path.join(folder, name)) for name in _drafts(folder))
+
+
+def discard(path: str) -> bool:
+    """Remove that draft if no living process has it open; answer whether it was removed."""
+    with suppress(FileNotFoundError, BlockingIOError), _nobodys(path):
+        os.unlink(path)
+        return True
+    return False
+
+
+def abandoned(folder: str) -> list[str]:
+    """The names of the drafts in `folder` that no living process has open."""
+    found = []
+    for name in _drafts(folder):
+        with suppress(FileNotFoundError, BlockingIOError), _nobodys(os.path.join(folder, name)):
+            found.append(name)
+    return found
+
+
+def _drafts(folder: str) -> list[str]:
+    return [entry.name for entry in os.scandir(folder) if _NAME.match(entry.name) and entry.is_file(follow_symlinks=False)]
+
+
+@contextmanager
+def _nobodys(path: str) -> Iterator[None]:
+    """
+    Hold a draft that its process has left.
+
+    :raises BlockingIOError: somebody has it open.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

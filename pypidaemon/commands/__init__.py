@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from pypidaemon import __version__
-from pypidaemon.commands import fetching, moving, people, releases, rulings, running, starting, why
+from pypidaemon.commands import export, fetching, filling, moving, people, releases, rulings, running, starting, verifying, why
 from pypidaemon.commands.speech import say
 from pypidaemon.errors import PypidaemonError
 
@@ -63,6 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for group in (running, starting, why, fetching, people, releases, rulings, moving):
+    for group in (running, starting, why, fetching, filling, people, releases, rulings, moving, export, verifying):
         group.add(verbs, shared)
     return parser

@@ -175,10 +175,12 @@ def _without_daemon(planned: Plan, verb: str, order: dict[str, Any]) -> dict[str
 
     async def work(made: Made, reactor: Any) -> dict[str, Any]:
         from pypidaemon.clashes import Clashes
-        from pypidaemon.interfaces import IHostedIndex
+        from pypidaemon.interfaces import IHostedIndex, IMirror
         from pypidaemon.releases import THE_OPERATOR, Releases, insist
+        from pypidaemon.returns import Returns
 
         indexes = made.indexes()
+        mirrors = {label: index for label, index in indexes.items() if IMirror.providedBy(index)}
         releases = Releases(
             indexes={label: index for label, index in indexes.items() if IHostedIndex.providedBy(index)},
             default=planned.daemon.uploads,
@@ -186,6 +188,7 @@ def _without_daemon(planned: Plan, verb: str, order: dict[str, Any]) -> dict[str
             audit=made.records().accounts,
             clock=reactor,
             founded=_nobody_to_tell,
+            returns=Returns(mirrors, made.records().mirrors, made.given["announcements"]) if mirrors else None,
         )
         return await releases.perform(verb, order, THE_OPERATOR, insist)
 

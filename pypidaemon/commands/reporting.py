@@ -66,6 +66,10 @@ def report(status: Mapping[str, Any]) -> Iterator[str]:
     if upstreams:
         yield "upstreams"
         yield from _table((label, _upstream(state)) for label, state in upstreams.items())
+    if status.get("services"):
+        yield "services"
+        yield from _table((label, _service(state)) for label, state in status["services"].items())
+        yield from (f"    {line}" for state in status["services"].values() for line in _waiting(state))
     for title, meanings in COUNTS.items():
         if status.get(title):
             yield title
@@ -92,6 +96,26 @@ def _upstream(state: Mapping[str, Any]) -> str:
     if state.get("requests"):
         words += f"; requests {state['requests']:.0f}, failed {state.get('failures', 0):.0f}, received {amount(state.get('bytes_in', 0))}"
     return words
+
+
+def _service(state: Mapping[str, Any]) -> str:
+    words = f"fills {state.get('index', '')} ({state.get('projects', 0)} projects, serial {state.get('serial', 0)})"
+    if state.get("outcome"):
+        words += f": {state['outcome']}"
+    if state.get("tried"):
+        words += f", at {state['tried']}"
+    for tally in state.get("running", {}).values():
+        words += f"; now {tally.get('phase')}: {tally.get('looked', 0)} of {tally.get('found', 0)} projects"
+    return words + (f"; next at {state['next']}" if state.get("next") else "")
+
+
+def _waiting(state: Mapping[str, Any]) -> Iterator[str]:
+    for one in state.get("waits", ()):
+        tries = f", tried {one['tries']} times" if one.get("tries") else ""
+        yield f"{one.get('name')} waits until {one.get('due')}{tries}: {one.get('reason')}"
+    more = state.get("waiting", 0) - len(state.get("waits", ()))
+    if more > 0:
+        yield f"and {more} more wait"
 
 
 def _counts(counts: Mapping[str, float], meanings: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -30,11 +30,9 @@ from pypidaemon.model import (
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import given, reference, setting, words
 from pypidaemon.simple.revision import revise
-from pypidaemon.versions import same_version
+from pypidaemon.versions import is_exact, same_version
 
 _MANY_FILES = 200
-_MEANINGFUL = frozenset("*<>=!~;,[]@ ")
-"""Signs that a requirement may have and an exact release has not; `!` alone is that of an epoch."""
 
 
 def releases(raw: str) -> tuple[str, ...]:
@@ -42,7 +40,7 @@ def releases(raw: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for word in words(raw):
         spelled, _, version = word.partition("==")
-        if not version or set(version) & (_MEANINGFUL - {"!"}):
+        if not is_exact(version):
             raise ValueError(f"{word!r} is not an exact release such as alpha==1.0")
         try:
             found[f"{project_name(spelled)}=={version}"] = None

@@ -19,6 +19,7 @@ from pypidaemon.interfaces.contents import IHolding as IHolding
 from pypidaemon.interfaces.contents import IInFile as IInFile
 from pypidaemon.interfaces.contents import ILocated as ILocated
 from pypidaemon.interfaces.contents import IOnDisk as IOnDisk
+from pypidaemon.interfaces.contents import ITended as ITended
 from pypidaemon.interfaces.indexes import IBarrier as IBarrier
 from pypidaemon.interfaces.indexes import IExplaining as IExplaining
 from pypidaemon.interfaces.indexes import IHostedIndex as IHostedIndex
@@ -29,9 +30,13 @@ from pypidaemon.interfaces.indexes import ILocal as ILocal
 from pypidaemon.interfaces.indexes import IMeasured as IMeasured
 from pypidaemon.interfaces.indexes import ISeenThrough as ISeenThrough
 from pypidaemon.interfaces.mirrors import IFillable as IFillable
+from pypidaemon.interfaces.mirrors import IMirror as IMirror
+from pypidaemon.interfaces.mirrors import IMirroring as IMirroring
 from pypidaemon.interfaces.mirrors import IMirrorRecords as IMirrorRecords
 from pypidaemon.interfaces.people import IAccount as IAccount
+from pypidaemon.interfaces.policies import IAgeing as IAgeing
 from pypidaemon.interfaces.policies import IChangingPolicy as IChangingPolicy
+from pypidaemon.interfaces.policies import IFreezingPolicy as IFreezingPolicy
 from pypidaemon.interfaces.policies import IInformant as IInformant
 from pypidaemon.interfaces.policies import IInformedPolicy as IInformedPolicy
 from pypidaemon.interfaces.policies import IPagePolicy as IPagePolicy

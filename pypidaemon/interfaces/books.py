@@ -87,6 +87,9 @@ class ILedger(Interface):
         number where that is 0. Another revision gets the higher of `at_least` and the next number.
         """
 
+    async def serial(label: str, name: NormalizedName) -> int:
+        """The number that the project was given last, 0 where it never got one."""
+
     async def serials(label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, of every project that was ever numbered."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 from zope.interface import Attribute, Interface
 
@@ -17,7 +18,9 @@ class IContent(Interface):
     """
 
     size: int | None = Attribute("How many bytes there are in all; None while that is not known.")
-    digest: Digest | None = Attribute("Their sha256; None while that is not known.")
+    digest: Digest | None = Attribute(
+        "Their sha256, also that of bytes under way which must turn out to have it (law 6); None while nobody knows or promised it."
+    )
 
     async def read(offset: int, limit: int) -> bytes:
         """
@@ -106,3 +109,35 @@ class IHolding(Interface):
 
     async def holding(digests: Iterable[Digest]) -> frozenset[Digest]:
         """Those of the digests whose content is here."""
+
+
+class ITended(Interface):
+    """
+    A capability of blob stores: what whoever looks after them needs.
+
+    A blob is committed before anybody records that it is needed (law 7), so one that nobody names is only cleared away once it is old. No blob is cleared
+    away or set aside while it is committed or renewed, in whatever process: one comes after the other. Moments are seconds since the epoch.
+    """
+
+    def older(before: float) -> AsyncIterator[Digest]:
+        """Every digest whose content came, was committed again or was renewed last before that moment, in no order."""
+
+    async def renew(digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose content is here; they are as if they had come now."""
+
+    async def clear(digest: Digest, before: float) -> bool:
+        """Remove that content if it is still older than that; answer whether it was."""
+
+    async def set_aside(content: IContent, into: Path | None) -> bool:
+        """
+        Take out a content that was opened here and found to be damaged, unless another stands in its place by now; answer whether it was.
+
+        :param into: a folder to keep its bytes in, in a file named by the digest, where the store is one of files; None keeps nothing.
+        :raises PypidaemonError: it could not be done.
+        """
+
+    async def strays(before: float) -> list[str]:
+        """What lies among the blobs and is none, and drafts that nobody is writing any more, by their places below the store; all older than that."""
+
+    async def discard(stray: str, before: float) -> bool:
+        """Remove one of those if it is still older than that, and no draft that somebody writes; answer whether it was."""

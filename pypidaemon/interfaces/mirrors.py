@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.application.service import IService
 from zope.interface import Attribute, Interface
 
+from pypidaemon.interfaces.contents import IBlobStore
 from pypidaemon.interfaces.indexes import IIndex
 from pypidaemon.interfaces.upstreams import IUpstream
 from pypidaemon.model import Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, ProjectPage, Waiting
@@ -92,6 +92,7 @@ class IFillable(IIndex):
     """An index that can be filled before anybody asks: a mirror, which shows what it was filled with, or a proxy, which then has the files here."""
 
     upstream: IUpstream = Attribute("An IUpstream: whom it is filled from.")
+    blobs: IBlobStore = Attribute("An IBlobStore: where what was taken is.")
 
     async def offered(name: NormalizedName, serial: int) -> ProjectPage:
         """
@@ -120,7 +121,15 @@ class IFillable(IIndex):
         """The files of that project that are here, with their digests; None where nothing was ever taken."""
 
 
-class IMirroring(IService):
+class IMirror(IFillable):
+    """One that shows what it was filled with and nothing else, so that what upstream takes away has to be taken away from it."""
+
+    removal: str = Attribute('"follow" or "keep": what becomes of what upstream removed.')
+    removal_delay: float = Attribute("For how many seconds what went can be brought back.")
+    removal_limit: Any = Attribute("How many projects may go in one run: a `plans.Limit`.")
+
+
+class IMirroring(Interface):
     """A service that fills an index, by itself and when it is told to."""
 
     label: str = Attribute("The label of its section.")

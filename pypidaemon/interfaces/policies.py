@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
@@ -79,6 +79,13 @@ class IChangingPolicy(IPolicy):
     revision: str = Attribute("Changes whenever its rules do.")
 
 
+class IFreezingPolicy(IChangingPolicy):
+    """A changing policy that can be held still, for work that goes on while its rules change and change back."""
+
+    def frozen() -> IPolicy:
+        """The same policy with the rules of this moment; its `revision` stays what it is now."""
+
+
 class IReadying(Interface):
     """A capability of policies that have to read something before they know what to refuse."""
 
@@ -95,3 +102,10 @@ class IInformant(Interface):
 
         :param index: where they are from, which gives their companions.
         """
+
+
+class IAgeing(IInformant):
+    """A capability of informants: to say when asking again may tell more, so that whoever asked them may go by what they said until then."""
+
+    def age(name: NormalizedName) -> Hashable:
+        """Changes whenever more, or something else, may be known of that project's files. Ask for it before asking `inform`; it costs next to nothing."""

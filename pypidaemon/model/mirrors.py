@@ -74,3 +74,5 @@ class Progress:
     """When any run last ended."""
     outcome: str = ""
     """How that run ended, in one line."""
+    listed: int = 0
+    """How many projects upstream's list had, when it was last compared with what is here."""

@@ -8,13 +8,13 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import Refused
-from pypidaemon.interfaces import IChangingPolicy
+from pypidaemon.interfaces import IFreezingPolicy
 from pypidaemon.model import File, NormalizedName, Ruling, RulingKind
 from pypidaemon.rulings import Rulings
 from pypidaemon.settings import given
 
 
-@implementer(IChangingPolicy)
+@implementer(IFreezingPolicy)
 @attrs.frozen
 class Blocked:
     """
@@ -30,6 +30,10 @@ class Blocked:
     def revision(self) -> str:
         """Changes with every block. What clients hold is compared with it over a restart too, so it does not count them."""
         return self.rulings.revision(RulingKind.BLOCK)
+
+    def frozen(self) -> Blocked:
+        """As `IFreezingPolicy`."""
+        return attrs.evolve(self, rulings=self.rulings.frozen())
 
     def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
         """Why that was blocked, and when; None where it was not."""

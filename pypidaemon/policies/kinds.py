@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.filenames import package_type
+from pypidaemon.filenames import package_type, signed
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import File, NormalizedName
 from pypidaemon.settings import given, setting, words
@@ -35,7 +35,7 @@ def kinds(raw: str) -> tuple[str, ...]:
 @implementer(IPolicy)
 @attrs.frozen
 class Kinds:
-    """Shows only certain kinds of packages. A denied kind is refused even if it is also allowed."""
+    """Shows only certain kinds of packages. A denied kind is refused even if it is also allowed. A signature is of the kind of its file."""
 
     label: str = given("label")
     allow: tuple[str, ...] = setting(kinds, default=(), help="The kinds to show, as `wheel sdist`; without any, all are shown.")
@@ -45,7 +45,7 @@ class Kinds:
         """Why that file is hidden; None shows it. No project is refused as a whole."""
         if file is None:
             return None
-        kind = package_type(file.filename) or OTHER
+        kind = package_type(signed(file.filename)) or OTHER
         if kind in self.deny:
             return f"its kind, {kind}, is denied"
         if self.allow and kind not in self.allow:

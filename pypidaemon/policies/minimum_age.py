@@ -7,7 +7,7 @@ import math
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IChangingPolicy, IInformedPolicy, ITimedPolicy
+from pypidaemon.interfaces import IFreezingPolicy, IInformedPolicy, ITimedPolicy
 from pypidaemon.model import File, Knowledge, NormalizedName, Ruling, RulingKind
 from pypidaemon.moments import uploaded, written
 from pypidaemon.policies.exemptions import Exempt, exemptions, read
@@ -19,7 +19,7 @@ _PROVENANCE = frozenset({Knowledge.PROVENANCE})
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
-@implementer(ITimedPolicy, IInformedPolicy, IChangingPolicy)
+@implementer(ITimedPolicy, IInformedPolicy, IFreezingPolicy)
 @attrs.frozen
 class MinimumAge:
     """
@@ -50,6 +50,10 @@ class MinimumAge:
     def revision(self) -> str:
         """Changes with every order to exempt something, and with its end by order; its end by time is told by `turns`."""
         return self.rulings.revision(RulingKind.EXEMPT)
+
+    def frozen(self) -> MinimumAge:
+        """As `IFreezingPolicy`."""
+        return attrs.evolve(self, rulings=self.rulings.frozen())
 
     def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
         """Why that file still waits; None shows it."""

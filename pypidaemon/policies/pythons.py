@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import product
 
 import attrs
+from packaging.specifiers import Specifier
 from packaging.tags import compatible_tags, cpython_tags
 from zope.interface import implementer
 
@@ -15,11 +16,14 @@ from pypidaemon.filenames import package_type, python_tag, wheel_tags
 from pypidaemon.interfaces import IPolicy
 from pypidaemon.model import File, NormalizedName
 from pypidaemon.settings import given, setting, words
-from pypidaemon.versions import LONGEST_SPECIFIERS, Version, fits, specifier_set
+from pypidaemon.versions import LONGEST_SPECIFIERS, Version, known, specifier_set
 
 _PYTHON = re.compile(r"([23])\.(\d{1,2})(t?)", re.ASCII)
-_MICROS = (*range(64), 999)
-"""The releases of a Python that a `Requires-Python` may tell apart; there has been none with as many."""
+_LAST_MICRO = 999
+"""No Python has had as many releases."""
+
+MOST_CLAUSES = 20
+"""Specifiers in a `Requires-Python` that is read; the longest that are published have a dozen."""
 
 _NAMING = frozenset({"bdist_egg", "bdist_wininst", "bdist_msi"})
 """The kinds of files besides wheels whose names say for which Python they are."""
@@ -57,7 +61,7 @@ class Pythons:
     def __attrs_post_init__(self) -> None:
         """Find out which tags fit, once."""
         fitting = frozenset(pair for version in self.versions for pair in _fitting(version))
-        plain = tuple(version.removesuffix("t") for version in self.versions)
+        plain = tuple(dict.fromkeys(_minor(version) for version in self.versions))
         object.__setattr__(self, "_tagged", lru_cache(maxsize=1 << 12)(partial(_fits, fitting)))
         object.__setattr__(self, "_required", lru_cache(maxsize=1 << 12)(partial(_satisfied, plain)))
 
@@ -81,6 +85,11 @@ class Pythons:
         return f"Python {', '.join(self.versions)}"
 
 
+def _minor(version: str) -> tuple[int, int]:
+    major, _, minor = version.removesuffix("t").partition(".")
+    return int(major), int(minor)
+
+
 def _fitting(version: str) -> set[tuple[str, str]]:
     """The Python and ABI tags that this Python can use together (PEP 425, PEP 384)."""
     match = _PYTHON.fullmatch(version)
@@ -98,10 +107,47 @@ def _fits(fitting: frozenset[tuple[str, str]], interpreters: tuple[str, ...], ab
     return any(pair in fitting for pair in product(interpreters, abis))
 
 
-def _satisfied(versions: tuple[str, ...], requires: str) -> bool:
+def _satisfied(minors: tuple[tuple[int, int], ...], requires: str) -> bool:
     """Whether some release of one of these Pythons is what `Requires-Python` asks for (R60: what cannot be read asks for nothing)."""
+    if requires.count(",") >= MOST_CLAUSES:
+        return True
     try:
-        specifiers = specifier_set(requires)
+        clauses = [(clause, known(clause.version.removesuffix(".*"))) for clause in specifier_set(requires)]
     except ValueError:
         return True
-    return any(fits(specifiers, Version(f"{version}.{micro}")) for version in versions for micro in _MICROS)
+    return any(_leaves_some(minor, clauses) for minor in minors)
+
+
+def _leaves_some(minor: tuple[int, int], clauses: Sequence[tuple[Specifier, Version | None]]) -> bool:
+    """
+    Whether some release of that Python is left by all clauses.
+
+    A clause can tell the releases apart only where it names one of them: all older ones fare alike, and all newer ones. So three are tried, and
+    not each release that there could be; what is asked of files comes from upstream and is another text in each.
+    """
+    low, high, without = 0, _LAST_MICRO, set()
+    for clause, version in clauses:
+        named = _micro(minor, version)
+        if named is None:
+            if not _passes(clause, minor, 0):
+                return False
+            continue
+        exactly = _passes(clause, minor, named)
+        if named and not _passes(clause, minor, named - 1):
+            low = max(low, named if exactly else named + 1)
+        if not _passes(clause, minor, named + 1):
+            high = min(high, named if exactly else named - 1)
+        if not exactly:
+            without.add(named)
+    return high - low >= sum(low <= micro <= high for micro in without)
+
+
+def _micro(minor: tuple[int, int], version: Version | None) -> int | None:
+    """The release of that Python which this version is, or comes before or after; None where it is no version of that Python."""
+    if version is None or version.epoch or (version.major, version.minor) != minor:
+        return None
+    return version.micro
+
+
+def _passes(clause: Specifier, minor: tuple[int, int], micro: int) -> bool:
+    return clause.contains(Version(f"{minor[0]}.{minor[1]}.{micro}"), prereleases=True)

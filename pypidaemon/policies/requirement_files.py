@@ -16,6 +16,7 @@ from pathlib import Path
 
 import attrs
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
@@ -47,6 +48,8 @@ class Wanted:
     hashes: frozenset[tuple[str, str]] = frozenset()
     marked: bool = False
     """Whether the line is for some machines only."""
+    extras: frozenset[str] = frozenset()
+    """The extras that the line asks for, normalised."""
 
 
 @attrs.frozen
@@ -130,8 +133,9 @@ class _Reading:
         if read.url is not None:
             log.warning(_LEFT_OUT, here)
             return
+        extras = frozenset(canonicalize_name(extra) for extra in read.extras)
         hashes = frozenset((algorithm, value.lower()) for algorithm, value in _HASH.findall(line))
-        found.setdefault(name, []).append(Wanted(specifier_set(str(read.specifier)), hashes, read.marker is not None))
+        found.setdefault(name, []).append(Wanted(specifier_set(str(read.specifier)), hashes, read.marker is not None, extras))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -141,6 +141,10 @@ class Database:
 
         return await self.reading(ask)
 
+    async def read_nothing(self, question: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Answer the same of an empty database in memory, as if the file were new; it is not looked at. Raises what `read` does."""
+        return await self.reading(self._guarded, lambda: schemas.of_nothing(self.schema, lambda empty: question(empty, *args, **kwargs)))
+
     async def write(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
         Answer `change(connection, ...)`, done on the writing thread in a transaction of its own: all of it, or none where it raises.

@@ -93,6 +93,22 @@ class Glance(Database):
         return sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
+@attrs.define(eq=False)
+class LateGlance(Glance):
+    """One that need not be there: it is then as good as empty."""
+
+    def open(self) -> None:
+        """As `Glance.open` where there is one; else nothing is done."""
+        if os.path.exists(self.path):
+            Glance.open(self)
+
+    async def read(self, question: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `Database.read`."""
+        if self._writer is None:
+            return await self.read_nothing(question, *args, **kwargs)
+        return await Database.read(self, question, *args, **kwargs)
+
+
 @implementer(IRecords)
 @attrs.define(eq=False, slots=False)
 class GlanceRecords(Service):
@@ -123,12 +139,17 @@ class GlanceRecords(Service):
 
     def startService(self) -> None:
         """
-        Open the databases. One beside the main one that cannot be read is as good as empty.
+        Open the databases. One that may be lost and cannot be read is as good as empty.
 
-        :raises PypidaemonError: the main one cannot be read.
+        :raises PypidaemonError: one that must not be lost cannot be read.
         """
-        main, *others = self.records.databases
+        main, mirrored, *others = self.records.databases
         main.open()
+        try:
+            mirrored.open()
+        except BaseException:
+            main.close()
+            raise
         for database in others:
             try:
                 database.open()

@@ -144,6 +144,11 @@ class MemoryLedger:
             self._high[label] = max(self._high[label], serial)
         return serial
 
+    async def serial(self, label: str, name: NormalizedName) -> int:
+        """The number that the project was given last, 0 where it never got one."""
+        row = self._rows[label].get(name)
+        return 0 if row is None else row[1].serial
+
     async def serials(self, label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, in the order of the names."""
         return {name: change.serial for name, (_, change) in sorted(self._rows[label].items())}

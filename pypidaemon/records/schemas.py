@@ -7,12 +7,15 @@ The shape of a database, as numbered steps: `schema/<series>-<number>-<word>.sql
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def steps(series: str) -> tuple[str, ...]:
-    """The SQL of every step of that series ("records", "cache" or "fetches"), first to last."""
+    """The SQL of every step of that series ("records", "mirrors", "cache" or "fetches"), first to last."""
     found = {entry.name: entry for entry in (files("pypidaemon.records") / "schema").iterdir() if entry.name.endswith(".sql")}
     return tuple(found[name].read_text("utf-8") for name in sorted(found) if name.startswith(f"{series}-"))
 
@@ -50,3 +53,13 @@ def upgrade(connection: sqlite3.Connection, known: Sequence[str]) -> None:
             connection.execute(statement)
     if applied < len(known):
         connection.execute(f"PRAGMA user_version = {len(known)}")
+
+
+def of_nothing(known: Sequence[str], question: Callable[[sqlite3.Connection], T]) -> T:
+    """Answer that question of an empty database of these steps, which is in memory and gone afterwards."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        upgrade(connection, known)
+        return question(connection)
+    finally:
+        connection.close()

@@ -1,4 +1,4 @@
-"""Records in SQLite: three databases with their threads, and the eleven books on them."""
+"""Records in SQLite: four databases with their threads, and the eleven books on them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from pypidaemon.interfaces import (
 from pypidaemon.model import InThread
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.late import Late
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_documents import SqliteDocuments
 from pypidaemon.records.sqlite_facts import SqliteFacts
@@ -72,25 +73,33 @@ def _identify(connection: sqlite3.Connection, fresh: str) -> str:
 @attrs.define(eq=False, slots=False)
 class SqliteRecords(Service):
     """
-    `IRecords` in three SQLite databases (`use = sqlite`): what must not be lost at `path`, what upstreams said and what clients took beside it.
+    `IRecords` in four SQLite databases (`use = sqlite`): what must not be lost at `path`; what mirrors hold, what upstreams said and what
+    clients took beside it.
 
     The cache has its own file and its own writing thread, so that it costs no sync to the disk and no commit waits while a page is
     compressed; and so have the fetches, which are many. Losing the cache costs time only (law 8), losing the fetches a history that nothing
-    goes by: where one of these is damaged, it is begun anew. Where the main one is damaged, the service refuses to start (F66).
+    goes by: where one of these is damaged, it is begun anew. What mirrors hold may be some gigabytes, so that no upload waits for it and no
+    upgrade of the main database copies it; where there is no mirror there is no such file. Where that or the main one is damaged, the
+    service refuses to start (F66).
 
-    :param path: the main database; the others are `<stem>-cache.sqlite` and `<stem>-fetches.sqlite` in the same folder.
+    :param path: the main database; the others are `<stem>-mirrors.sqlite`, `<stem>-cache.sqlite` and `<stem>-fetches.sqlite` in the same
+        folder.
     :param draw: gives that many random bytes.
     :param pool: makes the threads, of a reactor, a name and a size.
     :param kind: makes the databases.
+    :param late: makes the one of mirrors, which need not be there.
     """
 
-    path: Path = setting(settings.path, help="the SQLite database; page cache, history of fetches and write-ahead logs lie beside it")
+    path: Path = setting(
+        settings.path, help="the SQLite database; what mirrors hold, page cache, history of fetches and write-ahead logs lie beside it"
+    )
     label: str = given("label")
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
     draw: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
     pool: Callable[[Any, str, int], Pool] = attrs.field(default=Threads, kw_only=True)
     kind: type[Database] = attrs.field(default=Database, kw_only=True)
+    late: type[Database] = attrs.field(default=Late, kw_only=True)
     pages: IPageCache = attrs.field(init=False)
     facts: IFileFacts = attrs.field(init=False)
     ledger: ILedger = attrs.field(init=False)
@@ -104,6 +113,7 @@ class SqliteRecords(Service):
     mirrors: IMirrorRecords = attrs.field(init=False)
     _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
     _main: Database = attrs.field(init=False, repr=False)
+    _mirrored: Database = attrs.field(init=False, repr=False)
     _cache: Database = attrs.field(init=False, repr=False)
     _taken: Database = attrs.field(init=False, repr=False)
     _accounts: SqliteAccounts = attrs.field(init=False, repr=False)
@@ -117,9 +127,11 @@ class SqliteRecords(Service):
         writing = self.pool(self.reactor, f"{self.label}-write", 1)
         caching = self.pool(self.reactor, f"{self.label}-cache", 1)
         noting = self.pool(self.reactor, f"{self.label}-fetches", 1)
-        self._pools = (reading, writing, caching, noting)
-        cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("cache", "fetches"))
+        mirroring = self.pool(self.reactor, f"{self.label}-mirrors", 1)
+        self._pools = (reading, writing, caching, noting, mirroring)
+        mirrored, cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("mirrors", "cache", "fetches"))
         self._main = self.kind(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        self._mirrored = self.late(mirrored, f"mirrors of {self.label}", schemas.steps("mirrors"), "FULL", reading, mirroring)
         self._cache = self.kind(cache, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
         self._taken = self.kind(taken, f"fetches of {self.label}", schemas.steps("fetches"), "NORMAL", reading, noting)
         self.pages = SqlitePages(self._cache)
@@ -132,17 +144,19 @@ class SqliteRecords(Service):
         self.withdrawn = SqliteWithdrawn(self._main)
         self.publishers = SqlitePublishers(self._main)
         self.documents = SqliteDocuments(self._cache)
-        self.mirrors = SqliteMirrors(self._main)
+        self.mirrors = SqliteMirrors(self._mirrored)
 
     def startService(self) -> None:
         """
         Open the databases and start their threads; all is usable when this returns.
 
-        :raises UnusableDatabase: the main database is damaged (F66) or was made by a later version (F92); nothing was changed.
+        :raises UnusableDatabase: the main database or the one of mirrors is damaged (F66) or was made by a later version (F92); nothing
+            of it was changed.
         :raises PypidaemonError: a database cannot be used, for the reason given.
         """
         self._main.open()
         try:
+            self._mirrored.open()
             self._identity = self._main.at_once(_identify, self.draw(8).hex())
             self._open_or_begin_anew(self._cache)
             self._open_or_begin_anew(self._taken)
@@ -163,14 +177,14 @@ class SqliteRecords(Service):
 
     def for_reading(self) -> IRecords:
         """As `IReadable`."""
-        from pypidaemon.records.glance import Glance, GlanceRecords
+        from pypidaemon.records.glance import Glance, GlanceRecords, LateGlance
 
-        return GlanceRecords(attrs.evolve(self, kind=Glance))
+        return GlanceRecords(attrs.evolve(self, kind=Glance, late=LateGlance))
 
     @property
     def databases(self) -> tuple[Database, ...]:
-        """Its databases, first the one that must not be lost."""
-        return (self._main, self._cache, self._taken)
+        """Its databases, first the two that must not be lost: the main one, and what mirrors hold."""
+        return (self._main, self._mirrored, self._cache, self._taken)
 
     @property
     def reading(self) -> Pool:
@@ -196,5 +210,5 @@ class SqliteRecords(Service):
         self._close_databases()
 
     def _close_databases(self) -> None:
-        for database in (self._taken, self._cache, self._main):
+        for database in reversed(self.databases):
             database.close()

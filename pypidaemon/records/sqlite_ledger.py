@@ -118,6 +118,11 @@ class SqliteLedger:
             self._memory[key] = _Numbered(revision, serial)
         return serial
 
+    async def serial(self, label: str, name: NormalizedName) -> int:
+        """The number that the project was given last, 0 where it never got one."""
+        known = await self.database.read(_known, label, name)
+        return 0 if known is None else known[1]
+
     async def serials(self, label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, in the order of the names."""
         return await self.database.read(_serials, label)

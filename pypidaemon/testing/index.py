@@ -81,9 +81,10 @@ class TestIndex:
         sdist: bool = False,
         tag: str = "py3-none-any",
         upload_time: str | None = None,
+        fields: Sequence[str] = (),
     ) -> str:
-        """Publish a wheel, and with `sdist` a source distribution too; answer the wheel's file name."""
-        filename, data = make_wheel(name, version, requires, python, size=size, tag=tag)
+        """Publish a wheel, with `fields` in its METADATA, and with `sdist` a source distribution too; answer the wheel's file name."""
+        filename, data = make_wheel(name, version, requires, python, size=size, tag=tag, fields=fields)
         if sdist:
             self.add_file(name, *make_sdist(name, version, requires, python, size=size), upload_time=upload_time)
         self.add_file(name, filename, data, upload_time=upload_time)

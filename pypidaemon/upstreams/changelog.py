@@ -27,6 +27,9 @@ T = TypeVar("T")
 MOST_CHANGES = 200_000
 """Rows that are worth holding, some 60 MiB: where more have changed, the project list says it shorter."""
 
+LARGEST = 32 << 20
+"""Bytes of one answer, decoded: 50,000 rows have some 16 MiB."""
+
 FEW = 5_000
 """An answer of fewer rows was not cut off: PyPI cuts at 50,000 and pypidaemon at 10,000. Where one was all the same, the rest comes the next time."""
 
@@ -37,7 +40,7 @@ class Changelog:
     Asks one endpoint.
 
     :param endpoint: where it is, as the configuration says, so anywhere.
-    :param exchange: of these questions alone, with a health of their own.
+    :param exchange: of these questions alone, with a health and limits of their own.
     :param fields: gives the fields of every request.
     :param counted: called with the number of bytes of each answer.
     """

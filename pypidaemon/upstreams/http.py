@@ -28,7 +28,7 @@ from pypidaemon.simple.reading import read_page
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.agent import Outbound, outbound
 from pypidaemon.upstreams.body import Body
-from pypidaemon.upstreams.changelog import Changelog
+from pypidaemon.upstreams.changelog import LARGEST, Changelog
 from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import Health
@@ -40,8 +40,6 @@ from pypidaemon.waits import TookTooLong, within
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """PEP 691: JSON where there is JSON, else whatever there is."""
-LARGEST_CHANGELOG = 32 << 20
-"""Bytes of one answer of a changelog, decoded: 50,000 rows have some 16 MiB."""
 AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
 
 
@@ -129,7 +127,9 @@ class HttpUpstream(Service):
         self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
         if endpoint is not None:
             of_changes = attrs.evolve(
-                self._exchange, health=Health(self.clock, self.random), limits=attrs.evolve(self.limits, page_size=LARGEST_CHANGELOG)
+                self._exchange,
+                health=Health(self.clock, self.random),
+                limits=attrs.evolve(self.limits, page_size=min(self.limits.page_size, LARGEST)),
             )
             self._changelog = Changelog(endpoint, of_changes, self._out, self._fields, self.cpu, self.reactor, self._count)
 

@@ -48,7 +48,8 @@ class AnswerKey:
 class State:
     """
     What an answer was made from. `sources` are the labels of all indexes that something in it is from, and only who may read each of them sees it;
-    `fresh_until` None means until something is announced; `turns` is when a rule that goes by the clock changes it, whatever else holds.
+    `fresh_until` None means until something is announced; `turns` is when a rule that goes by the clock changes it, whatever else holds. `made` is when
+    that was so: a clock that was put back since makes it an answer of the future.
     """
 
     revision: str
@@ -57,11 +58,12 @@ class State:
     fresh_until: float | None
     stale: bool = False
     turns: float | None = None
+    made: float = 0.0
 
     def holds(self, now: float) -> bool:
         """Whether it may be given at that moment without asking the index."""
         ends = (self.fresh_until, self.turns)
-        return not self.stale and all(end is None or now < end for end in ends)
+        return not self.stale and self.made <= now and all(end is None or now < end for end in ends)
 
     def same(self, other: State) -> bool:
         """Whether the same document is made from both, for the same readers."""

@@ -23,6 +23,8 @@ from pypidaemon.web.people import LARGEST, PeopleDesk
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
+from pypidaemon.web.syncs import SyncDesk
+from pypidaemon.web.verify import VerifyDesk
 from pypidaemon.web.why import Why
 
 
@@ -30,8 +32,8 @@ from pypidaemon.web.why import Why
 class Control:
     """
     Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings` and `/who`, and takes the
-    orders about people, releases and what is blocked. `GET /why?project=...` explains, and `GET /configuration` says which file was read, and what
-    was in it then.
+    orders about people, releases, what is blocked, the filling of indexes (`/sync`) and the verification of what is stored (`/verify`).
+    `GET /why?project=...` explains, and `GET /configuration` says which file was read, and what was in it then.
     """
 
     default: str
@@ -45,6 +47,8 @@ class Control:
     rulings: RulingDesk
     inquiries: Inquiries
     why: Why
+    syncs: SyncDesk
+    verify: VerifyDesk
     configuration: tuple[str, str]
     """The file, absolute, and its text; secrets are references in it."""
     started: float = attrs.field(init=False)
@@ -73,6 +77,10 @@ class Control:
                 return await self.people.handle(ask, b"")
             case (_, ("releases", *_)):
                 return await self.releases.without_body(ask)
+            case (_, ("sync",)):
+                return await self.syncs.operate(ask)
+            case (_, ("verify",)):
+                return self.verify.operate(ask)
             case ("GET", (_,)):
                 return await self._told(ask)
             case (_, ("rulings", *_)):
@@ -98,7 +106,7 @@ class Control:
             case ("configuration",):
                 return json_reply(200, {"file": self.configuration[0], "text": self.configuration[1]})
             case ("status",):
-                return json_reply(200, self._status())
+                return json_reply(200, self._status() | {"services": await self.syncs.states()})
             case ("refresh",):
                 return _other_method(ask)
         raise NoSuchFile("/".join(ask.segments)[:200])

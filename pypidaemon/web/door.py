@@ -16,12 +16,14 @@ from pypidaemon.accounts.people import People
 from pypidaemon.announcements import Announcements
 from pypidaemon.clashes import Clashes
 from pypidaemon.flights import landing
-from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IMirror, IMirroring, IRecords, IUpstream
 from pypidaemon.leaves import bare
 from pypidaemon.model import InThread
 from pypidaemon.releases import Releases
+from pypidaemon.returns import Returns
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
+from pypidaemon.verification.run import Means
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.control import Control
@@ -50,7 +52,9 @@ from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.shown import Past
 from pypidaemon.web.site import AccessLog, DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
+from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import Uploads
+from pypidaemon.web.verify import VerifyDesk
 from pypidaemon.web.why import Why
 from pypidaemon.web.xmlrpc import XmlRpc
 
@@ -66,7 +70,7 @@ class Door(Service):
     uploads: Uploads
     receive: Receive
     history: History
-    desks: tuple[PeopleDesk | ReleaseDesk, ...]
+    desks: tuple[PeopleDesk | ReleaseDesk | VerifyDesk, ...]
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
@@ -96,6 +100,9 @@ def build(
     reserved: tuple[str, ...] = (),
     conceal: bool,
     rulemaking: Rulemaking | None = None,
+    mirrorings: Mapping[str, IMirroring] = MappingProxyType({}),
+    verifying: Means | None = None,
+    janitors: Mapping[str, IMeasured] = MappingProxyType({}),
     fetches: bool = False,
     spool: IMeasured,
     attestations: IMeasured | None = None,
@@ -121,6 +128,9 @@ def build(
     :param reserved: patterns of names that no upstream is asked about.
     :param conceal: as `Gate`.
     :param rulemaking: keeps what was blocked and exempted.
+    :param mirrorings: the services that fill indexes, by their labels.
+    :param verifying: what verifications work with; without it none is made.
+    :param janitors: the services that clear up, by their labels.
     :param fetches: whether it is put on record who takes which file.
     :param attestations: what checks them, for its counts.
     :param lists: a store for rendered project lists and nothing else.
@@ -133,16 +143,20 @@ def build(
     known = Hosts(hosts, public_url)
     answers = Answers(cpu)
     announcements.listen(answers.forget)
-    metrics = Metrics(upstreams, spool, answers, attestations)
-    rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock)
+    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors)
+    rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock, cpu)
     gate = Gate(doorkeeper, conceal, rulemaking)
     every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
     clashes = Clashes(every, upstreams, reserved)
     ours = {label: index for label, index in every.items() if IHostedIndex.providedBy(index)}
-    releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded), gate, known)
+    mirrors = {label: index for label, index in every.items() if IMirror.providedBy(index)}
+    returns = Returns(mirrors, records.mirrors, announcements) if mirrors else None
+    releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded, returns), gate, known)
     rulings = RulingDesk(rulemaking, records.fetches, gate, clock, known)
     inquiries = Inquiries(records.accounts, clashes, clock)
     why = Why(default, indexes, gate, cpu)
+    syncs = SyncDesk(mirrorings, gate, known)
+    verify = VerifyDesk(verifying)
     taking = Fetches(records.fetches, clock) if fetches else None
     routes = Routes(
         default=default,
@@ -162,6 +176,7 @@ def build(
         rulings=rulings,
         inquiries=inquiries,
         why=why,
+        syncs=syncs,
         pep381=Pep381(records, doorkeeper, clock, cpu, fetches),
         uploads=uploads,
     )
@@ -197,6 +212,8 @@ def build(
 
     changing = people(changed)
     desk = PeopleDesk(changing)
-    control = Control(default, indexes, upstreams, spool, answers, clock, desk, releases, rulings, inquiries, why, configuration)
+    control = Control(
+        default, indexes, upstreams, spool, answers, clock, desk, releases, rulings, inquiries, why, syncs, verify, configuration
+    )
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
-    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases))
+    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases, verify))

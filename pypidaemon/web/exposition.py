@@ -7,6 +7,7 @@ Apart from the counting, so that its library is loaded with the first question a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import attrs
 from prometheus_client import CollectorRegistry, generate_latest
@@ -32,6 +33,8 @@ class Exposition(Collector):
     spool: IMeasured
     answers: Answers
     attestations: IMeasured | None = None
+    mirrorings: Mapping[str, object] = MappingProxyType({})
+    janitors: Mapping[str, IMeasured] = MappingProxyType({})
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -58,6 +61,15 @@ class Exposition(Collector):
         checked = self.attestations.measures().items() if self.attestations is not None else ()
         signed = [((what,), value) for what, value in checked]
         yield _counted("pypidaemon_attestations", "Attestations of files, and publishers new to a project", ["what"], signed)
+        filled = [
+            ((label, what), value)
+            for label, service in self.mirrorings.items()
+            if IMeasured.providedBy(service)
+            for what, value in IMeasured(service).measures().items()
+        ]
+        yield _counted("pypidaemon_mirroring", "Runs of services that fill indexes, and what came of them", ["service", "what"], filled)
+        tidied = [((label, what), value) for label, janitor in self.janitors.items() for what, value in janitor.measures().items()]
+        yield _counted("pypidaemon_janitor", "Rounds of janitors, and what they removed", ["service", "what"], tidied)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 
 from pypidaemon import filenames, ranges, validators
-from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused
 from pypidaemon.interfaces import IAccount, IContent, IIndex, IKnowing
 from pypidaemon.leaves import leaves, locals_below
-from pypidaemon.model import Companion, File, Filename, Listed, NormalizedName
+from pypidaemon.model import Companion, Digest, File, Filename, Listed, NormalizedName
+from pypidaemon.opening import opened
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.gate import Gate
@@ -63,24 +64,21 @@ class Files:
         wanted = asked(below)
         if wanted is None:
             raise NoSuchFile("/".join(("packages", *below))[:200])
-        listed = await heard(self.gate, account, shown.index, wanted.projects, self._listed(shown.index, wanted))
-        file = listed.file
-        self.gate.check(account, "read", listed.source, listed.name)
-        audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
-        headers = [
-            ("Content-Type", "application/json" if wanted.companion is Companion.PROVENANCE else "application/octet-stream"),
-            ("Accept-Ranges", "bytes"),
-            ("Cache-Control", _cache_control(file, wanted.companion, audience)),
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Pypidaemon-Index", listed.source),
-        ]
-        promised = {Companion.FILE: file.digest, Companion.METADATA: file.core_metadata or None}
-        digest = promised.get(wanted.companion)
-        if ask.method == "HEAD" and wanted.companion is Companion.FILE and digest is not None and file.size is not None:
-            return self._without_bytes(ask, headers, digest, file.size)
-        content = await shown.index.open_file(listed.name, wanted.filename, wanted.companion)
+
+        async def allowed(_: Digest | None = None) -> Listed:
+            listed = await heard(self.gate, account, shown.index, wanted.projects, self._listed(shown.index, wanted))
+            self.gate.check(account, "read", listed.source, listed.name)
+            return listed
+
+        if ask.method == "HEAD" and wanted.companion is Companion.FILE:
+            listed = await allowed()
+            digest, size = listed.file.digest, listed.file.size
+            if digest is not None and size is not None:
+                return self._without_bytes(ask, self._headers(wanted, listed), digest, size)
+        # By rights on an entry, so by that entry's bytes: another index may have a file of that name by then (S42).
+        listed, content = await opened(shown.index, wanted.companion, allowed, allowed)
         try:
-            reply = self._with_bytes(ask, headers, digest or content.digest, content)
+            reply = self._with_bytes(ask, self._headers(wanted, listed), content.digest, content)
             if self.fetches is not None and wanted.companion is Companion.FILE:
                 self.fetches.note(ask, account, listed, reply)
             return reply
@@ -88,16 +86,34 @@ class Files:
             content.close()
             raise
 
+    def _headers(self, wanted: Asked, listed: Listed) -> list[tuple[str, str]]:
+        audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
+        return [
+            ("Content-Type", "application/json" if wanted.companion is Companion.PROVENANCE else "application/octet-stream"),
+            ("Accept-Ranges", "bytes"),
+            ("Cache-Control", _cache_control(listed.file, wanted.companion, audience)),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Pypidaemon-Index", listed.source),
+        ]
+
     async def _listed(self, index: IIndex, wanted: Asked) -> Listed:
-        """The entry that has this path (law 2); it is found also where no page was asked for before."""
+        """
+        The entry that has this path (law 2); it is found also where no page was asked for before.
+
+        A refusal is about one of the projects that the name can be read as, so it is the answer only where no other of them lists the path.
+        """
+        refusal: Refused | None = None
         for name in await _likely(index, wanted):
             try:
                 listed = await index.find(name, wanted.filename)
             except (NoSuchProject, NoSuchFile):
                 continue
+            except Refused as refused:
+                refusal = refusal or refused
+                continue
             if listed.file.path == wanted.path:
                 return listed
-        raise NoSuchFile(wanted.filename)
+        raise refusal or NoSuchFile(wanted.filename)
 
     def _without_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str, size: int) -> Reply:
         """HEAD answered from what the page says, without fetching the file (S65)."""

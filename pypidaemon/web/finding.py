@@ -11,8 +11,9 @@ from pypidaemon.errors import Refused
 from pypidaemon.interfaces import IAccount, IIndex, IKnowing, IRecords
 from pypidaemon.judging import Rules
 from pypidaemon.leaves import Leaf, leaves, local_page, locals_below
-from pypidaemon.model import InThread, NormalizedName, ProjectPage
+from pypidaemon.model import File, Filename, InThread, Knowledge, NormalizedName, ProjectPage
 from pypidaemon.shelf import Shelf
+from pypidaemon.showing import show
 from pypidaemon.simple.core_metadata import read_metadata
 from pypidaemon.simple.legacy import newest
 from pypidaemon.simple.reading import covering
@@ -164,8 +165,17 @@ class Finder:
         remembered = await self.records.pages.recall(leaf.index.label, name)
         if remembered is None or remembered.page is None or remembered.page.status.marker == "quarantined":
             return None
-        # What upstream said is enough: what policies want to know besides is found out when the page itself is asked for.
-        judgement = await self.cpu(rules.judge, ProjectPage(name, remembered.page.files, status=remembered.page.status), now)
+        # With what was found out about the files here, as the page would have it.
+        facts = await self.records.facts.known(leaf.index.label, name)
+        whole = await self.cpu(show, leaf.index.label, remembered.page, facts)
+        known: dict[Filename, File] = {}
+        for knowledge, files in (await self.cpu(rules.wanted, whole, now)).items() if rules.informed else ():
+            informant = leaf.informants.get(knowledge) if knowledge is Knowledge.METADATA else None
+            if informant is None:
+                # Somebody would have to be asked what the rules want to know, and without it what they hide might be shown.
+                return None
+            known.update(await informant.inform(leaf.view, name, files))
+        judgement = await self.cpu(rules.judge, whole, now, known)
         page = ProjectPage(name, judgement.shown, covering(name, (), judgement.shown))
         found = await self.cpu(newest, page)
         return Hit(name, found[0], "") if found is not None else None

@@ -11,7 +11,8 @@ from pypidaemon import validators
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.filenames import filename, project_name, version_of
 from pypidaemon.interfaces import IAccount
-from pypidaemon.model import Companion, File, NormalizedName
+from pypidaemon.model import Companion, Digest, File, Listed, NormalizedName
+from pypidaemon.opening import opened
 from pypidaemon.simple.negotiation import choose_type
 from pypidaemon.versions import same_version
 from pypidaemon.web import failures
@@ -75,15 +76,19 @@ class Integrity:
 
     async def _document(self, ask: Ask, account: IAccount, shown: Shown, project: str, version: str, spelled: str) -> Reply:
         name, wanted = project_name(project), filename(spelled)
-        listed = await heard(self.gate, account, shown.index, (name,), shown.index.find(name, wanted))
-        self.gate.check(account, "read", listed.source, listed.name)
         said = version_of(wanted, name)
         if said is None or same_version(said) != same_version(version):
             raise NoSuchFile(f"{wanted} of {version}"[:200])
         media = choose_type(ask.headers.every("accept"), MEDIA_TYPES)
         if media is None:
             return in_json(text(406, f"it can be had as {' or '.join(MEDIA_TYPES)}", ask.id, (("Vary", "Accept"),)))
-        content = await shown.index.open_file(name, wanted, Companion.PROVENANCE)
+
+        async def allowed(_: Digest | None = None) -> Listed:
+            listed = await heard(self.gate, account, shown.index, (name,), shown.index.find(name, wanted))
+            self.gate.check(account, "read", listed.source, listed.name)
+            return listed
+
+        listed, content = await opened(shown.index, Companion.PROVENANCE, allowed, allowed)
         try:
             audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
             headers = [

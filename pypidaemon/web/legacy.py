@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import Changed, NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import project_name, version_of
 from pypidaemon.interfaces import IAccount, IContent, IIndex
-from pypidaemon.model import Companion, File, InThread, ProjectPage
+from pypidaemon.model import Companion, Digest, File, InThread, Listed, ProjectPage
+from pypidaemon.opening import opened
 from pypidaemon.simple.legacy import legacy_json, newest
 from pypidaemon.versions import LONGEST_VERSION, same_version
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making
@@ -58,6 +59,7 @@ class Legacy:
         with self.answers.readings.of(key.project) as reading:
             page = await heard(self.gate, account, shown.index, (key.project,), shown.index.project_page(key.project))
             self.gate.check_sources(account, page.sources, key.project)
+            state = state_of(page, self.clock.seconds())
             files = await self.cpu(described, page, version)
             metadata, complete = await metadata_of(shown.index, page, files)
 
@@ -66,7 +68,7 @@ class Legacy:
                 assert document is not None  # there are files, or `described` would have said so
                 return document
 
-            made = Making(state_of(page), "application/json", render, accepted, lasting=complete)
+            made = Making(state, "application/json", render, accepted, lasting=complete)
             return await self.answers.make(key, made, reading)
 
 
@@ -76,7 +78,7 @@ async def metadata_of(index: IIndex, page: ProjectPage, files: list[File]) -> tu
     for file in files:
         if file.core_metadata is not None:
             try:
-                content = await index.open_file(page.name, file.filename, Companion.METADATA)
+                content = await _metadata_beside(index, page, file)
                 try:
                     return await _whole(content), True
                 finally:
@@ -108,6 +110,19 @@ def described(page: ProjectPage, version: str | None) -> list[File]:
     if not files:
         raise NoSuchFile(f"{page.name} {version}")
     return files
+
+
+async def _metadata_beside(index: IIndex, page: ProjectPage, file: File) -> IContent:
+    """METADATA of that file of the page, and of no other that has its name by now."""
+
+    async def entry(_: Digest | None = None) -> Listed:
+        listed = await index.find(page.name, file.filename)
+        if listed.source not in page.sources or listed.file.digest != file.digest:
+            raise Changed(file.filename)
+        return listed
+
+    _, content = await opened(index, Companion.METADATA, entry, entry)
+    return content
 
 
 async def _whole(content: IContent) -> bytes | None:

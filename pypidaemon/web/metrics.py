@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -24,6 +25,8 @@ class Metrics:
     spool: IMeasured
     answers: Answers
     attestations: IMeasured | None = None
+    mirrorings: Mapping[str, object] = MappingProxyType({})
+    janitors: Mapping[str, IMeasured] = MappingProxyType({})
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
     _requests: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     _sent: Counter[tuple[str]] = attrs.field(factory=Counter, init=False)
@@ -38,7 +41,17 @@ class Metrics:
         """All of it as Prometheus reads it."""
         from pypidaemon.web.exposition import Exposition
 
-        return Exposition(self._requests, self._sent, self.upstreams, self.spool, self.answers, self.attestations).text()
+        exposition = Exposition(
+            self._requests,
+            self._sent,
+            self.upstreams,
+            self.spool,
+            self.answers,
+            self.attestations,
+            self.mirrorings,
+            self.janitors,
+        )
+        return exposition.text()
 
 
 def _route(ask: Ask) -> str:

@@ -25,9 +25,9 @@ from pypidaemon.web.reply import Reply, redirect
 from pypidaemon.web.shown import Shown
 
 
-def state_of(page: ProjectPage) -> State:
-    """What an answer made of that page depends on."""
-    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale, page.turns)
+def state_of(page: ProjectPage, now: float) -> State:
+    """What an answer made of that page depends on, which the index gave just now."""
+    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale, page.turns, now)
 
 
 def preferred(ask: Ask) -> Representation:
@@ -77,7 +77,7 @@ class Pages:
         with self.answers.readings.of(name) as reading:
             page = await heard(self.gate, account, shown.index, (name,), shown.index.project_page(name))
             self.gate.check_sources(account, page.sources, name)
-            made = Making(state_of(page), form.content_type, lambda: render(page, from_page, partial(self.addresses.of, shown)), accepted)
+            made = Making(state_of(page, self.clock.seconds()), form.content_type, lambda: render(page, from_page, partial(self.addresses.of, shown)), accepted)
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
             body = await self.answers.body(key, answer, coding)

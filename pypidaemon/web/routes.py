@@ -27,6 +27,7 @@ from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.shown import MOMENTS, Past, Shown, view_of
+from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import retired
 from pypidaemon.web.why import Why
 
@@ -87,6 +88,7 @@ class Routes:
     rulings: RulingDesk
     inquiries: Inquiries
     why: Why
+    syncs: SyncDesk
     pep381: Pep381
     uploads: str | None = None
     """The label of the index that uploads at the root go to; None where uploads are off."""
@@ -118,6 +120,8 @@ class Routes:
             return await self.releases.without_body(ask)
         if ask.segments[:2] == ("+api", "rulings") and len(ask.segments) > 2:
             return await self.rulings.without_body(ask)
+        if ask.segments == ("+sync",):
+            return await self.syncs.answer(ask)
         if ask.method not in READING:
             return text(405, "only GET and HEAD are answered here", ask.id, (("Allow", ", ".join(READING)),))
         await self._check_loop(ask)

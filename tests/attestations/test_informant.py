@@ -35,7 +35,7 @@ def house() -> House:
 
 def informant(house: House) -> Attestations:
     """A new one over the house's records."""
-    return Attestations(house.records, house.clock, inline)
+    return Attestations(house.records, house.clock, inline, house.announcements)
 
 
 def ask(house: House, *files: File, by: Attestations | None = None, material: Material = GITHUB) -> Mapping[Filename, Attested]:
@@ -63,7 +63,7 @@ def test_a_document_is_asked_for_once_and_checked_once_while_it_stays_the_same(h
         checks.append(function.__name__)
         return function(*args, **kwargs)
 
-    by = Attestations(house.records, house.clock, counted)
+    by = Attestations(house.records, house.clock, counted, house.announcements)
     for _ in range(3):
         assert ask(house, GITHUB.entry(), by=by)[GITHUB.filename].publishers == (GITHUB.publisher,)
     assert checks == ["checked"]
@@ -220,7 +220,7 @@ def test_two_pages_read_at_the_same_time_make_no_newcomers_of_each_other(house: 
         await waits[-1]
         return function(*args, **kwargs)
 
-    by = Attestations(house.records, house.clock, held)
+    by = Attestations(house.records, house.clock, held, house.announcements)
     index: Any = Signed("pypi", {material.filename: material for material in (GITHUB, CIRCLECI)})
     asked = [later(by.inform(index, NormalizedName("one"), [material.entry()])) for material in (GITHUB, CIRCLECI)]
     waits[0].callback(None)

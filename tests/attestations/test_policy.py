@@ -178,7 +178,7 @@ def house() -> House:
 
 def policed(house: House, *policies: IPolicy) -> Policed:
     """The proxy seen through these, with a real informant."""
-    informants = {Knowledge.PROVENANCE: Attestations(house.records, house.clock, inline)}
+    informants = {Knowledge.PROVENANCE: Attestations(house.records, house.clock, inline, house.announcements)}
     return Policed("policed", house.proxy, policies, house.records, house.clock, inline, informants)
 
 

@@ -74,11 +74,11 @@ def store(folder: Path, upstream: str) -> Iterator[Store]:
         order("user", "add", "ann", "--password-stdin", said=f"{PASSWORD}\n")
         order("grant", "ann", "upload", "private")
         found.uploader = order("token", "add", "ann")
-        _tell(found, "grant/add", name="group:founders", right="create", place="private")
+        tell(found.daemon, "grant/add", name="group:founders", right="create", place="private")
         for name in ("bob", "eve"):
-            _tell(found, "user/add", name=name)
-        _tell(found, "group/add", group="founders", name="bob")
-        found.founder, found.reader = (_tell(found, "token/add", name=name)["token"] for name in ("bob", "eve"))
+            tell(found.daemon, "user/add", name=name)
+        tell(found.daemon, "group/add", group="founders", name="bob")
+        found.founder, found.reader = (tell(found.daemon, "token/add", name=name)["token"] for name in ("bob", "eve"))
         yield found
     finally:
         found.daemon.stop()
@@ -87,9 +87,9 @@ def store(folder: Path, upstream: str) -> Iterator[Store]:
         assert secret not in found.daemon.log
 
 
-def _tell(found: Store, order: str, **fields: str) -> dict[str, Any]:
+def tell(daemon: Daemon, order: str, **fields: str) -> dict[str, Any]:
     """An order about people, as the command line gives it to the daemon, but without a process of its own."""
-    place = found.daemon.folder / "var" / CONTROL
+    place = daemon.folder / "var" / CONTROL
     answer: dict[str, Any] = control.ask(place, "POST", f"/people/{order}", body=json.dumps(fields).encode())
     return answer
 

@@ -1,4 +1,4 @@
-"""The installers and uploaders that the daemon is tried with: which, in which version, and where they live."""
+"""The installers, uploaders and mirrors that the daemon is tried with: which, in which version, and where they live."""
 
 from __future__ import annotations
 
@@ -20,21 +20,34 @@ HOME = ROOT / ".cache" / "clients"
 
 @attrs.frozen
 class Tool:
-    """One installer or uploader in one version, in a virtual environment of its own below `HOME`."""
+    """One installer, uploader or mirror in one version, in a virtual environment of its own below `HOME`."""
 
     distribution: str
     version: str
     beside: tuple[str, ...] = ()
     """Other requirements that go into the same environment."""
+    pythons: tuple[str, ...] = ()
+    """The Pythons that it runs with, the best one first, where this one is too old for it."""
 
     @property
     def folder(self) -> Path:
         """Its environment; the name says the version, so another version never meets what is left of this one."""
         return HOME / f"{self.distribution}-{self.version}"
 
+    def python(self) -> str | None:
+        """The Python to run it with; None where this machine has none."""
+        return next((place for version in self.pythons for place in interpreters(version)), None) if self.pythons else sys.executable
+
     def program(self, name: str) -> str:
         """The path of one of its programs."""
         return str(self.folder / "bin" / name)
+
+
+def interpreters(version: str) -> list[str]:
+    """Where this machine has a Python of that version: one of its own, and any that pyenv installed."""
+    own = shutil.which(f"python{version}", path="/usr/local/bin:/usr/bin:/bin")
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return [*([own] if own is not None else []), *sorted(str(place) for place in root.glob(f"versions/{version}.*/bin/python{version}"))]
 
 
 TOOLS = {
@@ -52,6 +65,10 @@ TOOLS = {
     "hatch": Tool("hatch", "1.18.2"),
     # What builds the source distributions of distutils.
     "setuptools": Tool("setuptools", "80.9.0", beside=("pip==26.3",)),
+    # The last with XML-RPC, which is its own choice too.
+    "bandersnatch-6": Tool("bandersnatch", "6.8.0"),
+    "bandersnatch-8": Tool("bandersnatch", "8.2.0", pythons=("3.13", "3.12", "3.14")),
+    "devpi": Tool("devpi-server", "6.20.3"),
 }
 """Every version that is used anywhere in these tests."""
 
@@ -78,11 +95,14 @@ def _install(tool: Tool) -> None:
     shutil.rmtree(tool.folder, ignore_errors=True)
     environment = {**os.environ, "PIP_CONFIG_FILE": "/dev/null"}
     # Compiled once here, since the tests keep the tools from writing anything, and poetry alone has a second's worth to compile.
+    python = tool.python()
+    if python is None:
+        missing(f"{tool.distribution} {tool.version} needs a Python of {', '.join(tool.pythons)}, and this machine has none")
     requirements = [f"{tool.distribution}=={tool.version}", *tool.beside]
-    program, python = uv.find_uv_bin(), str(tool.folder / "bin" / "python")
+    program, own = uv.find_uv_bin(), str(tool.folder / "bin" / "python")
     for command in (
-        [program, "venv", "--quiet", "--no-project", "--python", sys.executable, str(tool.folder)],
-        [program, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *requirements],
+        [program, "venv", "--quiet", "--no-project", "--python", python, str(tool.folder)],
+        [program, "pip", "install", "--quiet", "--compile-bytecode", "--python", own, *requirements],
     ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False, cwd=HOME)
         if done.returncode:

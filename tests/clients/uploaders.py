@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ import attrs
 
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from tests.clients.installers import Outcome, run, uv_command, uv_environment
-from tests.clients.tools import installed
+from tests.clients.tools import installed, interpreters
 from tests.needs import missing
 
 KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
@@ -195,13 +194,7 @@ def tried() -> list[str]:
 
 
 def _with_distutils(version: str) -> str | None:
-    places = [shutil.which(f"python{version}", path="/usr/local/bin:/usr/bin:/bin"), *_pyenv(version)]
-    return next((place for place in places if place is not None and _has_upload(place)), None)
-
-
-def _pyenv(version: str) -> list[str]:
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    return sorted(str(place) for place in root.glob(f"versions/{version}.*/bin/python{version}"))
+    return next((place for place in interpreters(version) if _has_upload(place)), None)
 
 
 def _has_upload(python: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import CorruptContent, NoSuchBlob
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHolding
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHolding, ITended
 from pypidaemon.model import Digest
 
 
@@ -42,8 +43,29 @@ async def held(store: Any) -> set[Digest]:
     return {digest async for digest in store.digests()}
 
 
+async def older(store: Any, before: float) -> set[Digest]:
+    """Every digest older than that moment."""
+    return {digest async for digest in store.older(before)}
+
+
 class BlobStoreContract:
-    """Mix with trial's `TestCase` and give it a `make` that answers an empty store ready for use."""
+    """
+    Mix with trial's `TestCase` and give it a `make` that answers an empty store ready for use.
+
+    `age` lets all that is in it be that many seconds older, `damage` puts other bytes in the place of a blob.
+    """
+
+    def age(self, seconds: float) -> None:
+        """Let time pass."""
+        raise NotImplementedError
+
+    def damage(self, digest: Digest, data: bytes) -> None:
+        """What a disk does."""
+        raise NotImplementedError
+
+    def moment(self) -> float:
+        """What the store takes for now."""
+        return time.time()
 
     def make(self) -> Any:
         """Answer an empty store."""
@@ -206,5 +228,62 @@ class BlobStoreContract:
         leaving.cancel()
         await draft.write(b"data")
         assert await draft.read(0, 10) == b"data"
+        await draft.abort()
+        draft.close()
+
+    async def test_it_knows_what_is_old_and_what_came_or_was_wanted_again(self) -> None:
+        verifyObject(ITended, self.store)
+        one, two, three = [await put(self.store, data) for data in (b"one", b"two", b"three")]
+        assert await older(self.store, self.moment() - 50) == set()
+        self.age(100)
+        before = self.moment() - 50
+        assert await older(self.store, before) == {one, two, three}
+        assert await self.store.renew([one, sha256(b"never"), Digest("../../etc/passwd"), Digest("")]) == {one}
+        assert await put(self.store, b"two") == two
+        assert await older(self.store, before) == {three}
+
+    async def test_law_7_only_what_is_still_old_is_cleared_away(self) -> None:
+        one, two = await put(self.store, b"one"), await put(self.store, b"two")
+        self.age(100)
+        await self.store.renew([one])
+        before = self.moment() - 50
+        reader = await self.store.open(two)
+        assert not await self.store.clear(one, before)
+        assert await self.store.clear(two, before)
+        assert not await self.store.clear(two, before)
+        for none in ("", "../../etc/passwd", sha256(b"never")):
+            assert not await self.store.clear(Digest(none), before)
+        assert await held(self.store) == {one}
+        assert await whole(reader) == b"two"
+        reader.close()
+        assert await put(self.store, b"two") == two
+
+    async def test_F62_what_is_damaged_is_set_aside_and_not_what_stands_in_its_place_by_now(self) -> None:
+        digest = await put(self.store, b"sound")
+        self.damage(digest, b"sounD")
+        found = await self.store.open(digest)
+        assert await whole(found) == b"sounD"
+        assert await put(self.store, b"sound") == digest
+        assert not await self.store.set_aside(found, None)
+        found.close()
+        assert await held(self.store) == {digest}
+        self.damage(digest, b"soun")
+        found = await self.store.open(digest)
+        assert await self.store.set_aside(found, None)
+        assert not await self.store.set_aside(found, None)
+        found.close()
+        assert await held(self.store) == set()
+        await self.refused(NoSuchBlob, self.store.open(digest))
+        draft = await self.store.draft()
+        assert not await self.store.set_aside(draft, None)
+        await draft.abort()
+        draft.close()
+
+    async def test_where_nothing_went_wrong_nothing_is_astray(self) -> None:
+        await put(self.store, b"one")
+        draft = await self.store.draft()
+        self.age(100)
+        assert await self.store.strays(self.moment() + 10) == []
+        assert not await self.store.discard("nothing", self.moment() + 10)
         await draft.abort()
         draft.close()

@@ -47,6 +47,13 @@ class LedgerContract:
         now(ledger.number("root", FOO, "r2", 500))
         assert now(ledger.number("root", BAR, "r1", 0)) == 501
 
+    def test_the_number_of_one_project_is_the_last_that_it_got(self, ledger: ILedger) -> None:
+        assert now(ledger.serial("root", FOO)) == 0
+        now(ledger.number("root", FOO, "r1", 0))
+        now(ledger.number("root", FOO, "r2", 7))
+        now(ledger.number("other", BAR, "r1", 9))
+        assert [now(ledger.serial(label, name)) for label, name in (("root", FOO), ("other", FOO), ("root", BAR))] == [7, 0, 0]
+
     def test_the_same_revision_keeps_its_number(self, ledger: ILedger) -> None:
         first = now(ledger.number("root", FOO, "r1", 0))
         now(ledger.number("root", BAR, "r1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import os
 import stat
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
@@ -26,6 +29,7 @@ from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFull
 from pypidaemon.interfaces import IOnDisk
+from pypidaemon.model import Digest
 from pypidaemon.threads import Threads
 from tests.contracts.blob_store import BlobStoreContract, held, put, sha256, whole
 from tests.gear import inline
@@ -42,10 +46,32 @@ class MemoryContract(BlobStoreContract, TestCase):
     """In memory."""
 
     def make(self) -> MemoryBlobs:
-        return MemoryBlobs()
+        self.clock = Clock()
+        return MemoryBlobs(clock=self.clock)
+
+    def age(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def damage(self, digest: Digest, data: bytes) -> None:
+        self.store._blobs[digest] = data
+
+    def moment(self) -> float:
+        return self.clock.seconds()
 
 
-class InlineDirectoryContract(BlobStoreContract, TestCase):
+class DirectoryContract(BlobStoreContract):
+    """How the disk of a test gets old and goes bad."""
+
+    def age(self, seconds: float) -> None:
+        for place in self.store.path.rglob("*"):
+            if place.is_file():
+                os.utime(place, (time.time() - seconds,) * 2)
+
+    def damage(self, digest: Digest, data: bytes) -> None:
+        (self.store.path / digest[:2] / digest[2:4] / digest).write_bytes(data)
+
+
+class InlineDirectoryContract(DirectoryContract, TestCase):
     """In a folder, without threads."""
 
     def make(self) -> DirectoryBlobs:
@@ -54,7 +80,7 @@ class InlineDirectoryContract(BlobStoreContract, TestCase):
         return store
 
 
-class ThreadedDirectoryContract(BlobStoreContract, TestCase):
+class ThreadedDirectoryContract(DirectoryContract, TestCase):
     """In a folder, on real threads."""
 
     def make(self) -> DirectoryBlobs:
@@ -482,3 +508,91 @@ class OnDiskTests(TestCase):
         del lost, lost_draft
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) == before
+
+    def make_old(self, *places: Path) -> None:
+        """These came 100 seconds ago."""
+        for place in places:
+            os.utime(place, (time.time() - 100,) * 2, follow_symlinks=False)
+
+    async def test_F62_damaged_bytes_are_kept_where_they_are_wanted_also_on_another_volume(self) -> None:
+        into = self.path.parent / "damaged"
+        real = os.rename
+
+        def across(source: Any, target: Any) -> None:
+            if str(target).startswith(str(into)) and not str(source).startswith(str(into)):
+                raise OSError(errno.EXDEV, "another volume")
+            real(source, target)
+
+        for data in (b"one", b"two"):
+            digest = await put(self.store, data)
+            self.file(data).write_bytes(b"not " + data)
+            content = await self.store.open(digest)
+            assert await self.store.set_aside(content, into)
+            content.close()
+            assert (into / digest).read_bytes() == b"not " + data
+            assert stat.S_IMODE((into / digest).stat().st_mode) == 0o600
+            self.patch(os, "rename", across if data == b"one" else real)
+        assert stat.S_IMODE(into.stat().st_mode) == 0o700
+        assert len(list(into.iterdir())) == 2
+        assert await held(self.store) == set()
+
+    async def test_damaged_bytes_that_cannot_be_kept_stay_where_they_are(self) -> None:
+        into = self.path.parent / "damaged"
+        into.write_bytes(b"")
+        digest = await put(self.store, b"one")
+        content = await self.store.open(digest)
+        with pytest.raises(PypidaemonError, match="cannot be set aside"):
+            await self.store.set_aside(content, into)
+        content.close()
+        assert await held(self.store) == {digest}
+
+    async def test_law_7_whoever_removes_a_blob_holds_its_shelf_alone(self) -> None:
+        one, two = await put(self.store, b"one"), await put(self.store, b"two")
+        self.make_old(self.file(b"one"), self.file(b"two"))
+        real, seen = os.unlink, []
+
+        def watched(place: str) -> None:
+            shelf = os.open(os.path.dirname(place), os.O_RDONLY)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(shelf, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            os.close(shelf)
+            seen.append(os.path.basename(place))
+            real(place)
+
+        self.patch(os, "unlink", watched)
+        assert await self.store.clear(one, time.time())
+        content = await self.store.open(two)
+        assert await self.store.set_aside(content, None)
+        content.close()
+        assert seen == [one, two]
+
+    async def test_F65_old_strays_among_the_blobs_and_drafts_that_nobody_writes_are_told_of_and_removed(self) -> None:
+        digest = await put(self.store, b"one")
+        shelf = self.file(b"one").parent
+        writing = await self.store.draft()
+        places = [
+            self.path / "drafts" / ("0" * 32),
+            shelf.parent / "a file",
+            shelf / "one.whl",
+            shelf / ("f" * 64 if digest[0] != "f" else "0" * 64),
+            shelf / "link",
+        ]
+        for place in places[:-1]:
+            place.write_bytes(b"what is this")
+        places[-1].symlink_to("/etc/passwd")
+        left_alone = [self.path / "README", self.path / "drafts" / "notes", shelf / "young"]
+        for place in left_alone:
+            place.write_bytes(b"mine")
+        (shelf / "folder").mkdir()
+        self.make_old(*places, *left_alone[:2], shelf / "folder", Path(writing.path))
+        before = time.time() - 50
+        found = await self.store.strays(before)
+        assert found == sorted(str(place.relative_to(self.path)) for place in places)
+        self.store.path.joinpath(found[0]).touch()
+        assert [await self.store.discard(stray, before) for stray in found] == [False, True, True, True, True]
+        assert not await self.store.discard(found[1], before)
+        assert not await self.store.discard(f"drafts/{os.path.basename(writing.path)}", before)
+        assert all(place.exists() for place in left_alone)
+        assert await held(self.store) == {digest}
+        await writing.commit(None)
+        writing.close()

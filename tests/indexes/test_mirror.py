@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +330,25 @@ class TestLost:
             read(mirror, ALPHA, SDIST)
         bring(mirror, ALPHA, 9)
         assert read(mirror, ALPHA, SDIST) == SDIST_BYTES
+
+    def test_law_10_a_damaged_record_is_no_absence(self, house: House, tmp_path: Path) -> None:
+        records = sqlite_records(tmp_path / "r.sqlite", house.clock)
+        records.startService()
+        house.records = records  # type: ignore[assignment]  # of the same interface
+        mirror = house.new_mirror()
+        bring(mirror, ALPHA, 9)
+        with closing(sqlite3.connect(tmp_path / "r-mirrors.sqlite")) as connection, connection:
+            connection.execute("UPDATE mirrored_pages SET body = x'00'")
+        house.announcements.announce(ALPHA)
+        for question in (mirror.project_page(ALPHA), mirror.find(ALPHA, filename(SDIST))):
+            with pytest.raises(UpstreamUnavailable, match="is damaged; the next run brings it back"):
+                now(question)
+        for near in ("alph", "alpha-", "alphb", "alpgz", "a"):
+            with pytest.raises(NoSuchProject):
+                now(mirror.project_page(NormalizedName(near)))
+        assert bring(mirror, ALPHA, 9) == 0
+        assert shown(mirror, ALPHA) == [WHEEL, SDIST]
+        records.stopService()
 
     def test_that_it_waits_need_not_be_recorded_for_the_answer(self, house: House, mirror: Mirror) -> None:
         bring(mirror, ALPHA, 9)

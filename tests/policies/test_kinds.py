@@ -22,6 +22,14 @@ def test_allow_and_deny_go_by_the_kind() -> None:
     assert shown(Kinds("p", allow=kinds("wheel egg"), deny=kinds("egg"))) == [WHEEL]
 
 
+def test_a_signature_is_of_the_kind_of_its_file() -> None:
+    """It comes and goes with it."""
+    for name, kind in ((SDIST, "sdist"), (WHEEL, "bdist_wheel")):
+        signature = File(Filename(f"{name}.asc"))
+        assert Kinds("p", deny=kinds(kind)).refusal(FOO, signature, 0.0) == f"its kind, {kind}, is denied"
+        assert Kinds("p", allow=kinds(kind)).refusal(FOO, signature, 0.0) is None
+
+
 def test_the_reason_names_the_kind() -> None:
     file = File(Filename("foo-1.0.win32.exe"))
     assert Kinds("p", deny=kinds("bdist_wininst")).refusal(FOO, file, 0.0) == "its kind, bdist_wininst, is denied"

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from packaging.specifiers import Specifier
 
 from pypidaemon.model import File, Filename, NormalizedName
-from pypidaemon.policies.pythons import Pythons, pythons
+from pypidaemon.policies.pythons import MOST_CLAUSES, Pythons, pythons
+from pypidaemon.versions import SpecifierSet, Version, fits
 
 FOO = NormalizedName("foo")
+
+ODD = st.sampled_from(["", "", "", "", ".0", ".1", "rc1", ".dev0", ".post1", "a0", "+local"])
+PLACES = st.one_of(
+    st.builds("3.{}.{}{}".format, st.integers(10, 12), st.integers(0, 4), ODD),
+    st.builds("{}.{}{}".format, st.integers(2, 4), st.integers(0, 12), ODD),
+    st.sampled_from(["3", "0", "1!3.11.2", "3.11.998", "3.11.999", "3.11.1000", "3.11.02", "03.11.2", "v3.11.2"]),
+)
+CLAUSES = st.builds(
+    "{}{}{}".format, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "~=", "==="]), PLACES, st.sampled_from(["", "", ".*"])
+)
 
 
 def refusal(name: str, *versions: str, requires: str | None = None) -> str | None:
@@ -81,6 +95,45 @@ def test_R60_requires_python_that_leaves_one_release_or_cannot_be_read_excludes_
 @pytest.mark.parametrize("requires", [">=3.12", "<3.11", "==3.10.*", "!=3.11.*", "<3"])
 def test_requires_python_that_leaves_none_hides(requires: str) -> None:
     assert refusal("foo-1.0.tar.gz", "3.11", requires=requires) == f"it requires Python {requires}, which excludes Python 3.11"
+
+
+@given(st.lists(CLAUSES, max_size=6))
+@example(["!=3.11.0", "<3.11.1"])
+@example(["===3.11"])
+@example([">=3.11.999"])
+@example(["~=3.11.4.2"])
+def test_R60_a_python_is_excluded_when_each_of_its_releases_is(clauses: list[str]) -> None:
+    """Tried one by one."""
+    requires = ",".join(clauses)
+    try:
+        specifiers = SpecifierSet(requires)
+    except ValueError:
+        shown = True
+    else:
+        shown = any(fits(specifiers, Version(f"3.11.{micro}")) for micro in range(1000))
+    assert (refusal("foo-1.0.tar.gz", "3.11", requires=requires) is None) is shown
+
+
+def test_R60_requires_python_in_more_clauses_than_anybody_needs_excludes_nothing() -> None:
+    """To read it would take long, for each file anew."""
+    few = ",".join([f"!=2.{number}" for number in range(MOST_CLAUSES - 1)])
+    assert refusal("foo-1.0.tar.gz", "3.11", requires=f"{few},<3") is not None
+    assert refusal("foo-1.0.tar.gz", "3.11", requires=f"{few},<3,<2") is None
+
+
+def test_no_release_is_tried_that_the_specifiers_do_not_tell_from_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file costs a few comparisons for each clause, however many releases of Python there are; upstream says what each file requires."""
+    contains = Specifier.contains
+    tried: list[object] = []
+
+    def counted(self: Specifier, item: Version, prereleases: bool | None = None) -> bool:
+        tried.append(item)
+        return contains(self, item, prereleases)
+
+    monkeypatch.setattr(Specifier, "contains", counted)
+    unsatisfiable = [f"!=3.11.{number}" for number in range(MOST_CLAUSES - 1)] + ["<2"]
+    assert refusal("foo-1.0.tar.gz", "3.11", "3.12", "3.13", requires=",".join(unsatisfiable)) is not None
+    assert len(tried) <= 5 * MOST_CLAUSES
 
 
 def test_no_project_is_refused_as_a_whole() -> None:

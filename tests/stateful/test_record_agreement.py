@@ -18,6 +18,7 @@ from pypidaemon.interfaces import IRecords
 from pypidaemon.model import (
     Deed,
     Digest,
+    Downloads,
     Fact,
     Fetch,
     File,
@@ -45,6 +46,7 @@ FILENAMES = st.sampled_from([Filename("foo-1.0.tar.gz"), Filename("Foo-1.zip"), 
 DIGESTS = st.sampled_from([Digest("a" * 64), Digest("b" * 64)])
 MAYBE_DIGESTS = st.none() | DIGESTS
 TIMES = st.floats(0, 1e10)
+DAYS = st.sampled_from(["1970-01-01", "2026-01-02", "2100-01-01"])
 DATES = st.none() | st.sampled_from(["2020-01-02T03:04:05Z", "2024-01-02T03:04:05Z"])
 SAYERS = st.none() | st.sampled_from(["other", "last-modified"])
 FACTS = st.builds(Fact, MAYBE_DIGESTS, st.none() | st.integers(0, 2**50), MAYBE_DIGESTS, st.booleans(), DATES, SAYERS)
@@ -221,6 +223,14 @@ class Agreement(RuleBasedStateMachine):
     def take(self, fetches: list[Fetch]) -> None:
         for fetch in fetches:
             self.both("fetches", "note", fetch)
+
+    @rule(day=DAYS, label=LABELS, name=NAMES, filename=FILENAMES, agent=st.sampled_from(["a", "b", ""]), count=st.integers(1, 3))
+    def count(self, day: str, label: str, name: NormalizedName, filename: Filename, agent: str, count: int) -> None:
+        self.both("fetches", "count", Downloads(day, label, name, filename, agent, count))
+
+    @rule(day=DAYS, limit=st.integers(-1, 9))
+    def what_was_taken(self, day: str, limit: int) -> None:
+        self.both("fetches", "counts", day, limit)
 
     @rule(name=NAMES, version=st.none() | st.sampled_from(["", "1"]), digest=DIGESTS, since=TIMES | st.just(0.0), limit=st.integers(-1, 9))
     def who_took(self, name: NormalizedName, version: str | None, digest: Digest, since: float, limit: int) -> None:

@@ -33,6 +33,14 @@ def test_archives_are_the_same_each_time_and_named_as_they_should_be() -> None:
     assert len(data) > 1000
 
 
+def test_a_wheel_says_whatever_else_its_metadata_should() -> None:
+    index = TestIndex()
+    filename = index.add("alpha", "1.0", requires=["a>=1"], fields=["License-Expression: MIT", "Classifier: Typing :: Typed"])
+    metadata, strange = parse_email(index.metadata("alpha", filename))
+    assert (metadata["metadata_version"], metadata["license_expression"], metadata["classifiers"]) == ("2.4", "MIT", ["Typing :: Typed"])
+    assert (metadata["requires_dist"], strange) == (["a>=1"], {})
+
+
 def test_both_kinds_of_archive_install(tmp_path: Path) -> None:
     for number, (name, data) in enumerate((make_wheel("Some.Thing", "1.0"), make_sdist("Some.Thing", "1.0"))):
         (tmp_path / name).write_bytes(data)

@@ -25,6 +25,7 @@ from pypidaemon.accounts.passwords import Passwords
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.accounts.throttle import Throttle
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.model import Downloads, Filename, NormalizedName, Progress
 from pypidaemon.releases import VERBS
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web import failures
@@ -138,9 +139,9 @@ class Town:
             return failures.answer(error, ask.id, path.startswith("/packages"))
 
 
-def founded() -> Town:
-    """Everybody, as the table of kinds has it; nobody may see `private` but who was granted it."""
-    house = House()
+def founded(data: Path) -> Town:
+    """Everybody, as the table of kinds has it; nobody may see `private` but who was granted it. `data` is a folder for the service `nightly`."""
+    house = House(fetches=True)
     # What passwords cost is looked at elsewhere.
     house.accounts.users.passwords = Passwords(inline, 1, 8)
     house.upstream.add("gamma", ("gamma-1.0.tar.gz", b"public"))
@@ -149,6 +150,7 @@ def founded() -> Town:
     house.upstream.bodies["https://index.example/provenance"] = b'{"version":1,"attestation_bundles":[]}'
     house.upstream.add("alpha", ("alpha-9.0.tar.gz", b"stranger"))
     house.upstream.names = b'{"meta":{"api-version":"1.4"},"projects":[{"name":"alpha"},{"name":"gamma"}]}'
+    house.mirroring(data, projects=("gamma",))
     house.with_private(overwrite=True)
     people = house.door.people
     for right in ("list", "read"):
@@ -186,6 +188,10 @@ def founded() -> Town:
     for who, name, version in (("admin", "alpha", "1.0"), ("admin", "alpha", "2.0"), ("owner of beta", "beta", "1.0")):
         assert upload(town, (who, "password"), "/legacy/", name, version).status == 200
     now(people.disable_user(OPERATOR, names["disabled admin"]))
+    for label in ("private", "pypi"):
+        now(house.records.mirrors.advance(label, Progress(started=1.0)))
+        taken = Downloads("2026-01-01", label, NormalizedName("gamma"), Filename("gamma-1.0.tar.gz"), "pip/26.3")
+        now(house.records.fetches.count(taken))
     for name, index in (("alpha", "private"), ("beta", "private"), ("gamma", "pypi")):
         page = town.ask(("admin", "password"), "GET", f"/index/{index}/simple/{name}/?format=application/vnd.pypi.simple.v1+json")
         town.paths[name] = json.loads(page.body)["files"][0]["url"].removeprefix("../../")
@@ -200,9 +206,9 @@ def upload(town: Town, login: tuple[str, str], path: str, name: str, version: st
 
 
 @pytest.fixture(scope="module")
-def town() -> Town:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     """The same for all cells: those that change anything change it back, or something that no other cell looks at."""
-    return founded()
+    return founded(tmp_path_factory.mktemp("data"))
 
 
 # What an address answers to a kind of account, of a project where there is one: the statuses that are right.
@@ -328,6 +334,10 @@ PAGES = ("simple/{p}/", "pypi/{p}/json", "{p}/json", "pypi/{p}/1.0/json")
 MENDED = ("simple", "simple/{p}", "simple/{q}/", "pypi/{p}/json/", "pypi/{p}/1.0/json/", "links")
 STRANGE = (
     "nothing",
+    "serverkey",
+    "serversig/alpha",
+    "local-stats/days/",
+    "local-stats/days/2999-01-01.bz2",
     "nothing/here",
     "pypi",
     "pypi/",
@@ -370,6 +380,10 @@ ROUTES: dict[str, Route] = {
     "mended addresses of private": Route(below("/index/private/", *MENDED), inside(moved)),
     "lists": Route(("/simple/", "/links/", "/index/pypi/simple/", "/index/pypi/links/"), let_in),
     "lists of private": Route(("/index/private/simple/", "/index/private/links/"), inside(let_in)),
+    "times of runs": Route(("/last-modified", "/index/pypi/last-modified"), let_in),
+    "times of runs of private": Route(("/index/private/last-modified",), inside(let_in)),
+    "statistics": Route(("/local-stats/days/2026-01-01.bz2", "/index/pypi/local-stats/days/2026-01-01.bz2"), let_in),
+    "statistics of private": Route(("/index/private/local-stats/days/2026-01-01.bz2",), inside(nothing)),
     "operations": Route(("/", "/+health", "/+ready", "/+metrics"), public),
     "explanations": Route(("/+why/{p}", "/+why/{p}/1.0"), why_at_root),
     "explanations of private": Route(("/index/private/+why/{p}", "/index/private/+why/{p}/1.0"), why_in_private),
@@ -379,6 +393,7 @@ ROUTES: dict[str, Route] = {
     "retired": Route(below("/", "?:action=list_classifiers", "legacy/?:action=list_classifiers", "pypi?:action=verify"), lambda *_: {410}),
     "unknown": Route(below("/", *STRANGE, "+api/nothing", "+api/log/x", "index/nowhere/simple/", "index/pypi/nothing"), nothing),
     "unknown in private": Route(below("/index/private/", *STRANGE, "+api/log", "index/private/simple/"), inside(nothing)),
+    "filling": Route(("/+sync?service=nightly", "/+sync"), lambda *_: {405}),
     "unknown orders": Route(
         ("/+api/releases/nothing", "/+api/releases/yank/x", "/+api/rulings/nothing", "/+api/rulings/block/x", "/+api/rulings/"), nowhere
     ),
@@ -416,6 +431,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "routes: ['legacy', '+simple', project, '']": ("hatch",),
     "routes: ['links']": ("mended addresses", "mended addresses of private"),
     "routes: ['links', '']": ("lists", "lists of private"),
+    "routes: ['last-modified']": ("times of runs", "times of runs of private"),
+    "routes: ['local-stats', 'days', day]": ("statistics", "statistics of private"),
     "routes: ['packages', *rest]": ("files", "files of private", "files of pypi"),
     "routes: ['integrity', project, version, filename, 'provenance']": ("provenance", "provenance of private", "provenance of the past"),
     "files: ['by-name', label, project, last]": ("files by other names",),
@@ -449,6 +466,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "rulings: len(ask.segments) != (3 if ask.segments[0] == '+api' else 2)": ("unknown orders",),
     "releases: ask.segments[0] == '+api'": ("POST orders", "unknown orders"),
     "releases: len(ask.segments) != (3 if ask.segments[0] == '+api' else 2)": ("unknown orders",),
+    "routes: ask.segments == ('+sync',)": ("filling", "POST filling"),
     # The control socket, which only the daemon's own user can open; and the reading of paths.
     "releases: ask.segments[:1] == ('releases',)": (),
     "rulings: ask.segments[:1] == ('rulings',)": (),
@@ -477,7 +495,14 @@ def looked_at() -> Iterator[str]:
 def test_S72_every_address_of_the_door_has_a_declared_right() -> None:
     """And no row here is about an address that is gone."""
     assert set(looked_at()) == set(DECLARED)
-    assert {name for names in DECLARED.values() for name in names} == {*ROUTES, "POST uploads", "POST calls", "POST orders", "POST rulings"}
+    assert {name for names in DECLARED.values() for name in names} == {
+        *ROUTES,
+        "POST uploads",
+        "POST calls",
+        "POST orders",
+        "POST rulings",
+        "POST filling",
+    }
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
@@ -643,9 +668,28 @@ def test_S72_rulings(login: tuple[str, str], town: Town) -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
+def test_S72_filling(login: tuple[str, str], town: Town) -> None:
+    """For who may administrate what is to be filled: the whole index, or the one project. Nobody else is told which services there are."""
+    kind = KINDS[login[0]]
+    for query, project in (
+        ("service=nightly", FRESH),
+        ("service=nightly&project=gamma", "gamma"),
+        ("service=nightly&project=Alpha", "alpha"),
+    ):
+        allowed = kind.may("admin", project) or (project == "gamma" and kind.may("admin", FRESH))
+        assert town.ask(login, "POST", f"/+sync?{query}").status == (202 if allowed else kind.denied), query
+    admin = kind.may("admin", FRESH)
+    assert town.ask(login, "POST", "/+sync?service=nightly&project=-").status == (400 if admin else kind.denied)
+    for query in ("service=nothing", "project=gamma", ""):
+        assert town.ask(login, "POST", f"/+sync?{query}").status == (404 if admin else kind.denied), query
+    for method in ("PUT", "DELETE", "PATCH"):
+        assert town.ask(login, method, "/+sync?service=nightly").status == 405
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
 def test_S72_other_methods_are_nobodys(login: tuple[str, str], town: Town) -> None:
     """With and without a body, at each address that there is; orders want POST, and JSON."""
-    paths = {path for route in ROUTES.values() for path, _ in route.cells(town)} | {*UPLOADS, *CALLS}
+    paths = {path for name, route in ROUTES.items() for path, _ in route.cells(town) if name != "filling"} | {*UPLOADS, *CALLS}
     for path in sorted(paths):
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
             for kind, body in (("", None), ("application/x-www-form-urlencoded", b"a=b"), ("application/json", b"{}")):

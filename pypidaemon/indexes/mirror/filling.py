@@ -34,7 +34,7 @@ from pypidaemon.model import (
 )
 from pypidaemon.serials import insist_on, steps_back
 from pypidaemon.showing import changed, chosen, completed, show
-from pypidaemon.upstream_files import UpstreamFiles, holding
+from pypidaemon.upstream_files import UpstreamFiles, holding, renewed
 
 log = Logger()
 
@@ -106,7 +106,7 @@ class Filling:
         ]
         now = self.clock.seconds()
         new = Mirrored(chosen(page, entries), serial, complete, now, tuple(documents.items()))
-        await self._insist_on_bytes(new)
+        await self._insist_on_bytes(new, before)
         stays = self.keeps or name in await self.records.mirrors.pinned(self.label)
         outcome = filled(before, page, new, await self._listed(page), stays=stays)
         try:
@@ -136,10 +136,16 @@ class Filling:
         said = remembered.page.files if remembered is not None and remembered.page is not None else ()
         return frozenset(file.filename for file in (*page.files, *said))
 
-    async def _insist_on_bytes(self, new: Mirrored) -> None:
+    async def _insist_on_bytes(self, new: Mirrored, before: Mirrored | None) -> None:
+        """
+        Insist that everything is here; what is new on the page is from now on too young to be cleared away before the record names it.
+
+        :raises PypidaemonError: something is not here.
+        """
         unknown = [file.filename for file in new.page.files if file.digest is None]
         needs = needed(new)
-        missing = needs - await holding(self.blobs, needs) if needs else frozenset()
+        recorded = needs & needed(before) if before is not None else frozenset()
+        missing = needs - await holding(self.blobs, recorded) - await renewed(self.blobs, needs - recorded)
         if unknown or missing:
             raise PypidaemonError(
                 f"{self.label}: something of {new.page.name} is not here, so it cannot be offered: {[*unknown, *missing][0]}"

@@ -22,7 +22,7 @@ from pypidaemon.indexes.mirror.explaining import RESERVED, explained
 from pypidaemon.indexes.mirror.filling import Filling
 from pypidaemon.indexes.mirror.names import Names
 from pypidaemon.indexes.mirror.pages import Held, Pages
-from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IFillable, IKnowing, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IKnowing, IMirror, IRecords, IUpstream
 from pypidaemon.model import (
     Change,
     Companion,
@@ -38,6 +38,8 @@ from pypidaemon.model import (
     Waiting,
 )
 from pypidaemon.plans import Limit, limit
+from pypidaemon.policies.blocked import Blocked
+from pypidaemon.rulings import Rulings
 from pypidaemon.settings import duration, given, reference, setting
 from pypidaemon.spool import Spool
 from pypidaemon.upstream_files import UpstreamFiles
@@ -57,7 +59,7 @@ def way(raw: str) -> str:
     return raw.strip()
 
 
-@implementer(IFillable, IKnowing, IExplaining)
+@implementer(IMirror, IKnowing, IExplaining)
 @attrs.define(eq=False, slots=False)
 class Mirror(Service):
     """
@@ -78,6 +80,7 @@ class Mirror(Service):
     disk: InThread = given("disk")
     reserved: tuple[str, ...] = given("reserved")
     announcements: Announcements = given("announcements")
+    rulings: Rulings = given("rulings", factory=Rulings)
     removal: str = setting(way, default="follow", help="what becomes of what upstream removed: follow or keep")
     removal_delay: float = setting(duration, default=7 * 86_400.0, help="how long the bytes of what went are kept, and can be brought back")
     removal_limit: Limit = setting(
@@ -94,7 +97,7 @@ class Mirror(Service):
         self.pages = Pages(self.label, self.records, self.cpu)
         self.names = Names(self.label, self.records, Catalogues(self.label, self.lists, self.disk), self.cpu, self._hidden)
         self.files = UpstreamFiles(
-            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, lambda _: None, self._learned
+            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._check, lambda _: None, self._learned
         )
         documents = Documents(self.label, self.upstream, self.records, self.blobs, self.clock, self.cpu)
         self.filling = Filling(
@@ -198,6 +201,9 @@ class Mirror(Service):
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`."""
         return await self.filling.taken(name)
+
+    def _check(self, name: NormalizedName, file: File) -> None:
+        Blocked("blocked", self.rulings).check(name, file, self.clock.seconds())
 
     async def _learned(self, name: NormalizedName) -> None:
         """Nothing is shown of what was found out about a file before it is filled in."""

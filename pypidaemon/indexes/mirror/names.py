@@ -17,7 +17,7 @@ from pypidaemon.interfaces import IRecords
 from pypidaemon.model import Digest, InThread, NormalizedName, ProjectList
 from pypidaemon.serials import serial_of
 
-PART = 10_000
+PART = 2_500
 """Projects read at once."""
 MOST_TOUCHED = 1_000
 """Announced projects that are looked at one by one to see whether the list has changed; of more the list is made anew."""

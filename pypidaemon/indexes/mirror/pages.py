@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from pypidaemon.errors import NoSuchProject
+from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import Digest, File, Filename, InThread, Mirrored, NormalizedName, ProjectPage
 from pypidaemon.readings import Readings
@@ -15,6 +15,8 @@ from pypidaemon.shelf import Shelf
 from pypidaemon.showing import show, weight
 from pypidaemon.simple.revision import revise
 
+DAMAGED = "what is recorded of it is damaged; the next run brings it back"
+"""What is wrong with a project that is mirrored and whose record cannot be read."""
 _MANY_FILES = 200
 
 
@@ -47,18 +49,27 @@ class Pages:
         The project's page.
 
         :raises NoSuchProject: it is not mirrored.
+        :raises UpstreamUnavailable: it is, and what is recorded of it cannot be read any more, which is no absence (law 10).
         :raises PypidaemonError: the records cannot be read, which is no absence (L3).
         """
         held = self.shelf.get(name)
         if held is None:
             with self.readings.of(name) as reading:
                 mirrored = await self.records.mirrors.page(self.label, name)
+                if mirrored is None and await self._recorded(name):
+                    raise UpstreamUnavailable(self.label, DAMAGED, 60)
                 if mirrored is None:
                     raise NoSuchProject(name)
                 held = await self.made(mirrored)
                 if reading.holds:
                     self.shelf.put(name, held, 2 * weight(held.page))
         return held
+
+    async def _recorded(self, name: NormalizedName) -> bool:
+        """Whether there is a record of that name, readable or not."""
+        # No letter of a name is above this one, so no name stands between that and the one that is looked for.
+        before = f"{name[:-1]}{chr(ord(name[-1]) - 1)}\x7f"
+        return [found for found, _ in await self.records.mirrors.serials(self.label, before, 1)] == [name]
 
     async def made(self, mirrored: Mirrored) -> Held:
         """The page made of that, with its number in the ledger: at least upstream's, and a higher one after every change (R69, R71)."""

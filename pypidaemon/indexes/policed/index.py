@@ -51,7 +51,8 @@ class Policed:
     async def project_names(self) -> ProjectList:
         """As `IIndex`, without the projects that are refused as a whole."""
         inner = await self.index.project_names()
-        now, rules = self.clock.seconds(), self.view.rules
+        # What is shown later is what was in force with this revision, whatever is ordered while the list is rendered (R72).
+        now, rules = self.clock.seconds(), self.view.rules.frozen()
         numbers = await self.records.ledger.serials(self.label)
         high = await self.records.ledger.high(self.label)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import NoSuchFile, Refused
-from pypidaemon.interfaces import IContent, IIndex, IInformant
+from pypidaemon.interfaces import IAgeing, IContent, IIndex, IInformant
 from pypidaemon.judging import NOTHING_KNOWN, Judgement, Refusal, Rules, left_by, sooner
-from pypidaemon.model import Companion, File, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectPage
+from pypidaemon.model import Companion, Digest, File, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectPage
+from pypidaemon.opening import opened, with_digest
 from pypidaemon.shelf import Shelf
 
 _MANY_FILES = 50
@@ -23,12 +25,17 @@ _REMEMBERED = 100_000
 class Seen:
     """
     A page as it was judged: `inner` is the page itself, `page` what is left of it, with its serial, freshness and staleness still those of `inner`.
+
+    :param judged: when, seconds since the epoch.
+    :param ages: those of the informants before they were asked; None where it is not known whether they would say the same again.
     """
 
     inner: ProjectPage
     page: ProjectPage
     judgement: Judgement
     rules: str
+    judged: float
+    ages: tuple[Hashable, ...] | None = ()
 
 
 @attrs.define
@@ -57,17 +64,17 @@ class View:
         inner = await self.index.project_page(name)
         now, rules = self.clock.seconds(), self.rules.revision
         seen = self._seen.get(name)
-        if seen is None or seen.rules != rules or not _holds(seen, inner, now):
+        ages = self._ages(name)
+        if seen is None or seen.rules != rules or seen.ages != ages or not _holds(seen, inner, now):
             judgement, known = await self.judge(inner, now)
             many = len(inner.files) > _MANY_FILES
             page = await self.cpu(left_by, inner, judgement) if many else left_by(inner, judgement)
-            seen = Seen(inner, page, judgement, rules)
-            if known is NOTHING_KNOWN:
-                # What is known besides the page may be more the next time, and who knows it remembers it.
+            seen = Seen(inner, page, judgement, rules, now, ages)
+            if ages is not None and all(file.attested is None or file.attested.lasting for file in known.values()):
                 self._seen.put(name, seen, len(inner.files) + 10)
         turns = sooner(inner.turns, seen.judgement.turns)
         page = attrs.evolve(seen.page, serial=inner.serial, fresh_until=inner.fresh_until, stale=inner.stale, turns=turns)
-        return Seen(inner, page, seen.judgement, rules)
+        return attrs.evolve(seen, inner=inner, page=page)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """
@@ -76,6 +83,10 @@ class View:
         :raises Refused: it is hidden, and why.
         :raises PypidaemonError: as `IIndex.find`.
         """
+        return await self._found(name, filename, None)
+
+    async def _found(self, name: NormalizedName, filename: Filename, digest: Digest | None) -> Listed:
+        """As `find`, judged with that sha256 where the entry has none."""
         self.check(name)
         listed = await self.index.find(name, filename)
         refusal, turns = None, listed.turns
@@ -84,10 +95,11 @@ class View:
             refusal, turns = seen.judgement.hidden.get(filename), seen.page.turns
             if refusal is None and seen.page.file(filename) is None:
                 raise NoSuchFile(filename)
-        if refusal is None and (self.rules.informed or not self.rules.by_page):
+        if refusal is None and (self.rules.informed or not self.rules.by_page or digest is not None):
             # Pages show some files of which not all is known yet (`ISamplingPolicy`), so each is judged by itself too.
             now = self.clock.seconds()
-            file = (await self._known(name, listed.file, now)).get(filename, listed.file)
+            file = with_digest(listed.file, digest)
+            file = (await self._known(name, file, now)).get(filename, file)
             refusal = self.rules.on_file(name, file, now)
             turns = sooner(turns, self.rules.turns(name, file, now))
         if refusal is not None:
@@ -95,9 +107,11 @@ class View:
         return attrs.evolve(listed, turns=turns)
 
     async def open_file(self, name: NormalizedName, filename: Filename, companion: Companion) -> IContent:
-        """As `IIndex`: only what can be found here."""
-        await self.find(name, filename)
-        return await self.index.open_file(name, filename, companion)
+        """As `IIndex`: only what can be found here, and those very bytes."""
+        # Of a companion nothing is judged, so of that it is enough that it still belongs to the same file.
+        again = partial(self._found, name, filename) if companion is Companion.FILE else lambda _: self.index.find(name, filename)
+        _, content = await opened(self.index, companion, partial(self.find, name, filename), again)
+        return content
 
     def check(self, name: NormalizedName) -> None:
         """
@@ -120,6 +134,13 @@ class View:
             return await self.cpu(self.rules.judge, inner, now, known), known
         return self.rules.judge(inner, now, known), known
 
+    def _ages(self, name: NormalizedName) -> tuple[Hashable, ...] | None:
+        """How old what the informants know of that project is; None where one of them cannot tell."""
+        if not self.rules.informed:
+            return ()
+        informants = self.informants.values()
+        return tuple([one.age(name) for one in informants]) if all(IAgeing.providedBy(one) for one in informants) else None
+
     async def _known(self, name: NormalizedName, file: File, now: float) -> dict[Filename, File]:
         """That file with what the rules want to know of it, as far as there is anything and it can be found out."""
         return await self._found_out(name, dict.fromkeys(self.rules.wants(name, file, now), (file,)))
@@ -141,6 +162,7 @@ def refused(refusal: Refusal) -> Refused:
 
 
 def _holds(seen: Seen, inner: ProjectPage, now: float) -> bool:
-    """Whether that page judged now would come out as it did."""
+    """Whether that page judged now would come out as it did. A clock that was put back makes a judgement one of the future."""
     turns = seen.judgement.turns
-    return seen.inner.revision == inner.revision and seen.inner.source == inner.source and (turns is None or now < turns)
+    same = seen.inner.revision == inner.revision and seen.inner.source == inner.source
+    return same and seen.judged <= now and (turns is None or now < turns)

@@ -36,6 +36,8 @@ from pypidaemon.model import (
     ProjectList,
     ProjectPage,
 )
+from pypidaemon.policies.blocked import Blocked
+from pypidaemon.rulings import Rulings
 from pypidaemon.settings import flag, given, reference, references, setting
 from pypidaemon.spool import Spool
 from pypidaemon.upstream_files import UpstreamFiles
@@ -66,6 +68,7 @@ class Proxy(Service):
     disk: InThread = given("disk")
     reserved: tuple[str, ...] = given("reserved")
     announcements: Announcements = given("announcements")
+    rulings: Rulings = given("rulings", factory=Rulings)
     removal: str = setting(way, default="follow", help="what becomes of files that upstream removed: follow, keep or keep-if-used")
     dates: tuple[IUpstream, ...] = attrs.field(
         default=(), metadata=references(IUpstream, default=(), help="upstreams asked for upload times that this one lacks").metadata
@@ -87,7 +90,7 @@ class Proxy(Service):
             self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden, kept.projects
         )
         self.files = UpstreamFiles(
-            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._announce, self._learned
+            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._check, self._announce, self._learned
         )
         self.provenance = Provenance(self.label, self.upstream, self.records, self.clock, self.cpu)
 
@@ -171,6 +174,9 @@ class Proxy(Service):
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`: of what was last remembered of the page, also what clients took."""
         return await taken(self.label, self.records, self.blobs, name)
+
+    def _check(self, name: NormalizedName, file: File) -> None:
+        Blocked("blocked", self.rulings).check(name, file, self.clock.seconds())
 
     async def _learned(self, name: NormalizedName) -> None:
         await self.pages.look_again(name)

@@ -16,6 +16,9 @@ from pypidaemon.services.mirroring.tally import Tally
 KEPT = 7 * 86_400.0
 """Seconds for which that is remembered which an index without a delay of its own offers no longer."""
 
+MOST_PLANNED = 10_000
+"""Lines of each kind that a rehearsal writes down."""
+
 
 class Acts(Protocol):
     """Everything by which a run changes something."""
@@ -91,19 +94,28 @@ class Doing:
 class Rehearsing:
     """Does nothing of it, and writes down what would be taken and removed."""
 
+    index: IFillable
+    records: IRecords
     tally: Tally
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `Acts`."""
-        self.tally.plan.setdefault("take", []).append(f"{name} {file.filename}")
+        self._note("take", f"{name} {file.filename}")
         return file.size or 0
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `Acts`."""
+        held = await self.records.mirrors.page(self.index.label, page.name)
+        kept = {file.filename for file in files}
+        for file in held.page.files if held is not None else ():
+            if file.filename not in kept:
+                why = "it is not chosen any more" if page.file(file.filename) is not None else "upstream lists it no longer"
+                self._note("remove", f"{page.name} {file.filename}: {why}")
 
     async def leave(self, names: Sequence[NormalizedName], why: str) -> None:
         """As `Acts`."""
-        self.tally.plan.setdefault("remove", []).extend(f"{name}: {why}" for name in names)
+        for name in names:
+            self._note("remove", f"{name}: {why}")
 
     async def wait(self, waiting: Sequence[Waiting]) -> None:
         """As `Acts`."""
@@ -116,3 +128,8 @@ class Rehearsing:
 
     async def forget(self) -> None:
         """As `Acts`."""
+
+    def _note(self, what: str, line: str) -> None:
+        lines = self.tally.plan.setdefault(what, [])
+        if len(lines) < MOST_PLANNED:
+            lines.append(line)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from pypidaemon.closure import Needs
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.indexes.policed.view import View
 from pypidaemon.interfaces import IFillable, IInformant, IPolicy, IReadying, IRecords
@@ -33,6 +34,9 @@ class Choice:
     :param broad: the projects that are taken for another reason than that.
     :param whole: the rules for those.
     :param narrow: the rules for what is named only.
+    :param base: what the owner chose; `selection` is more where dependencies are followed.
+    :param scope: tells apart for which environments dependencies are followed; empty where they are not.
+    :param needs: what of the projects that are named, or needed, is wanted; None where dependencies are not followed.
     """
 
     selection: Selection
@@ -41,16 +45,23 @@ class Choice:
     whole: View
     narrow: View
     clock: IReactorTime
+    base: Selection
+    scope: str = ""
+    needs: Needs | None = None
+
+    def along(self, needs: Needs) -> Choice:
+        """The same with what is needed for it."""
+        return attrs.evolve(self, selection=attrs.evolve(self.base, names=self.base.names | needs.names), needs=needs)
 
     @property
     def revision(self) -> str:
         """Changes whenever other projects may be chosen, or other files: three words, of which the second is for the policies, the third for requirements."""
-        return f"{self.selection.revision} {self.whole.rules.revision} {self.named.digest if self.named is not None else '-'}"
+        return f"{self.base.revision} {self.whole.rules.revision}{self.scope} {self.named.digest if self.named is not None else '-'}"
 
     @property
     def by_pattern(self) -> bool:
         """Whether upstream's list has to be known to say which projects are chosen."""
-        return self.selection.everything or bool(self.selection.patterns)
+        return self.base.everything or bool(self.base.patterns)
 
     def chooses(self, name: NormalizedName) -> bool:
         """Whether that project is to be here. Pure, and called on threads."""
@@ -71,7 +82,11 @@ class Choice:
         """
         named = self.named is not None and page.name in self.named.wanted and not self.broad.chooses(page.name)
         view = self.narrow if named else self.whole
-        return (await view.judge(page, self.clock.seconds()))[0]
+        judgement = (await view.judge(page, self.clock.seconds()))[0]
+        if self.needs is None or self.broad.chooses(page.name):
+            return judgement
+        shown = await view.cpu(self.needs.chosen, page.name, judgement.shown)
+        return attrs.evolve(judgement, shown=tuple(shown))
 
 
 @attrs.define
@@ -82,6 +97,7 @@ class Chooser:
     :param projects: patterns of names, or names.
     :param requirements: requirements files and lock files, which are read again for each run.
     :param asked: how far back what clients took counts as chosen, in seconds; 0 is not at all.
+    :param scope: as in `Choice`.
     """
 
     projects: tuple[str, ...]
@@ -95,6 +111,7 @@ class Chooser:
     cpu: InThread
     disk: InThread
     informants: Mapping[Knowledge, IInformant]
+    scope: str = ""
 
     async def choose(self) -> Choice:
         """
@@ -116,7 +133,7 @@ class Chooser:
         wanted = frozenset(named.wanted) if named is not None else frozenset()
         whole = attrs.evolve(broad, names=broad.names | wanted)
         rules = (Requirements(REQUIREMENTS, named), *self.policies) if named is not None else self.policies
-        return Choice(whole, broad, named, self._view(self.policies), self._view(rules), self.clock)
+        return Choice(whole, broad, named, self._view(self.policies), self._view(rules), self.clock, whole, self.scope)
 
     async def _named(self) -> Named | None:
         if not self.requirements:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.python.failure import Failure
+
+from pypidaemon.waits import Bell
 
 T = TypeVar("T")
 
@@ -21,47 +24,48 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
     :raises Exception: what the first to fail raised.
     """
-    trouble: list[Failure] = []
-    ended: Deferred[None] = Deferred()
-    turned: Deferred[None] = Deferred()
-    running: list[Deferred[None]] = []
-    cancelled = False
-    left = 0
-
-    def cancel() -> None:
-        nonlocal cancelled
-        if not cancelled:
-            cancelled = True
-            for each in running:
-                each.cancel()
-
-    def note(result: object) -> None:
-        nonlocal left
-        left -= 1
-        if isinstance(result, Failure):
-            trouble.append(result)
-        if trouble and not turned.called:
-            turned.callback(None)
-        if not left and begun:
-            ended.callback(None)
-            if not turned.called:
-                turned.callback(None)
-
-    begun = False
+    crew = _Crew()
     for coroutine in work:
-        left += 1
-        running.append(Deferred.fromCoroutine(coroutine))
-        running[-1].addBoth(note)
-    begun = True
-    if left:
-        try:
-            await turned
-        finally:
-            if left:
-                cancel()
-                await ended
-    if trouble:
-        trouble[0].raiseException()
+        crew.add(coroutine)
+    try:
+        await crew.settled()
+    finally:
+        await crew.end()
+    if crew.trouble:
+        crew.trouble[0].raiseException()
+
+
+@attrs.define(eq=False)
+class _Crew:
+    """What is under way; `trouble` are the failures in their order."""
+
+    trouble: list[Failure] = attrs.field(factory=list)
+    _running: dict[Deferred[None], None] = attrs.field(factory=dict)
+    _changed: Bell = attrs.field(factory=Bell)
+
+    def add(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Begin that."""
+        deferred = Deferred.fromCoroutine(coroutine)
+        self._running[deferred] = None
+        deferred.addBoth(self._note, deferred)
+
+    async def settled(self) -> None:
+        """Come back when all is done, or something failed."""
+        while self._running and not self.trouble:
+            await self._changed.wait()
+
+    async def end(self) -> None:
+        """Cancel what is left, and come back when the last of it has ended."""
+        for deferred in list(self._running):
+            deferred.cancel()
+        while self._running:
+            await self._changed.wait()
+
+    def _note(self, result: object, deferred: Deferred[None]) -> None:
+        del self._running[deferred]
+        if isinstance(result, Failure):
+            self.trouble.append(result)
+        self._changed.ring()
 
 
 async def share_out(source: AsyncIterator[T], hands: int, do: Callable[[T], Awaitable[None]]) -> None:

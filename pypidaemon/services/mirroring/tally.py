@@ -35,6 +35,8 @@ class Tally:
     failed: int = 0
     """Projects that could not be brought up to date."""
     errors: list[str] = attrs.field(factory=list)
+    unmet: list[str] = attrs.field(factory=list)
+    """What is needed and is not here, in sentences, where dependencies are followed."""
     absent: list[str] = attrs.field(factory=list)
     """Projects that were chosen by their names and that upstream does not have."""
     plan: dict[str, list[str]] = attrs.field(factory=dict)
@@ -52,6 +54,7 @@ class Tally:
             **{word: getattr(self, word) for word in counts},
             "errors": list(self.errors),
             "absent": self.absent[:MOST_NAMED],
+            "unmet": self.unmet[:MOST_NAMED],
             "seconds": round(now - self.begun, 3),
             **({"plan": self.plan} if self.plan else {}),
         }
@@ -62,11 +65,12 @@ class Summary:
     """
     How a run ended. `complete` says that everything that was chosen is here as upstream has it now, and nothing waits because it failed.
 
-    `outcome` is that in one line.
+    `ended` says whether it came to its end, `outcome` all of that in one line.
     """
 
     tally: Tally
     complete: bool
+    ended: bool
     waiting: int
     outcome: str
     seconds: float

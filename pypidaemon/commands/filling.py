@@ -1,0 +1,184 @@
+"""The verb about what is fetched before anybody asks: `sync` fills an index now."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pypidaemon.assembly import Made, Plan, make, rulemaking, stores
+from pypidaemon.blueprints import plan
+from pypidaemon.commands import control
+from pypidaemon.commands.reporting import amount
+from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.standalone import reacting
+from pypidaemon.errors import InvalidName, PypidaemonError
+from pypidaemon.filenames import project_name
+from pypidaemon.interfaces import IMirroring
+from pypidaemon.services.ordered import OrderedService
+from pypidaemon.services.sockets import CONTROL
+
+PAUSE = 0.3
+"""Seconds between two looks at how far a run is."""
+
+Answer = dict[str, Any]
+
+
+def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
+    """Add this verb to the command line."""
+    verb = verbs.add_parser("sync", parents=[shared], help="fill an index now, as its service does on its schedule", allow_abbrev=False)
+    verb.add_argument("service", nargs="?", metavar="SERVICE", help="the label of the service; without it the only one there is")
+    verb.add_argument("--once", action="store_true", help="one run, and wait for its end: what this does anyway")
+    verb.add_argument("--dry-run", action="store_true", help="say what would be taken and removed, and change nothing")
+    verb.add_argument("--project", metavar="NAME", help="bring this project alone up to date")
+    verb.add_argument("-q", "--quiet", action="store_true", help="print nothing where all went well")
+    verb.set_defaults(act=partial(_checked, verb))
+
+
+def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    try:
+        if arguments.project is not None:
+            arguments.project = project_name(arguments.project)
+    except InvalidName as error:
+        return wrong(verb, arguments, str(error))
+    if arguments.dry_run and arguments.project:
+        return wrong(verb, arguments, "--dry-run is of everything, so it takes no --project")
+    return sync(arguments)
+
+
+def sync(arguments: argparse.Namespace) -> int:
+    """
+    Fill an index, by the running daemon or without one, and print what came of it.
+
+    The exit status is 1 where something failed or waits to be tried again.
+
+    :raises PypidaemonError: there is no such service, or it cannot run.
+    """
+    planned = plan(named_file(arguments))
+    label = _service(planned, arguments.service)
+    bar = _Bar(shown=sys.stderr.isatty() and not arguments.quiet and not arguments.json)
+    try:
+        answer = _by_the_daemon(planned, label, arguments, bar)
+    except control.NotRunning:
+        answer = _alone(planned, label, arguments, bar)
+    finally:
+        bar.clear()
+    done = bool(answer.get("complete"))
+    text = "\n".join(lines(label, answer, plan_wanted=arguments.dry_run))
+    say(arguments, "" if arguments.quiet and done else text, {"service": label, **answer})
+    return 0 if done else 1
+
+
+def _service(planned: Plan, wanted: str | None) -> str:
+    known = [
+        part.section.label for part in planned.parts.values() if part.section.kind == "service" and IMirroring.implementedBy(part.component)
+    ]
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted is None or wanted not in known:
+        which = "say which service" if wanted is None else f"there is no service {wanted} that fills an index"
+        raise PypidaemonError(f"{which} (known: {' '.join(sorted(known)) or 'none'})")
+    return wanted
+
+
+def _by_the_daemon(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar) -> Answer:
+    path = planned.data / CONTROL
+    query = [("service", label)]
+    if arguments.project:
+        query.append(("project", arguments.project))
+    if arguments.dry_run:
+        query.append(("rehearsal", "yes"))
+    number = str(control.ask(path, "POST", "/sync", query)["run"])
+    while True:
+        state = control.ask(path, "GET", "/sync")["services"].get(label, {})
+        if number in state.get("ended", {}):
+            answer: Answer = state["ended"][number]
+            return answer
+        if number not in state.get("running", {}):
+            raise PypidaemonError("the daemon knows nothing of the run any more; its log has more")
+        bar.show(state["running"][number])
+        time.sleep(PAUSE)
+
+
+def _alone(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar) -> Answer:
+    # What is written belongs to the daemon's own user alone (S87).
+    os.umask(0o077)
+    planned.data.parent.mkdir(parents=True, exist_ok=True)
+    planned.data.mkdir(mode=0o700, exist_ok=True)
+    return reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
+
+
+async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar, reactor: Any) -> Answer:
+    from twisted.internet.task import deferLater
+
+    made = make(planned, reactor)
+    service: Any = made.mirrorings()[label]
+    running = OrderedService(_parts(made, reactor))
+    running.startService()
+    try:
+        number = str(service.begin(arguments.project, arguments.dry_run))
+        while True:
+            state = await service.state()
+            if number in state["ended"]:
+                answer: Answer = state["ended"][number]
+                return answer
+            bar.show(state["running"].get(number, {}))
+            await deferLater(reactor, PAUSE)
+    finally:
+        await service.runs.stop()
+        await running.stopService()
+
+
+def _parts(made: Made, reactor: Any) -> Sequence[Any]:
+    """All that a run needs, in the order of a daemon; the service itself would begin to live by its schedule."""
+    return (
+        *stores(made),
+        rulemaking(made, reactor),
+        *made.living("blobs"),
+        made.given["lists"],
+        made.given["spool"],
+        *made.living("upstream", "policy", "index"),
+    )
+
+
+def lines(label: str, answer: Mapping[str, Any], plan_wanted: bool) -> Iterator[str]:
+    """What came of a run, in lines for people."""
+    for what, rows in (answer.get("plan") or {}).items():
+        yield from (f"{what} {row}" for row in rows)
+    if plan_wanted and not answer.get("plan") and answer.get("complete"):
+        yield "nothing would be taken, and nothing removed"
+    yield f"{label}: {answer.get('outcome', '')}"
+    yield from (f"  {error}" for error in answer.get("errors", ())[1:])
+    yield from (f"  {line}" for line in answer.get("unmet", ()))
+    if answer.get("absent"):
+        yield f"  upstream does not have: {' '.join(answer['absent'])}"
+
+
+class _Bar:
+    """One line of a terminal that says how far a run is."""
+
+    def __init__(self, *, shown: bool, write: Callable[[str], object] = sys.stderr.write) -> None:
+        self._shown = shown
+        self._write = write
+        self._drawn = False
+
+    def show(self, tally: Mapping[str, Any]) -> None:
+        """Draw it anew."""
+        if not self._shown or not tally:
+            return
+        found, looked = tally.get("found", 0), tally.get("looked", 0)
+        done = min(looked / found, 1.0) if found else 0.0
+        filled = "#" * int(done * 30)
+        self._write(f"\r[{filled:30}] {looked}/{found} projects, {tally.get('files', 0)} files, {amount(tally.get('bytes', 0))} \x1b[K")
+        sys.stderr.flush()
+        self._drawn = True
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._drawn:
+            self._write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,125 @@
+"""The janitor: removes what nobody needs any more, once a day, at a pace that nobody notices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.flights import Flights, landing
+from pypidaemon.interfaces import IMeasured
+from pypidaemon.settings import duration, given, setting
+from pypidaemon.verification.clearing import AGE, Clearing
+from pypidaemon.verification.holdings import Holdings
+from pypidaemon.verification.pace import Pace
+
+FIRST = 600.0
+"""Seconds after the start until the first round, so that a daemon that is restarted every day is cleared up too."""
+DAY = 86_400.0
+YOUNGEST = 3_600.0
+"""Seconds that `age` is at least: whoever stores something may take a while until it is on record (law 7)."""
+SHORTEST = 60.0
+"""Seconds that `interval` is at least."""
+PACE = 500.0
+"""Blobs a second that are looked at."""
+
+
+def age(raw: str) -> float:
+    """A duration of an hour at least."""
+    return _at_least(raw, YOUNGEST, "1h")
+
+
+def interval(raw: str) -> float:
+    """A duration of a minute at least."""
+    return _at_least(raw, SHORTEST, "1m")
+
+
+def _at_least(raw: str, least: float, spelled: str) -> float:
+    found = duration(raw)
+    if found < least:
+        raise ValueError(f"{raw.strip()} is less than {spelled}")
+    return found
+
+
+@implementer(IMeasured)
+@attrs.define(eq=False, slots=False)
+class Janitor(Service):
+    """
+    Clears up: what was taken away from mirrors and whose time is over, and then every blob, draft and stray that is old and that nobody needs.
+
+    What cannot be done now is done the next time.
+    """
+
+    label: str = given("label")
+    holdings: Holdings = given("holdings")
+    clock: IReactorTime = given("clock")
+    interval: float = setting(interval, default=DAY, help="how long from the end of one round to the next")
+    age: float = setting(age, default=AGE, help="how old something that nobody needs has to be to be removed")
+    rounds: int = attrs.field(init=False, default=0)
+    forgotten: int = attrs.field(init=False, default=0)
+    """What had left mirrors and cannot be brought back any more."""
+    removed: int = attrs.field(init=False, default=0)
+    failed: int = attrs.field(init=False, default=0)
+    """Rounds that were not done to their end."""
+    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
+    _flights: Flights[str, None] = attrs.field(init=False, factory=Flights, repr=False)
+    _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
+
+    def startService(self) -> None:
+        """Begin to wait."""
+        Service.startService(self)
+        self._due = self.clock.callLater(FIRST, self._begin)
+
+    def stopService(self) -> Deferred[None]:
+        """Do nothing any more; fires when what was under way has ended."""
+        Service.stopService(self)
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+        return landing(self._flights)
+
+    def measures(self) -> Mapping[str, float]:
+        """As `IMeasured`."""
+        return {word: getattr(self, word) for word in ("rounds", "forgotten", "removed", "failed")}
+
+    def _begin(self) -> None:
+        self._due = None
+        self._flights.start("", self._round)
+
+    async def _round(self) -> None:
+        forgotten, removed = self.forgotten, self.removed
+        try:
+            await self._forget()
+            await self._clear()
+        except (PypidaemonError, OSError) as error:
+            self.failed += 1
+            self._log.warn("{label}: could not clear up to the end: {error}", label=self.label, error=str(error))
+        finally:
+            self.rounds += 1
+            if self.running:
+                self._due = self.clock.callLater(self.interval, self._begin)
+        forgotten, removed = self.forgotten - forgotten, self.removed - removed
+        if forgotten or removed:
+            self._log.info(
+                "{label}: removed {removed} things that nobody needs, and {forgotten} that had left a mirror are forgotten",
+                label=self.label, removed=removed, forgotten=forgotten,
+            )  # fmt: skip
+
+    async def _forget(self) -> None:
+        """First on record, then the bytes: what is forgotten in between is unowned, and nothing is on record without its bytes (law 7)."""
+        for home in self.holdings.homes:
+            if home.source is not None:
+                self.forgotten += len(await home.records.mirrors.forget_leaving(home.label, self.clock.seconds()))
+
+    async def _clear(self) -> None:
+        pace = Pace(self.clock, PACE)
+        clearing = Clearing(self.holdings, self.clock, self.age, pace)
+        async for one in clearing.unowned():
+            self.removed += await clearing.remove(one)
+            await pace.spend(1)

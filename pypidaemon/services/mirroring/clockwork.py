@@ -1,0 +1,50 @@
+"""When a service runs next: by its schedule, spread a little, within its hours, and sooner where something waits to be tried again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from pypidaemon.model import Progress, Waiting
+from pypidaemon.schedule import Schedule, spread
+from pypidaemon.windows import Windows
+
+
+@attrs.define
+class Clockwork:
+    """
+    Says when. Moments are seconds since the epoch.
+
+    :param random: gives numbers from 0 to 1, one for each due time.
+    """
+
+    schedule: Schedule
+    jitter: float
+    hours: Windows | None
+    random: Callable[[], float]
+    _spread: tuple[float, float] = attrs.field(default=(-1.0, 0.0), init=False)
+
+    def next_run(self, progress: Progress, interrupted: bool, now: float) -> float:
+        """When the next run for everything begins; one that was interrupted, or missed, is made up as soon as the hours allow it."""
+        last = max(progress.started, progress.tried) or None
+        due = now if interrupted else self.schedule.due(last, now)
+        if due > now:
+            if self._spread[0] != due:
+                self._spread = due, spread(due, self.jitter, self.random())
+            due = self._spread[1]
+        return self.opens(due)
+
+    def next_retry(self, waiting: Iterable[Waiting], now: float) -> float:
+        """When something that waits is due; infinity where nothing waits."""
+        first = min((one.due for one in waiting), default=math.inf)
+        return first if first == math.inf else self.opens(max(first, now))
+
+    def opens(self, moment: float) -> float:
+        """The first moment from that one on that is within the hours."""
+        return moment if self.hours is None else self.hours.opens(moment)
+
+    def closes(self, moment: float) -> float:
+        """When the hours end; infinity where they do not."""
+        return math.inf if self.hours is None else self.hours.closes(moment)

@@ -1,0 +1,190 @@
+"""One project of a run: asked for, judged, its files taken, and offered. Whatever becomes of it is no other project's business (M11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.errors import NoSuchProject, PypidaemonError, StorageFull, UpstreamUnavailable
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waiting
+from pypidaemon.plans import Look, backoff
+from pypidaemon.services.mirroring.acts import Acts
+from pypidaemon.services.mirroring.allowance import Allowance
+from pypidaemon.services.mirroring.choosing import Choice
+from pypidaemon.services.mirroring.crew import together
+from pypidaemon.services.mirroring.tally import Tally
+from pypidaemon.showing import chosen
+
+log = Logger()
+
+
+class Stopped(PypidaemonError):
+    """A run ends before it has looked at everything, since no project can be had just now."""
+
+
+@attrs.frozen
+class Emptied:
+    """Upstream's page of a project is there and has none of the files that are offered: as much as if the project were gone (M7)."""
+
+    page: ProjectPage
+    serial: int
+
+
+@attrs.define
+class Looking:
+    """
+    Looks at projects, several at once.
+
+    :param waiting: what earlier runs could not do, by names, as it was when this run began.
+    :param listed: whether upstream's list was compared in this run, so that what is looked at is on it.
+    """
+
+    index: IFillable
+    records: IRecords
+    clock: IReactorTime
+    choice: Choice
+    acts: Acts
+    allowance: Allowance
+    provenance: bool
+    tally: Tally
+    waiting: dict[NormalizedName, Waiting]
+    flights: Flights[NormalizedName, None]
+    listed: bool = True
+    missing: list[Look] = attrs.field(factory=list, init=False)
+    """Projects whose page upstream says is not there, and of which it is not known whether the list has them."""
+    emptied: list[Emptied] = attrs.field(factory=list, init=False)
+
+    async def look(self, step: Look) -> None:
+        """
+        Bring that project up to date, or have it wait.
+
+        :raises Stopped: no project can be had just now.
+        :raises StorageFull: there is no room.
+        """
+        # A client's order to look at this very project may be carried out just now, beside a run.
+        await self.flights.join(step.name, lambda: self._look(step))
+
+    async def _look(self, step: Look) -> None:
+        held = await self.records.mirrors.page(self.index.label, step.name)
+        try:
+            async with self.allowance.request():
+                page = await self.index.offered(step.name, step.serial)
+            await self._bring(step, page, held)
+        except NoSuchProject:
+            await self._absent(step, held)
+        except StorageFull:
+            raise
+        except PypidaemonError as error:
+            await self.fail(step, str(error))
+            if isinstance(error, UpstreamUnavailable) and self.index.upstream.health.state == "down":
+                # All others would fail as well, and each would have to wait for it.
+                raise Stopped(f"{error}; the projects that are left are looked at in the next run") from None
+        finally:
+            self.tally.looked += 1
+
+    async def fail(self, step: Look, reason: str) -> None:
+        """Have that project wait, longer each time."""
+        before = self.waiting.get(step.name)
+        tries = (before.tries if before is not None else 0) + 1
+        self.tally.failed += 1
+        self.tally.trouble(f"{step.name}: {reason}")
+        log.warn("{label}: {name} waits: {reason}", label=self.index.label, name=step.name, reason=reason)
+        await self.acts.wait([Waiting(step.name, step.serial, tries, self.clock.seconds() + backoff(tries), reason)])
+
+    async def _absent(self, step: Look, held: Mirrored | None) -> None:
+        if self.listed:
+            # The two contradict each other, so neither is believed (M7).
+            await self.fail(step, "upstream's list has it, and its page is not there")
+        elif held is not None or self.choice.by_pattern:
+            self.missing.append(step)
+        else:
+            self.tally.absent.append(step.name)
+            await self.acts.done(step.name)
+
+    async def _bring(self, step: Look, page: ProjectPage, held: Mirrored | None) -> None:
+        # Where no list announced a serial, the page's own tells a later list whether there is anything new.
+        step = attrs.evolve(step, serial=step.serial or page.serial)
+        if held is not None and held.page.files and not page.files and page.status.marker != "quarantined":
+            self.emptied.append(Emptied(page, step.serial))
+            return
+        await self.bring(page, step.serial, held)
+
+    async def bring(self, page: ProjectPage, serial: int, held: Mirrored | None) -> None:
+        """
+        Take what is chosen of that page, and offer it.
+
+        :raises PypidaemonError: none of it could be had.
+        """
+        if not self.provenance:
+            page = attrs.evolve(page, files=tuple(attrs.evolve(file, provenance=None) for file in page.files))
+        judgement = await self.choice.judge(page)
+        turns = judgement.turns
+        # A file that was lost here looks as if it were here.
+        trusted = held if page.name not in self.waiting else None
+        if turns is None and trusted is not None and _the_same(trusted, page, judgement.shown, serial):
+            self.tally.held += len(judgement.shown)
+            return
+        files, trouble = await self._take(page.name, judgement.shown, trusted)
+        complete = not trouble
+        # What is not finished is recorded as if it had no serial: should the note that it waits be lost in a crash, it is looked at again.
+        await self.acts.fill(page, files, serial if complete and turns is None else 0, complete)
+        if trouble:
+            await self.fail(
+                Look(page.name, serial), "; ".join(trouble[:3]) + (f"; and {len(trouble) - 3} more" if len(trouble) > 3 else "")
+            )
+        elif turns is not None:
+            await self.acts.wait([Waiting(page.name, serial, 0, turns, "then a policy may let more of it in, or less")])
+        else:
+            await self.acts.done(page.name)
+
+    async def _take(self, name: NormalizedName, files: Sequence[File], held: Mirrored | None) -> tuple[list[File], list[str]]:
+        """Have these files here; answer those that are, and what is wrong with the others."""
+        known = {file.filename: file for file in held.page.files} if held is not None else {}
+        taken: dict[File, None] = {}
+        trouble: list[str] = []
+
+        async def take(file: File) -> None:
+            try:
+                async with self.allowance.request():
+                    count = await self.acts.take(name, file)
+            except StorageFull:
+                raise
+            except PypidaemonError as error:
+                trouble.append(f"{file.filename}: {error}")
+                return
+            self.allowance.took(count)
+            self.tally.files += bool(count)
+            self.tally.held += not count
+            self.tally.bytes += count
+            taken[file] = None
+
+        wanted = [file for file in files if not _is_here(known.get(file.filename), file)]
+        await together(take(file) for file in wanted)
+        self.tally.held += len(files) - len(wanted)
+        missed = {file for file in wanted if file not in taken}
+        return [file for file in files if file not in missed], sorted(trouble)
+
+
+def _is_here(held: File | None, file: File) -> bool:
+    """Whether that file and what belongs to it was taken as it is now."""
+    if held is None or file.digest is None or held.digest != file.digest:
+        return False
+    return file.core_metadata in (None, "", held.core_metadata) and file.provenance in (None, held.provenance)
+
+
+def _the_same(held: Mirrored, page: ProjectPage, files: Sequence[File], serial: int) -> bool:
+    """Whether what is offered is all that, as it is now, so that nothing needs to be recorded."""
+    if not held.complete or held.serial != serial or len(held.page.files) != len(files):
+        return False
+    known = {file.filename: file for file in held.page.files}
+    if not all(_is_here(known.get(file.filename), file) for file in files):
+        return False
+    new = chosen(page, [attrs.evolve(file, core_metadata=known[file.filename].core_metadata) for file in files])
+    kept = [attrs.evolve(known[file.filename], provenance=file.provenance) for file in new.files]
+    old = attrs.evolve(held.page, files=tuple(kept), validators=new.validators, max_age=None, refused=0)
+    return new == old

@@ -1,0 +1,312 @@
+"""
+One run: what is chosen of upstream, brought here, and what upstream no longer has, taken off.
+
+A kill at any moment loses nothing. What is to be done is found out anew by comparing serials, which takes seconds; a project is recorded with its serial
+once it is done; and how far all has come is recorded last (R208). Until then the run is on record as under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pypidaemon.catalogues import Opener, entries, has_name
+from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
+from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.model import InThread, NormalizedName, Progress, RememberedNames, Validators, Waiting
+from pypidaemon.plans import Limit, Look
+from pypidaemon.services.mirroring.acts import Acts
+from pypidaemon.services.mirroring.allowance import Allowance
+from pypidaemon.services.mirroring.choosing import Choice, Chooser
+from pypidaemon.services.mirroring.following import Following, Pursuit
+from pypidaemon.services.mirroring.looking import Looking
+from pypidaemon.services.mirroring.removing import Census, Removing
+from pypidaemon.services.mirroring.tally import Summary, Tally
+from pypidaemon.services.mirroring.work import Survey, Work
+from pypidaemon.upstream_lists import UpstreamList
+
+UNDER_WAY = "under way"
+"""What is on record of a run until it has ended; a run that finds it knows that the one before it was killed."""
+
+log = Logger()
+
+
+@attrs.frozen
+class Means:
+    """
+    What runs of one service have to work with.
+
+    :param hands: projects that are looked at at once.
+    :param follows: whether what upstream removed is taken off.
+    :param flights: projects that are being looked at just now.
+    :param following: what finds out what is needed; None where dependencies are not followed.
+    """
+
+    index: IFillable
+    records: IRecords
+    chooser: Chooser
+    names: UpstreamList
+    clock: IReactorTime
+    cpu: InThread
+    allowance: Allowance
+    hands: int
+    provenance: bool
+    follows: bool
+    limit: Limit
+    flights: Flights[NormalizedName, None]
+    following: Following | None = None
+
+
+@attrs.frozen
+class _Found:
+    """
+    What a run is to do.
+
+    :param kept: upstream's list, where it was asked for; `compared` whether it was read to its end.
+    :param serial: how far everything is here once it is done.
+    """
+
+    looks: AsyncIterator[Look]
+    survey: Survey
+    kept: RememberedNames | None
+    compared: bool
+    serial: int
+
+
+@attrs.define
+class Run:
+    """
+    One run, or the rehearsal of one.
+
+    :param eager: whether what failed is tried again though its time has not come.
+    """
+
+    means: Means
+    acts: Acts
+    tally: Tally
+    eager: bool = False
+
+    async def go(self) -> Summary:
+        """
+        Do it, for everything that is chosen; how it ended is on record then, save where it was cancelled.
+
+        :raises PypidaemonError: the records cannot be read or written.
+        """
+        means = self.means
+        before = await means.records.mirrors.progress(means.index.label)
+        reached, ended = before, False
+        try:
+            reached = await self._everything(before)
+            ended = True
+        except PypidaemonError as error:
+            self.tally.trouble(str(error))
+        finally:
+            if not ended:
+                # Projects that were begun go on by themselves, and this run is over.
+                await means.flights.land()
+        return await self._concluded(before, reached, ended=ended)
+
+    async def go_for(self, name: NormalizedName) -> Summary:
+        """
+        Bring one project up to date, also beside a run for everything.
+
+        :raises PypidaemonError: the records cannot be read or written.
+        """
+        try:
+            await self._one(name)
+        except PypidaemonError as error:
+            self.tally.trouble(str(error))
+        return await self._summary(ended=True)
+
+    async def go_again(self) -> Summary:
+        """
+        Try again what waits and is due, and ask upstream for nothing else.
+
+        :raises PypidaemonError: the records cannot be read or written.
+        """
+        means, label = self.means, self.means.index.label
+        before = await means.records.mirrors.progress(label)
+        ended = False
+        try:
+            pursuit = await self._chosen(before)
+            choice = pursuit.choice
+            waiting = {one.name: one for one in await means.records.mirrors.waiting(label)}
+            work = Work(label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
+            looks = work.of_waiting()
+            self.tally.found, self.tally.phase = len(looks), "takes"
+            await self.acts.advance(attrs.evolve(before, outcome=UNDER_WAY))
+            looking = self._looking(choice, waiting)
+            looking.listed = False
+            await pursuit.through(_one_by_one(looks), looking, means.hands, work.is_due)
+            for step in (*looking.missing, *(Look(one.page.name, one.serial) for one in looking.emptied)):
+                await looking.fail(step, "upstream has it no longer; the next run for everything finds out whether it is gone")
+            ended = True
+        except PypidaemonError as error:
+            self.tally.trouble(str(error))
+        finally:
+            if not ended:
+                await means.flights.land()
+        summary = await self._summary(ended=ended)
+        await self.acts.advance(before)
+        return summary
+
+    async def _everything(self, before: Progress) -> Progress:
+        means, label = self.means, self.means.index.label
+        pursuit = await self._chosen(before)
+        choice = pursuit.choice
+        await self.acts.forget()
+        waiting = {one.name: one for one in await means.records.mirrors.waiting(label)}
+        looking = self._looking(choice, waiting)
+        work = Work(label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
+        held = await means.records.mirrors.count(label)
+        found = await self._found(choice, before, work, looking)
+        survey = found.survey
+        self.tally.found, self.tally.skipped = survey.found, survey.skipped
+        if survey.found or survey.gone or survey.dropped or survey.settled:
+            await self.acts.advance(attrs.evolve(before, outcome=UNDER_WAY))
+        self.tally.phase = "takes"
+        await pursuit.through(found.looks, looking, means.hands, work.is_due)
+        self.tally.phase = "removes"
+        # Among what was not chosen may be what has come to be needed since.
+        for name in [name for name in survey.settled if choice.chooses(name) or not pursuit.choice.chooses(name)]:
+            await self.acts.done(name)
+        removing = Removing(looking, means.follows, means.limit, await means.records.mirrors.pinned(label))
+        await removing.dropped(pursuit.left(survey.dropped))
+        kept, listed = found.kept, survey.listed
+        gone = list(survey.gone)
+        if looking.missing:
+            kept, listed = await self._sought(looking, gone)
+        census = Census(listed, kept.serial if kept is not None else 0, before.listed, before.serial)
+        settled = await removing.gone(gone, looking.emptied, held, census)
+        return self._reached(before, found, choice, listed) if settled else before
+
+    async def _chosen(self, before: Progress) -> Pursuit:
+        """What is chosen, and what is needed for it."""
+        killed = before.outcome == UNDER_WAY
+        return await Pursuit.begin(self.means.following, await self.means.chooser.choose(), killed=killed)
+
+    async def _found(self, choice: Choice, before: Progress, work: Work, looking: Looking) -> _Found:
+        """Ask upstream as little as it takes to know what is to be done."""
+        means = self.means
+        if not choice.by_pattern:
+            looking.listed = False
+            survey = await work.unchosen()
+            return self._of(work.of_names(), survey, None, 0)
+        same = choice.revision == before.selection and before.outcome != UNDER_WAY
+        if same and before.serial:
+            changes = await means.index.upstream.changes(before.serial)
+            if changes is not None:
+                looking.listed = False
+                return self._of(work.of_changes(changes), Survey(), None, max((one.serial for one in changes), default=before.serial))
+        self.tally.phase = "asks for the list"
+        kept = await means.names.ask()
+        if same and kept.serial and kept.validators == before.validators != Validators():
+            # What waits need not be on it: it may have been ordered by its name.
+            looking.listed = False
+            return self._of(work.of_waiting(), Survey(), kept, kept.serial)
+        self.tally.phase = "compares"
+        opened = await means.names.opened(kept)
+        if opened is None:
+            raise UpstreamUnavailable(means.index.upstream.label, "its list is not here any more")
+        return _Found(work.of_list(opened), await work.survey(opened), kept, compared=True, serial=kept.serial)
+
+    def _of(self, looks: list[Look], survey: Survey, kept: RememberedNames | None, serial: int) -> _Found:
+        survey.found = len(looks)
+        return _Found(_one_by_one(looks), survey, kept, compared=False, serial=serial)
+
+    async def _sought(self, looking: Looking, gone: list[NormalizedName]) -> tuple[RememberedNames, int]:
+        """Projects whose page is not there: add those that are here and that upstream's list does not have either to what is gone."""
+        means = self.means
+        kept = await means.names.ask()
+        opened = await means.names.opened(kept)
+        if opened is None:
+            raise UpstreamUnavailable(means.index.upstream.label, "its list is not here any more")
+        for step in looking.missing:
+            if await means.cpu(has_name, opened, step.name):
+                await looking.fail(step, "upstream's list has it, and its page is not there")
+            elif await means.records.mirrors.page(means.index.label, step.name) is not None:
+                gone.append(step.name)
+            else:
+                self.tally.absent.append(step.name)
+                await self.acts.done(step.name)
+        return kept, await means.cpu(_count, opened)
+
+    async def _one(self, name: NormalizedName) -> None:
+        means = self.means
+        before = await means.records.mirrors.progress(means.index.label)
+        pursuit = await self._chosen(before)
+        choice = pursuit.choice
+        if not choice.chooses(name):
+            raise PypidaemonError(f"{name} is not chosen, so it is not taken")
+        waiting = {one.name: one for one in await means.records.mirrors.waiting(means.index.label)}
+        work = Work(means.index.label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
+        looking = self._looking(choice, waiting)
+        looking.listed = False
+        self.tally.found, self.tally.phase = 1, "takes"
+        look = Look(name, waiting[name].serial if name in waiting else 0)
+        await pursuit.through(_one_by_one([look]), looking, means.hands, work.is_due)
+        if looking.missing or looking.emptied:
+            self.tally.trouble(f"{name}: upstream has it no longer; a run for everything finds out whether it is gone")
+
+    def _looking(self, choice: Choice, waiting: dict[NormalizedName, Waiting]) -> Looking:
+        means = self.means
+        return Looking(
+            index=means.index,
+            records=means.records,
+            clock=means.clock,
+            choice=choice,
+            acts=self.acts,
+            allowance=means.allowance,
+            provenance=means.provenance,
+            tally=self.tally,
+            waiting=waiting,
+            flights=means.flights,
+        )
+
+    def _reached(self, before: Progress, found: _Found, choice: Choice, listed: int) -> Progress:
+        return attrs.evolve(
+            before,
+            serial=max(before.serial, found.serial),
+            validators=found.kept.validators if found.kept is not None else before.validators,
+            selection=choice.revision,
+            started=self.tally.begun,
+            listed=listed if found.compared else before.listed,
+        )
+
+    async def _concluded(self, before: Progress, reached: Progress, *, ended: bool) -> Summary:
+        summary = await self._summary(ended=ended)
+        if not summary.complete:
+            # Everything else is here, and what failed waits by itself, so the list need not be compared again; but not everything is here that far (M8).
+            reached = attrs.evolve(reached, serial=before.serial, started=before.started)
+        await self.acts.advance(attrs.evolve(reached, tried=self.means.clock.seconds(), outcome=summary.outcome))
+        return summary
+
+    async def _summary(self, *, ended: bool) -> Summary:
+        means, tally = self.means, self.tally
+        now = means.clock.seconds()
+        waiting = await means.records.mirrors.waiting(means.index.label)
+        failing = [one for one in waiting if one.tries or one.due <= now]
+        complete = ended and not failing and not tally.errors
+        tally.phase = "ended"
+        outcome = _outcome(tally, complete=complete, waiting=len(failing))
+        return Summary(tally, complete, ended, len(failing), outcome, now - tally.begun)
+
+
+def _outcome(tally: Tally, *, complete: bool, waiting: int) -> str:
+    head = "complete" if complete else f"not complete: {tally.errors[0]}" if tally.errors else f"not complete: {waiting} projects wait"
+    return (
+        f"{head} ({tally.looked} projects looked at, {tally.files} files and {tally.bytes} bytes fetched, {tally.removed} projects removed)"
+    )
+
+
+async def _one_by_one(looks: Iterable[Look]) -> AsyncIterator[Look]:
+    for look in looks:
+        yield look
+
+
+def _count(opened: Opener) -> int:
+    return sum(1 for _ in entries(opened))

@@ -1,0 +1,218 @@
+"""
+What is named of all that is stored: by records of private files, by what mirrors hold and let go, and by what is remembered of upstreams.
+
+Nothing here is a list of everything: there may be millions, so they are read project by project.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Collection, Iterator
+
+import attrs
+
+from pypidaemon.errors import NoSuchProject
+from pypidaemon.interfaces import IBlobStore, IFillable, IRecords
+from pypidaemon.model import Companion, Digest, Fact, File, Filename, Mirrored, NormalizedName, Standing
+from pypidaemon.showing import completed
+
+PART = 1_000
+"""Projects that are read of at once."""
+
+
+class Role(enum.Enum):
+    """Why bytes are here."""
+
+    PRIVATE = "private"
+    DELETED = "deleted"
+    """Of a private file that was deleted and can be brought back."""
+    MIRRORED = "mirrored"
+    LEAVING = "leaving"
+    """Of a mirror, taken away by upstream; they wait for their time, and can be brought back until then."""
+    WITHDRAWN = "withdrawn"
+    """Upstream lists them no longer, and a proxy goes on offering them if they are here."""
+    CACHED = "cached"
+
+    @property
+    def needed(self) -> bool:
+        """Whether something is wrong where they are not here."""
+        return self in (Role.PRIVATE, Role.MIRRORED, Role.LEAVING)
+
+    @property
+    def precious(self) -> bool:
+        """Whether they may be nowhere else."""
+        return self is not Role.CACHED
+
+
+@attrs.frozen
+class Named:
+    """Bytes that something names. `file` is the entry as its index has it; `size` is None where nobody says."""
+
+    role: Role
+    label: str
+    name: NormalizedName
+    file: File
+    companion: Companion
+    digest: Digest
+    size: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What is read by these bytes."""
+        return self.file.filename + self.companion.value
+
+
+@attrs.frozen
+class Home:
+    """
+    An index that has bytes in a store.
+
+    :param source: the index itself where it can fetch them again; None where their truth is here.
+    :param remembers: whether it offers what is remembered of its upstream, so that those bytes are its cache.
+    """
+
+    label: str
+    records: IRecords
+    blobs: IBlobStore
+    source: IFillable | None = None
+    remembers: bool = False
+
+    async def named(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[Named]:
+        """
+        All that it names, or only of these projects.
+
+        :raises PypidaemonError: the records cannot be read.
+        """
+        if self.source is None:
+            async for one in self._private(projects):
+                yield one
+        else:
+            async for one in self._mirrored(projects):
+                yield one
+        if self.remembers:
+            async for one in self.cached(projects):
+                yield one
+
+    async def cached(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[Named]:
+        """What is remembered of its upstream, of those projects or of all; what was found out about files and what was withdrawn are part of that."""
+        for name in await self._remembered() if projects is None else sorted(projects):
+            facts = await self.records.facts.known(self.label, name)
+            kept = await self.records.pages.recall(self.label, name)
+            listed = kept.page.files if kept is not None and kept.page is not None else ()
+            withdrawn = [one.entry for one in (await self.records.withdrawn.withdrawn(self.label, name)).values()]
+            known = {file.filename for file in (*listed, *withdrawn)}
+            found = [File(filename) for filename in facts if filename not in known]
+            for role, files in ((Role.CACHED, listed), (Role.WITHDRAWN, withdrawn), (Role.CACHED, found)):
+                for file in completed(self.label, name, files, facts):
+                    for one in _companions(role, self.label, name, file):
+                        yield one
+                    for one in _promised(role, self.label, name, file, facts.get(file.filename)):
+                        yield one
+
+    async def _private(self, projects: Collection[NormalizedName] | None) -> AsyncIterator[Named]:
+        for name in await self.records.files.names(self.label) if projects is None else sorted(projects):
+            try:
+                _, records = await self.records.files.page(self.label, name)
+            except NoSuchProject:
+                continue
+            for record in records:
+                role = Role.DELETED if record.standing is Standing.DELETED else Role.PRIVATE
+                for one in _companions(role, self.label, name, record.file):
+                    yield one
+
+    async def _mirrored(self, projects: Collection[NormalizedName] | None) -> AsyncIterator[Named]:
+        async for name in self._filled() if projects is None else _each(projects):
+            mirrored = await self.records.mirrors.page(self.label, name)
+            if mirrored is not None:
+                for one in _of_mirrored(Role.MIRRORED, self.label, mirrored):
+                    yield one
+        for leaving in await self.records.mirrors.leaving(self.label):
+            if projects is None or leaving.name in projects:
+                for one in _of_mirrored(Role.LEAVING, self.label, leaving.mirrored):
+                    yield one
+
+    async def _filled(self) -> AsyncIterator[NormalizedName]:
+        after = ""
+        while part := await self.records.mirrors.serials(self.label, after, PART):
+            for name, _ in part:
+                yield name
+            after = part[-1][0]
+
+    async def _remembered(self) -> list[NormalizedName]:
+        """Every project that anything may be remembered of. Whatever was shown has a number, also where its page is forgotten."""
+        found = {*await self.records.pages.remembered(self.label), *await self.records.withdrawn.projects(self.label)}
+        after = ""
+        while part := await self.records.ledger.numbers(self.label, after, PART):
+            found.update(name for name, _ in part)
+            after = part[-1][0]
+        return sorted(found)
+
+
+@attrs.define
+class Holdings:
+    """
+    Everything that is stored, and all that name it. Filled by whoever puts the daemon together, before anything starts.
+
+    :param stores: the stores of blobs, by the labels of their sections.
+    :param strangers: what else keeps things in them and cannot be asked what it needs, in words for people; so nothing there is nobody's.
+    """
+
+    homes: list[Home] = attrs.field(factory=list)
+    stores: dict[str, IBlobStore] = attrs.field(factory=dict)
+    strangers: list[str] = attrs.field(factory=list)
+
+    async def named(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[tuple[Home, Named]]:
+        """
+        All that is named, or only of these projects, with whose it is.
+
+        :raises PypidaemonError: the records cannot be read.
+        """
+        for home in self.homes:
+            async for one in home.named(projects):
+                yield home, one
+
+    async def recorded(self, digest: Digest) -> bool:
+        """
+        Whether the records of private files or of mirrors name these bytes, also for indexes that are in the configuration no longer.
+
+        :raises PypidaemonError: they cannot be read.
+        """
+        for records in self._records():
+            if await records.files.references(digest) or await records.mirrors.references(digest):
+                return True
+        return False
+
+    def _records(self) -> list[IRecords]:
+        found: list[IRecords] = []
+        for home in self.homes:
+            if not any(home.records is other for other in found):
+                found.append(home.records)
+        return found
+
+
+async def _each(names: Collection[NormalizedName]) -> AsyncIterator[NormalizedName]:
+    for name in sorted(names):
+        yield name
+
+
+def _of_mirrored(role: Role, label: str, mirrored: Mirrored) -> Iterator[Named]:
+    name = mirrored.page.name
+    entries: dict[Filename, File] = {}
+    for file in mirrored.page.files:
+        entries[file.filename] = file
+        yield from _companions(role, label, name, file)
+    for filename, digest in mirrored.documents:
+        yield Named(role, label, name, entries.get(filename, File(filename)), Companion.PROVENANCE, digest)
+
+
+def _companions(role: Role, label: str, name: NormalizedName, file: File) -> Iterator[Named]:
+    if file.digest:
+        yield Named(role, label, name, file, Companion.FILE, file.digest, file.size)
+    if file.core_metadata:
+        yield Named(role, label, name, file, Companion.METADATA, Digest(file.core_metadata))
+
+
+def _promised(role: Role, label: str, name: NormalizedName, file: File, fact: Fact | None) -> Iterator[Named]:
+    """A sidecar that was made here and is not the one that the page promises."""
+    if fact is not None and fact.metadata is not None and fact.metadata != file.core_metadata:
+        yield Named(role, label, name, file, Companion.METADATA, fact.metadata)

@@ -1,0 +1,43 @@
+"""Work on the stores without a daemon, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+WORK = """
+import os, signal, sys, threading
+from twisted.internet.defer import Deferred
+from pypidaemon.commands.standalone import reacting
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.threads import Threads
+
+async def work(reactor):
+    pool = Threads(reactor, "disk", 1)
+    pool.startService()
+    try:
+        await pool(threading.active_count)
+        reactor.callLater(0, os.kill, os.getpid(), getattr(signal, sys.argv[1]))
+        await Deferred()
+    finally:
+        await pool.stopService()
+        print("put away")
+
+try:
+    reacting(work)
+except PypidaemonError as error:
+    print(error)
+"""
+
+
+def interrupted(by: str) -> list[str]:
+    """What work that never ends says when it is interrupted."""
+    done = subprocess.run([sys.executable, "-c", WORK, by], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_work_that_is_interrupted_puts_away_what_it_uses() -> None:
+    """Or its threads would keep the process for ever, and its databases would stay open."""
+    assert interrupted("SIGINT") == ["put away", "interrupted before everything was done"]
+    assert interrupted("SIGTERM") == ["put away", "interrupted before everything was done"]
