@@ -96,9 +96,36 @@ def await_answer(running: Running, path: str, good: Callable[[Answer], bool], se
     raise RuntimeError(f"{running.process.args!r} does not answer:\n{log.read_text()[-2000:]}")
 
 
-def upstream(*arguments: str) -> tuple[Running, dict[str, Any]]:
-    """Start `upstream.py`; answer it and what it says of its files."""
-    command = [sys.executable, str(HERE / "upstream.py"), *arguments]
+@attrs.frozen
+class Spent:
+    """What a process that ended came to, with all its descendants: seconds, processor seconds, and the most memory of one of them in MiB."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    said: str
+
+
+def finished(command: Sequence[str], folder: Path, log: str) -> Spent:
+    """
+    Run a program to its end.
+
+    :raises RuntimeError: it ended with another status than 0; with what it said.
+    """
+    began = time.perf_counter()
+    with open(folder / log, "w") as output:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds, said = time.perf_counter() - began, (folder / log).read_text()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said[-3000:]}")
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+
+
+def upstream(*arguments: str, script: str = "upstream.py") -> tuple[Running, dict[str, Any]]:
+    """Start `upstream.py`, or a script that speaks as it does; answer it and what it says of its files."""
+    command = [sys.executable, str(HERE / script), *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
@@ -136,7 +163,7 @@ def peer(name: str, folder: Path, simple: str) -> tuple[Running, str]:
 
     :raises LookupError: it cannot be installed here.
     """
-    binaries = _installed(name)
+    binaries = installed(name)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     if name == "proxpi":
@@ -163,19 +190,30 @@ def peer(name: str, folder: Path, simple: str) -> tuple[Running, str]:
     return running, f"{url}/root/pypi/+simple/"
 
 
-_PEERS: Mapping[str, Sequence[str]] = {"devpi": ("devpi-server", "devpi-client"), "proxpi": ("proxpi", "gunicorn")}
+_PEERS: Mapping[str, Sequence[str]] = {
+    "devpi": ("devpi-server", "devpi-client"),
+    "proxpi": ("proxpi", "gunicorn"),
+    "bandersnatch-6": ("bandersnatch==6.8.0",),
+    "bandersnatch-8": ("bandersnatch==8.2.0",),
+}
 
 
-def _installed(name: str) -> Path:
+def installed(name: str, python: str | None = None) -> Path:
+    """
+    The folder with the programs of a peer, which is installed the first time.
+
+    :param python: the interpreter that it is to have, where uv's choice will not do.
+    :raises LookupError: it cannot be installed here.
+    """
     place = CACHE / "peers" / name
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        python = str(place / "bin" / "python")
+        own = str(place / "bin" / "python")
         try:
             for command in (
-                ["uv", "venv", "--quiet", str(place)],
-                ["uv", "pip", "install", "--quiet", "--python", python, *_PEERS[name], "setuptools<81"],
+                ["uv", "venv", "--quiet", "--no-project", *(["--python", python] if python else []), str(place)],
+                ["uv", "pip", "install", "--quiet", "--python", own, *_PEERS[name], "setuptools<81"],
             ):
                 subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:

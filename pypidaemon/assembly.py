@@ -22,7 +22,7 @@ from pypidaemon.blueprints import plan as plan
 from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
-from pypidaemon.interfaces import IHostedIndex, IIndex, IMirroring, IRecords, IUpstream
+from pypidaemon.interfaces import IHostedIndex, IIndex, IMirror, IMirroring, IRecords, IUpstream
 from pypidaemon.model import Knowledge
 from pypidaemon.schema import local_url
 from pypidaemon.services.folder import LISTS, NAMES, DataFolder
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
+
+MOST_FETCHES_KEPT = 1_000_000
+"""How many fetches stay on record however long they may: some 300 MB. Anybody who may read can make them."""
 
 CPU_THREADS = 2
 """How many pages may be read or rendered at once; more would only wait for the interpreter."""
@@ -236,12 +239,13 @@ def _check_filled_once(made: Made) -> None:
     for label, service in made.mirrorings().items():
         other = filling.setdefault(service.index.label, label)
         if other != label:
-            raise ConfigError(made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already")
+            raise ConfigError(
+                made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already"
+            )
 
 
 def _tell_of_holdings(made: Made) -> None:
     """Let whoever looks after what is stored know the stores, and the indexes that keep things there."""
-    from pypidaemon.indexes.mirror import Mirror
     from pypidaemon.indexes.private import Private
     from pypidaemon.indexes.proxy import Proxy
     from pypidaemon.verification.holdings import Home
@@ -255,10 +259,19 @@ def _tell_of_holdings(made: Made) -> None:
             holdings.stores[part.section.label] = found
         elif isinstance(found, Private):
             holdings.homes.append(Home(found.label, found.records, found.blobs))
-        elif isinstance(found, Mirror | Proxy):
+        elif isinstance(found, Proxy) or _is_mirror(found):
             holdings.homes.append(Home(found.label, found.records, found.blobs, found, remembers=isinstance(found, Proxy)))
-        elif any(other.startswith("blobs:") for other in part.leads_to()):
+        elif "spool" in part.givens.values() or any(other.startswith("blobs:") for other in part.leads_to()):
             holdings.strangers.append(f"[{name}]")
+
+
+def _is_mirror(found: Any) -> bool:
+    """Whether that is a mirror of ours; what most daemons have none of is only imported where there may be one."""
+    if not IMirror.providedBy(found):
+        return False
+    from pypidaemon.indexes.mirror import Mirror
+
+    return isinstance(found, Mirror)
 
 
 def verification_means(made: Made, reactor: Any) -> Means:
@@ -281,7 +294,12 @@ def pruning(made: Made, reactor: Any, rulings: Rulemaking) -> Pruning:
     from pypidaemon.services.pruning import Pruning
 
     kept, fetches = made.plan.daemon.access_records, made.records().fetches
-    return Pruning(reactor, {"records of who took what": lambda: fetches.forget_before(reactor.seconds() - kept), "rulings": rulings.lapse})
+    chores = {
+        "records of who took what": lambda: fetches.forget_before(reactor.seconds() - kept),
+        "the oldest records of who took what": lambda: fetches.forget_beyond(MOST_FETCHES_KEPT),
+        "rulings": rulings.lapse,
+    }
+    return Pruning(reactor, chores)
 
 
 def people(made: Made, reactor: Any, changed: Callable[[], None]) -> People:

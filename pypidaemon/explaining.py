@@ -7,15 +7,17 @@ indexes stand one behind the other, and an explanation costs an upstream no more
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from pypidaemon.errors import NoSuchBlob, NoSuchProject, PypidaemonError, Refused, UpstreamUnavailable
 from pypidaemon.interfaces import IBlobStore, IExplaining, IHolding, IIndex
 from pypidaemon.leaves import leaves
-from pypidaemon.model import Digest, Explanation, File, NormalizedName, Outcome, Refusal
+from pypidaemon.model import Digest, Explanation, File, InThread, NormalizedName, Outcome, Refusal
 
+MANY_FILES = 500
+"""Files from which on what there is to say of each of them is put together on a thread."""
 _LOOKED_FOR = 1000
 """Files that are looked for in a store that has to be asked for one after the other."""
 
@@ -65,20 +67,22 @@ def visible(told: Explanation, may_read: Callable[[str], bool]) -> Explanation |
     What of it somebody may see; None is nothing.
 
     Whoever may not read the project in an index sees nothing of that index, and of what was made of several indexes only who may read each of them
-    sees anything (S42, S72).
+    sees anything (S42, S72). What an index passes on, a refusal for one, is seen by who sees where it is from.
 
     :param may_read: whether the project may be read in the leaf of that label.
     """
     sources = told.page.sources if told.page is not None else told.leaves if told.hidden or told.remarks else ()
     if not all(may_read(source) for source in sources) or not any(may_read(leaf) for leaf in told.leaves):
         return None
-    below = (visible(one, may_read) for one in told.below)
+    below = [visible(one, may_read) for one in told.below]
+    if told.page is None and told.outcome is not Outcome.ABSENT and below and below[-1] is None:
+        return None
     return attrs.evolve(told, below=tuple(one for one in below if one is not None))
 
 
-async def held(blobs: IBlobStore, files: Iterable[File]) -> frozenset[Digest]:
+async def held(blobs: IBlobStore, files: Sequence[File], cpu: InThread) -> frozenset[Digest]:
     """The digests of those files whose bytes are in that store."""
-    wanted = list(dict.fromkeys(file.digest for file in files if file.digest is not None))
+    wanted = await cpu(_digests, files) if len(files) > MANY_FILES else _digests(files)
     if IHolding.providedBy(blobs):
         found: frozenset[Digest] = await blobs.holding(wanted)
         return found
@@ -90,3 +94,7 @@ async def held(blobs: IBlobStore, files: Iterable[File]) -> frozenset[Digest]:
             continue
         here.append(digest)
     return frozenset(here)
+
+
+def _digests(files: Iterable[File]) -> list[Digest]:
+    return list(dict.fromkeys(file.digest for file in files if file.digest is not None))

@@ -16,6 +16,7 @@ import attrs
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import (
     IChangingPolicy,
+    ICostlyPolicy,
     IFreezingPolicy,
     IInformedPolicy,
     IPagePolicy,
@@ -28,6 +29,9 @@ from pypidaemon.model import File, Filename, Knowledge, NormalizedName, ProjectP
 from pypidaemon.model import Refusal as Refusal
 from pypidaemon.simple.revision import revise
 from pypidaemon.versions import same_version
+
+_MANY_FILES = 20
+"""Files that are judged at once while everybody waits: a single one takes a millisecond where upstream makes it as hard as it can."""
 
 NOTHING_KNOWN: Mapping[Filename, File] = MappingProxyType({})
 
@@ -51,6 +55,7 @@ class Rules:
     _informed: tuple[IInformedPolicy, ...] = attrs.field(init=False, repr=False)
     _sampling: tuple[ISamplingPolicy, ...] = attrs.field(init=False, repr=False)
     _remarking: tuple[IRemarkingPolicy, ...] = attrs.field(init=False, repr=False)
+    _costly: bool = attrs.field(init=False, repr=False)
     _steady: str = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,6 +68,7 @@ class Rules:
             ("_remarking", IRemarkingPolicy),
         ):
             object.__setattr__(self, field, tuple(policy for policy in self.policies if interface.providedBy(policy)))
+        object.__setattr__(self, "_costly", any(ICostlyPolicy.providedBy(policy) for policy in self.policies))
         said = "\n".join(repr(policy) for policy in self.policies)
         object.__setattr__(self, "_steady", blake2b(said.encode(), digest_size=8).hexdigest())
 
@@ -75,6 +81,10 @@ class Rules:
     def informed(self) -> bool:
         """Whether some policy may want to know more than a page says."""
         return bool(self._informed)
+
+    def slow(self, files: int) -> bool:
+        """Whether to judge so many files takes long enough for a thread."""
+        return self._costly or files > _MANY_FILES
 
     @property
     def revision(self) -> str:
@@ -150,7 +160,9 @@ class Rules:
             left = self._by_page(page, left, known, now, hidden)
         return Judgement(tuple(left), hidden, min(ends, default=None))
 
-    def refusals(self, page: ProjectPage, now: float, known: Mapping[Filename, File] = NOTHING_KNOWN) -> dict[Filename, tuple[Refusal, ...]]:
+    def refusals(
+        self, page: ProjectPage, now: float, known: Mapping[Filename, File] = NOTHING_KNOWN
+    ) -> dict[Filename, tuple[Refusal, ...]]:
         """
         Every reason for each file that `judge` hides, for people. Slow for long pages, so call it on a thread.
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
-from pypidaemon.interfaces import IRecords
+from pypidaemon.interfaces import IHostedIndex, IIndex, IRecords, ISeenThrough
 from pypidaemon.model import NormalizedName, UpstreamPage
 
 SETTLED = 3600.0
 """Seconds after which a serial below the one we know is believed: a page from a lagging cache is gone by then (S33, F22)."""
+
+BURIED = "refused"
+"""Stands for the revision of a project that was shown and is refused as a whole; no page has it."""
 
 log = Logger()
 
@@ -25,6 +30,39 @@ async def serial_of(records: IRecords, label: str, name: NormalizedName, revisio
     except PypidaemonError as error:
         log.warn("{label}: no serial can be given to {name}: {error}", label=label, name=name, error=str(error))
         return max(at_least, await _last(records, label, name), 1)
+
+
+async def raised(
+    records: IRecords, label: str, name: NormalizedName, revision: str, at_least: int, top: Callable[[], Awaitable[int]]
+) -> int:
+    """
+    As `serial_of`; a number that is new is above all that were shown, so that whoever has followed the changes up to now hears of it.
+
+    :param top: the highest number that the index shows.
+    """
+    before = await _last(records, label, name)
+    serial = await serial_of(records, label, name, revision, at_least)
+    if serial <= before:
+        return serial
+    try:
+        above = await top()
+        # Its own number is among those.
+        return serial if serial >= above else await records.ledger.number(label, name, revision, above + 1)
+    except PypidaemonError:
+        return serial
+
+
+async def highest(records: IRecords, index: IIndex) -> int:
+    """
+    The highest serial that the index has given; an upstream's list may have higher ones, of projects that nobody has asked for here.
+
+    :raises PypidaemonError: the records cannot be read.
+    """
+    if ISeenThrough.providedBy(index):
+        return max(await records.ledger.high(index.numbers), await highest(records, index.index))
+    if IHostedIndex.providedBy(index):
+        return (await index.project_names()).serial
+    return await records.ledger.high(index.label)
 
 
 async def _last(records: IRecords, label: str, name: NormalizedName) -> int:

@@ -60,6 +60,8 @@ class Upstream:
     """What is raised for these projects, "" for the list."""
     unlisted: set[str] = attrs.field(factory=set)
     asked: list[str] = attrs.field(factory=list)
+    sidecars: dict[str, bytes] = attrs.field(factory=dict)
+    """The METADATA of files, by their names."""
     rows: list[Change] | None = None
     gate: Bell | None = None
     """Until it rings, no file comes."""
@@ -114,6 +116,9 @@ class Upstream:
             entry = fakes.file(filename, data, yanked="" if filename in offer.yanked else None)
             if not isinstance(self.bodies.get(entry.url), Exception):
                 self.bodies[entry.url] = data
+            if filename in self.sidecars:
+                self.bodies[entry.url + ".metadata"] = self.sidecars[filename]
+                entry = attrs.evolve(entry, core_metadata=hashlib.sha256(self.sidecars[filename]).hexdigest())
             files.append(entry)
         serial = (offer.serial if offer.page is None else offer.page) if self.serials else None
         made = fakes.page(name, *files, serial=serial, status=fakes_status(offer.status))

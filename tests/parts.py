@@ -10,7 +10,7 @@ import attrs
 from twisted.application.service import IService, Service
 from zope.interface import Interface, implementer
 
-from pypidaemon.interfaces import IFillable, IIndex, IPolicy
+from pypidaemon.interfaces import IBlobStore, IFillable, IIndex, IPolicy
 from pypidaemon.settings import Secret, count, duration, flag, given, path, reference, references, secret, setting, size, text, words
 
 _where = Path(__file__).parent / "frame" / "thirdparty" / "pypidaemon_example.py"
@@ -141,6 +141,14 @@ class Filler(Service):
     index: Any = reference(IFillable, default="pypi")
     others: Any = references(IFillable, default=())
     seen: Any = reference(IIndex, default="pypi")
+
+
+@implementer(IService)
+@attrs.define(eq=False, slots=False)
+class Keeper(Service):
+    """A service that keeps things among the blobs."""
+
+    blobs: Any = reference(IBlobStore, default="blobs")
 
 
 class IElse(Interface):

@@ -12,11 +12,13 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.internet.task import Clock
 from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from pypidaemon import assembly
 from pypidaemon.assembly import Plan, describe, describe_json, make, plan
 from pypidaemon.errors import ConfigError
 from pypidaemon.filenames import filename
+from pypidaemon.interfaces import IMeasured
 from pypidaemon.model import Fetch, NormalizedName
 from pypidaemon.schema import Wish, data_beside, local_url, wishes
 from pypidaemon.settings import Secret
@@ -428,7 +430,7 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "Threads", "Threads", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Pruning", "Door", "PublicSocket", "PrivateSocket",
+        "DataFolder", "Threads", "Threads", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Pruning", "Door", "PublicSocket", "PrivateSocket", "SecondLook",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
 
@@ -472,3 +474,25 @@ def test_the_lists_of_upstreams_have_a_store_of_their_own(tmp_path: Path) -> Non
     assert made.bare["index:pypi"].lists is lists
     assert lists.path == tmp_path / "var" / "names"
     assert lists is not made.bare["index:pypi"].blobs
+
+
+def test_whoever_looks_after_what_is_stored_knows_who_keeps_things_there(tmp_path: Path) -> None:
+    """A component that cannot be asked what it needs counts as somebody who may need anything."""
+    text = (
+        "[daemon]\nindex = root\n[index:root]\nuse = first-match\nindexes = private m pypi\n[index:m]\nuse = mirror\n"
+        "[service:tidy]\nuse = janitor\nage = 2d\ninterval = 1h\n"
+    )
+    made = make(planned(tmp_path, text), Reactor())
+    holdings = made.given["holdings"]
+    assert [(home.label, home.source, home.remembers) for home in holdings.homes] == [
+        ("private", None, False),
+        ("m", made.bare["index:m"], False),
+        ("pypi", made.bare["index:pypi"], True),
+    ]
+    assert holdings.stores == {"blobs": made.objects["blobs:blobs"]}
+    assert holdings.strangers == []
+    janitor = made.objects["service:tidy"]
+    assert (janitor.holdings, janitor.age, janitor.interval) == (holdings, 2 * 86_400, 3600)
+    verifyObject(IMeasured, janitor)
+    text += "[service:other]\nuse = tests.parts:Keeper\n"
+    assert make(planned(tmp_path, text), Reactor()).given["holdings"].strangers == ["[service:other]"]

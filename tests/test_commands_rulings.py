@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from pypidaemon.commands import main
 from pypidaemon.filenames import filename
 from pypidaemon.model import Digest, Fetch, NormalizedName
+from pypidaemon.services.folder import DataFolder
 from tests.gear import now
 from tests.pretended import ControlSocket
 from tests.records_gear import sqlite_records
@@ -66,6 +67,44 @@ def test_blocks_and_exemptions_without_a_daemon(config: str, tmp_path: Path) -> 
         ("unblock", "alpha==1", True),
         ("unexempt", "beta", True),
     ]
+
+
+WRITING = (
+    "block alpha --reason bad",
+    "unexempt alpha",
+    "user add ann",
+    "grant ann read private",
+    "yank alpha==1.0 --reason x",
+    "refresh --all",
+    "verify --repair",
+)
+
+
+@pytest.mark.parametrize("arguments", WRITING)
+def test_no_verb_writes_past_a_daemon_that_does_not_listen(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    """It would say that something is blocked which the daemon goes on serving. What only reads goes on."""
+    folder = DataFolder(tmp_path / "var")
+    folder.startService()
+    assert main([*arguments.split(), "-c", config]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "but its control socket is not there: nothing was changed" in said.err
+    folder.stopService()
+    assert not (tmp_path / "var" / "records.sqlite").exists()
+
+
+def test_what_only_reads_does_so_past_a_daemon_that_does_not_listen(config: str, tmp_path: Path) -> None:
+    run(config, "block", "alpha", "--reason", "x")
+    folder = DataFolder(tmp_path / "var")
+    folder.startService()
+    assert run(config, "rulings").startswith("block alpha ")
+    run(config, "user", "ls")
+    run(config, "who", "alpha")
+    run(config, "log")
+    run(config, "verify")
+    folder.stopService()
 
 
 def test_who_is_asked_of_the_records_without_a_daemon(config: str, tmp_path: Path) -> None:

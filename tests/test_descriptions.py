@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +23,11 @@ from pypidaemon.descriptions import Descriptions, described
 from pypidaemon.errors import CorruptContent, NoSuchBlob, Refused
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.policed import Policed
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IInformant, IPolicy
+from pypidaemon.interfaces import IAgeing, IBlobStore, IContent, IDraft, IIndex, IPolicy
 from pypidaemon.model import Companion, Described, Digest, File, Filename, Knowledge, NormalizedName
 from pypidaemon.policies.classifiers import Classifiers
 from pypidaemon.policies.licences import Licences
+from pypidaemon.policies.newest import Newest
 from pypidaemon.settings import Lines
 from pypidaemon.testing.archives import make_wheel
 from tests.contracts.blob_store import put
@@ -108,7 +109,7 @@ class Broken:
 
 
 def test_it_keeps_the_interface() -> None:
-    assert verifyObject(IInformant, Descriptions(MemoryBlobs(), inline, Announcements()))
+    assert verifyObject(IAgeing, Descriptions(MemoryBlobs(), inline, Announcements()))
 
 
 @pytest.mark.parametrize("store", [MemoryBlobs(), PlainStore()])
@@ -235,6 +236,44 @@ def test_a_file_is_hidden_from_when_its_wheel_came_where_upstream_has_no_sidecar
     assert now(index.project_page(ALPHA)).files == ()
     with pytest.raises(Refused, match="typed: none of its classifiers is among the allowed ones"):
         now(index.open_file(ALPHA, Filename(name), Companion.FILE))
+
+
+@attrs.define
+class Counted(Descriptions):
+    """Notes of how many files somebody wanted to know something."""
+
+    asked: list[int] = attrs.field(factory=list, init=False)
+
+    async def inform(self, index: IIndex, name: NormalizedName, files: Sequence[File]) -> Mapping[Filename, File]:
+        """As `IInformant`."""
+        self.asked.append(len(files))
+        return await Descriptions.inform(self, index, name, files)
+
+
+def test_a_page_is_judged_once_until_more_is_known_of_its_files_or_the_clock_goes_back() -> None:
+    """Also where files can only be judged with their page: then each file that is opened is looked into, and not all of them."""
+    house = House()
+    known = house.upstream.add("alpha", (WHEEL, b"a wheel"), ("alpha-1.0.tar.gz", b"an sdist"))
+    entries = tuple(attrs.evolve(entry, core_metadata=digest_of(document)) for entry, document in zip(known.files, (GPL, MIT), strict=True))
+    house.upstream.pages["alpha"] = attrs.evolve(known, files=entries, max_age=1e6)
+    house.upstream.bodies |= {f"{entries[0].url}.metadata": GPL, f"{entries[1].url}.metadata": MIT}
+    counted = Counted(house.blobs, inline, house.announcements)
+    rules = (NO_GPL, Newest("newest", 5))
+    index = Policed("policed", house.proxy, rules, house.records, house.clock, inline, {Knowledge.METADATA: counted})
+    for _ in range(3):
+        assert len(now(index.project_page(ALPHA)).files) == 2
+        now(index.find(ALPHA, filename("alpha-1.0.tar.gz")))
+    assert counted.asked == [2, 1, 1, 1]
+    house.announcements.announce(NormalizedName("beta"))
+    now(index.project_page(ALPHA))
+    assert counted.asked == [2, 1, 1, 1]
+    now(house.proxy.open_file(ALPHA, WHEEL, Companion.METADATA)).close()
+    with pytest.raises(Refused, match="GPL"):
+        now(index.find(ALPHA, WHEEL))
+    assert counted.asked == [2, 1, 1, 1, 2]
+    house.clock.rightNow -= 1
+    now(index.project_page(ALPHA))
+    assert counted.asked == [2, 1, 1, 1, 2, 2]
 
 
 def test_a_daemon_looks_in_its_default_store(tmp_path: Path) -> None:

@@ -380,7 +380,7 @@ def test_what_is_held_is_found_in_any_store(house: House) -> None:
     now(draft.write(b"one"))
     digest = now(draft.commit(None))
     entries = (file(OLD, b"one"), file(NEW, b"two"), attrs.evolve(file("alpha-3.0.zip"), hashes=()))
-    assert now(held(house.blobs, entries)) == {digest}
+    assert now(held(house.blobs, entries, inline)) == {digest}
 
     class Plain:
         def __init__(self, blobs: MemoryBlobs) -> None:
@@ -391,7 +391,7 @@ def test_what_is_held_is_found_in_any_store(house: House) -> None:
                 raise NoSuchBlob(digest)
             return await self.blobs.open(digest)
 
-    assert now(held(Plain(house.blobs), entries)) == {digest}  # type: ignore[arg-type]  # as much of a store as is asked for
+    assert now(held(Plain(house.blobs), entries, inline)) == {digest}  # type: ignore[arg-type]  # as much of a store as is asked for
 
 
 @given(st.lists(st.sampled_from([".gz", "0.tar.gz", "1.tar.gz", ".zip", "x"]), max_size=4), st.booleans())

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.folder import LISTS, LOCK, DataFolder
+from pypidaemon.services.lock import InUse, held, take
 from pypidaemon.services.ordered import CannotStart, OrderedService
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
 
@@ -47,6 +48,41 @@ def test_F71_a_second_daemon_is_told_who_has_the_folder(tmp_path: Path) -> None:
     first.stopService()
     second.startService()
     second.stopService()
+
+
+def test_F71_a_daemon_waits_for_a_command_that_works_on_the_stores(tmp_path: Path) -> None:
+    """It blocks meanwhile, since it has not begun anything; what takes too long is told."""
+    tmp_path.chmod(0o700)
+    waited: list[float] = []
+    with held(tmp_path):
+        with pytest.raises(PypidaemonError, match=f"a command \\(process {os.getpid()}\\) works on the data folder"):
+            DataFolder(tmp_path, 0.0).startService()
+        with pytest.raises(InUse):
+            take(tmp_path, os.open(tmp_path / LOCK, os.O_RDWR), patience=0.1, sleep=waited.append)
+        with pytest.raises(PypidaemonError, match=r"a command .*: try again when it has ended"), held(tmp_path, 0.0):
+            pass
+    assert len(waited) == 2
+    command = held(tmp_path)
+    command.__enter__()
+    descriptor = os.open(tmp_path / LOCK, os.O_RDWR)
+    take(tmp_path, descriptor, sleep=lambda seconds: command.__exit__(None, None, None))
+    os.close(descriptor)
+
+
+def test_a_command_leaves_the_stores_to_a_daemon_that_does_not_listen(tmp_path: Path) -> None:
+    """It would not see what is written. What stands in the lock of one that is gone says nothing."""
+    folder = DataFolder(tmp_path / "var")
+    folder.startService()
+    with (
+        pytest.raises(PypidaemonError, match=r"a daemon \(process \d+\) runs on .*, but its control socket is not there"),
+        held(folder.path),
+    ):
+        pass
+    folder.stopService()
+    with held(folder.path):
+        pass
+    with pytest.raises(PypidaemonError, match="cannot use the data folder .*: No such file"), held(tmp_path / "gone"):
+        pass
 
 
 def test_S86_nothing_is_made_while_privileged(tmp_path: Path) -> None:

@@ -369,6 +369,21 @@ def test_forgetting_takes_some_at_a_time(records: SqliteRecords, monkeypatch: py
     assert told(records) == [32, 33, 34]
 
 
+def test_the_oldest_go_where_there_are_too_many(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the time that they were noted with; some at a time, as above."""
+    monkeypatch.setattr("pypidaemon.records.sqlite_fetches.FORGOTTEN_AT_ONCE", 10)
+    pool = records._taken.writing
+    assert isinstance(pool, InlinePool)
+    take(records, *reversed(range(35)))
+    assert now(records.fetches.forget_beyond(35)) == 0
+    before = pool.calls
+    assert now(records.fetches.forget_beyond(4)) == 31
+    assert pool.calls - before == 5
+    assert told(records) == [0, 1, 2, 3]
+    assert now(records.fetches.forget_beyond(-1)) == 4
+    assert now(records.fetches.forget_beyond(0)) == 0
+
+
 def test_an_answer_is_bounded(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pypidaemon.records.sqlite_fetches.MOST_FETCHES", 2)
     take(records, 1, 2, 3)

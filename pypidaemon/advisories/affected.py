@@ -7,13 +7,11 @@ Ranges hold versions as text and not as objects, since there are tens of thousan
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
-import attrs
-
-from pypidaemon.versions import LONGEST_VERSION, Version, known, same_version
+from pypidaemon.versions import LONGEST_VERSION, Version, known
 
 INTRODUCED, FIXED, LAST_AFFECTED, LIMIT = "introduced", "fixed", "last_affected", "limit"
 
@@ -25,21 +23,13 @@ Range = tuple[Event, ...]
 
 _BEGINNING = "0"
 """As the version of `introduced`: before every version there could be, also before `0.dev0`."""
+EVERYTHING: Range = ((INTRODUCED, _BEGINNING),)
+"""Every version there could be."""
+
 _NO_LIMIT = "*"
 _ZERO = Version("0")
-
-
-@attrs.frozen
-class Asked:
-    """A version that is asked about: as `same_version` has it, and read; None where PEP 440 does not know it."""
-
-    same: str
-    version: Version | None
-
-    @classmethod
-    def of(cls, spelled: str) -> Asked:
-        """That version, in any spelling."""
-        return cls(same_version(spelled), _read(spelled))
+_FIRST, _NEVER = -1, sys.maxsize
+"""Places before and behind every version."""
 
 
 def arranged(events: Iterable[Event]) -> Range:
@@ -61,46 +51,50 @@ def is_whole(ranges: Sequence[Range]) -> bool:
     return any(all(event == (INTRODUCED, _BEGINNING) for event in events) for events in ranges)
 
 
-def is_affected(asked: Asked, versions: Sequence[str], ranges: Sequence[Range]) -> bool:
+def spans(ranges: Sequence[Range], place: Callable[[str], int]) -> tuple[int, ...]:
     """
-    Whether that version is among the versions or in one of the ranges.
+    Where what is in one of the ranges begins, ends, begins again and so on; a version is in one where an odd number of these come no later than it.
 
-    :param versions: sorted, each as `same_version` has it.
+    :param place: where a version stands among all that are named; between two of these is room for a place of others.
     """
-    place = bisect_left(versions, asked.same)
-    if place < len(versions) and versions[place] == asked.same:
-        return True
-    version = asked.version
-    return version is not None and any(_inside(version, events) for events in ranges)
+    found: list[int] = []
+    for begin, end in sorted(span for events in ranges for span in _spans(events, place)):
+        if found and begin <= found[-1]:
+            found[-1] = max(found[-1], end)
+        else:
+            found += (begin, end)
+    return tuple(found)
 
 
-def fixed_after(asked: Asked, ranges: Sequence[Range]) -> str | None:
+def fixes(ranges: Sequence[Range]) -> list[str]:
+    """The versions in which something is fixed."""
+    return [version for events in ranges for kind, version in events if kind == FIXED]
+
+
+def _spans(events: Range, place: Callable[[str], int]) -> Iterator[tuple[int, int]]:
     """
-    The first version after that one in which it is fixed, as spelled; None where no newer one is.
+    Where one range begins and ends.
 
-    After what is no version the last of all fixes is meant.
+    What counts for a version is the last event that comes no later than it; what is last affected ends just behind its version. A version behind all
+    limits is in no range.
     """
-    version = asked.version
-    fixes = [(_version(fix), fix) for events in ranges for kind, fix in events if kind == FIXED]
-    if version is None:
-        return max(fixes)[1] if fixes else None
-    later = [fix for fix in fixes if fix[0] > version]
-    return min(later)[1] if later else None
-
-
-def _inside(version: Version, events: Range) -> bool:
-    limits = [limit for kind, limit in events if kind == LIMIT]
-    if limits and all(version >= _version(limit) for limit in limits):
-        return False
-    inside = False
-    for kind, spelled in events:
-        if kind == INTRODUCED:
-            inside = inside or spelled == _BEGINNING or version >= _version(spelled)
-        elif kind == FIXED:
-            inside = inside and version < _version(spelled)
-        elif kind == LAST_AFFECTED:
-            inside = inside and version <= _version(spelled)
-    return inside
+    limit = max((place(version) for kind, version in events if kind == LIMIT), default=_NEVER)
+    turns: dict[int, bool] = {}
+    for kind, version in events:
+        if kind != LIMIT:
+            first = kind == INTRODUCED and version == _BEGINNING
+            turns[_FIRST if first else place(version) + (kind == LAST_AFFECTED)] = kind == INTRODUCED
+    begin: int | None = None
+    for at, inside in turns.items():
+        if at >= limit:
+            break
+        if inside and begin is None:
+            begin = at
+        elif not inside and begin is not None:
+            yield begin, at
+            begin = None
+    if begin is not None:
+        yield begin, limit
 
 
 def _place(event: Event) -> tuple[bool, Version, bool]:
@@ -111,12 +105,13 @@ def _place(event: Event) -> tuple[bool, Version, bool]:
 
 
 def _version(spelled: str) -> Version:
-    version = _read(spelled)
+    version = read(spelled)
     if version is None:
         raise ValueError("a version that PEP 440 does not know")
     return version
 
 
 @lru_cache(maxsize=8192)
-def _read(spelled: str) -> Version | None:
+def read(spelled: str) -> Version | None:
+    """The version; None where PEP 440 does not know it, or it is longer than any."""
     return known(spelled) if len(spelled) <= LONGEST_VERSION else None

@@ -2,7 +2,8 @@
 The documents of a copy: a zip archive as OSV publishes it for an ecosystem, or a folder, also of folders. All of it waits for a disk.
 
 Names in the archive are never paths here, and no link in the folder is followed. An archive is read by the one strict reader of archives
-(`pypidaemon.archives.zipped`), which bounds its members, what they say and what they come to (S14, S15).
+(`pypidaemon.archives.zipped`), which bounds what its members say and what they come to (S14, S15); of members it may have more than what is uploaded, since
+it is the operator's own and grows with each advisory.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from pathlib import Path
 import attrs
 
 from pypidaemon.advisories.reading import LARGEST_DOCUMENT
+from pypidaemon.archives.zipfields import Bounds
 from pypidaemon.archives.zipped import members, whole
 
 MOST_DOCUMENTS = 2_000_000
-"""Documents in a folder. An archive is bounded more narrowly, by the reader of archives, since all its members are in memory at once."""
+"""Documents of a copy; OSV has some twenty thousand for PyPI."""
+
+BOUNDS = Bounds(MOST_DOCUMENTS, 512 * 2**20)
+"""Of an archive. All that is known of its members is in memory while it is read."""
 
 _SUFFIX = ".json"
 _AT_ONCE = 200
@@ -83,7 +88,7 @@ def some(rest: Iterator[bytes | None]) -> list[bytes | None]:
 
 def _in_archive(path: Path) -> Iterator[bytes | None]:
     with path.open("rb") as source:
-        for name, entry in members(source).items():
+        for name, entry in members(source, BOUNDS).items():
             if name.endswith(_SUFFIX):
                 yield None if entry.header.size > LARGEST_DOCUMENT else whole(source, entry, LARGEST_DOCUMENT)
 

@@ -13,7 +13,8 @@ from hashlib import blake2b
 import attrs
 import orjson
 
-from pypidaemon.advisories.affected import Asked, Range, fixed_after, is_affected, is_whole
+from pypidaemon.advisories.affected import is_whole
+from pypidaemon.advisories.concerns import Concern, Concerns, Finding, closed, opened
 from pypidaemon.advisories.reading import SEVERITIES, Advisory, BadAdvisory, Kind, advisory
 from pypidaemon.model import NormalizedName
 
@@ -24,73 +25,44 @@ _OPEN = 500
 """Projects whose advisories are remembered as they were read from their bytes."""
 
 
-@attrs.frozen
-class Concern:
-    """What one advisory says of one project; its versions and ranges as those of `Affected`."""
-
-    id: str
-    summary: str
-    versions: tuple[str, ...] = ()
-    ranges: tuple[Range, ...] = ()
-
-
-@attrs.frozen
-class Finding:
-    """An advisory that is about some version. `fixed` is the first newer version in which the matter is mended, None where there is none."""
-
-    id: str
-    summary: str
-    fixed: str | None = None
-
-    def __str__(self) -> str:
-        said = f"{self.id}: {self.summary}" if self.summary else self.id
-        return f"{said} (fixed in {self.fixed})" if self.fixed is not None else said
-
-
 @attrs.frozen(eq=False)
 class Gathered:
     """
     All advisories of one kind that are to be heeded. Asked by several threads at once.
 
-    :param concerns: by project, what `_closed` made of the advisories about it in the order of their ids.
-    :param whole: the projects that an advisory is about in every version there could be.
+    :param concerns: by project, what `closed` made of the advisories about it in the order of their ids.
+    :param whole: the projects that an advisory is about in every version there could be, with the first such one.
     :param revision: the same for the same advisories, and another for others.
     """
 
     concerns: Mapping[NormalizedName, bytes]
-    whole: frozenset[NormalizedName]
+    whole: Mapping[NormalizedName, bytes]
     revision: str
-    _open: dict[NormalizedName, tuple[Concern, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _open: dict[NormalizedName, Concerns] = attrs.field(factory=dict, init=False, repr=False)
     _known: dict[tuple[NormalizedName, str], tuple[Finding, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     def on_project(self, name: NormalizedName) -> Finding | None:
         """The first advisory that is about every version of that project there could be."""
-        if name not in self.whole:
-            return None
-        return next(Finding(concern.id, concern.summary) for concern in self._of(name) if is_whole(concern.ranges))
+        found = self.whole.get(name)
+        return None if found is None else Finding(*orjson.loads(found))
 
     def on_version(self, name: NormalizedName, version: str) -> tuple[Finding, ...]:
-        """All advisories that are about that version, in any spelling."""
+        """All advisories that are about that version, in any spelling. Slow where it is the first of a project with many, so call it on a thread."""
         if name not in self.concerns:
             return ()
-        # A release has dozens of files, and a project hundreds of advisories.
+        # A release has dozens of files.
         found = self._known.get((name, version))
         if found is None:
-            asked = Asked.of(version)
-            found = tuple(
-                Finding(concern.id, concern.summary, fixed_after(asked, concern.ranges))
-                for concern in self._of(name)
-                if is_affected(asked, concern.versions, concern.ranges)
-            )
+            found = self._of(name).on_version(version)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[name, version] = found
         return found
 
-    def _of(self, name: NormalizedName) -> tuple[Concern, ...]:
+    def _of(self, name: NormalizedName) -> Concerns:
         found = self._open.get(name)
         if found is None:
-            found = _opened(self.concerns[name])
+            found = opened(self.concerns[name])
             if len(self._open) >= _OPEN:
                 self._open.clear()
             self._open[name] = found
@@ -101,6 +73,7 @@ class Gathered:
 class _Entry:
     """An advisory while others come in: how it is rated, and by project what it says, closed, and whether of every version."""
 
+    summary: str
     severity: str | None
     words: tuple[str, ...]
     said: tuple[tuple[NormalizedName, bytes, bool], ...]
@@ -126,7 +99,14 @@ class Gathering:
     """Documents that are no advisories."""
     left_out: int = attrs.field(default=0, init=False)
     """Projects and ranges within advisories that could not be understood."""
+    widened: int = attrs.field(default=0, init=False)
+    """Projects of which malware counts for every version, since a range of it could not be understood."""
     _entries: dict[str, _Entry] = attrs.field(factory=dict, init=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        """Advisories of its kind, whether they are to be heeded or not."""
+        return len(self._entries)
 
     def take(self, documents: Iterable[bytes | None]) -> None:
         """Read some more documents; None stands for one that could not be had."""
@@ -143,25 +123,26 @@ class Gathering:
                 self.understood += 1
                 self.left_out += found.left_out
                 if found.kind is self.kind:
+                    self.widened += found.widened
                     self._entries[found.id] = _entry(found)
 
     def gathered(self) -> Gathered:
         """What is to be heeded of all that came in."""
         rated = self._rated()
         concerns: dict[NormalizedName, list[bytes]] = {}
-        whole: set[NormalizedName] = set()
+        whole: dict[NormalizedName, bytes] = {}
         for id in sorted(self._entries):
             entry = self._entries[id]
             if self._heeded(entry, rated):
-                for name, closed, every in entry.said:
-                    concerns.setdefault(name, []).append(closed)
+                for name, written, every in entry.said:
+                    concerns.setdefault(name, []).append(written)
                     if every:
-                        whole.add(name)
+                        whole.setdefault(name, bytes(memoryview(orjson.dumps((id, entry.summary)))))
         made = {name: b"[" + b",".join(concerns[name]) + b"]" for name in sorted(concerns)}
         digest = blake2b(digest_size=8)
-        for name, closed in made.items():
-            digest.update(name.encode() + closed)
-        return Gathered(made, frozenset(whole), digest.hexdigest())
+        for name, written in made.items():
+            digest.update(name.encode() + written)
+        return Gathered(made, whole, digest.hexdigest())
 
     def _rated(self) -> dict[str, int]:
         """How severe matters are, by the ids and aliases of whoever says so; the gravest word counts."""
@@ -191,20 +172,8 @@ def changed(before: Gathered, after: Gathered) -> list[NormalizedName]:
 
 def _entry(found: Advisory) -> _Entry:
     said = tuple(
-        (one.name, _closed(Concern(found.id, found.summary, one.versions, one.ranges)), is_whole(one.ranges))
+        (one.name, closed(Concern(found.id, found.summary, one.versions, one.ranges)), is_whole(one.ranges))
         for one in found.affected
         if one.versions or one.ranges
     )
-    return _Entry(found.severity, (found.id, *found.aliases), said)
-
-
-def _closed(concern: Concern) -> bytes:
-    # A copy, since what orjson gives holds the whole buffer that it wrote into, ten times as large.
-    return bytes(memoryview(orjson.dumps((concern.id, concern.summary, concern.versions, concern.ranges))))
-
-
-def _opened(closed: bytes) -> tuple[Concern, ...]:
-    return tuple(
-        Concern(id, summary, tuple(versions), tuple(tuple((kind, version) for kind, version in events) for events in ranges))
-        for id, summary, versions, ranges in orjson.loads(closed)
-    )
+    return _Entry(found.summary, found.severity, (found.id, *found.aliases), said)

@@ -19,6 +19,10 @@ from pypidaemon.model import InThread
 SOON = 10.0
 """Seconds after which a copy is looked for again where none could be read so far, so that nothing is shown."""
 
+FEW = 10
+SHARE = 0.05
+"""How many advisories, and what share of those in force, may be gone from another copy without anybody being asked for a second look."""
+
 MANY = 100
 """Projects that are named one by one when they may look different; more are said to be all."""
 
@@ -29,6 +33,9 @@ log = Logger()
 class Library:
     """
     The advisories in force. What was read stays in force until another copy has been read whole; a broken or empty one changes nothing.
+
+    One that has clearly fewer advisories may be half of a copy that somebody is making, and would show what is known to do harm. So it comes into force
+    only when it is still the same at the first look that is a recheck later.
 
     Each policy has a library of its own, of its own kind of advisory and without what it ignores. So two policies on one copy hold no more than one
     would that held everything; only the copy is read twice.
@@ -49,6 +56,9 @@ class Library:
     trouble: str = attrs.field(default="", init=False)
     """Why the last copy could not be used."""
     _read: Mark | None = attrs.field(default=None, init=False)
+    _count: int = attrs.field(default=0, init=False)
+    _doubted: tuple[Mark, float] | None = attrs.field(default=None, init=False)
+    """A copy with too few advisories, and when it was first seen so, in seconds since the epoch."""
     _flights: Flights[str, None] = attrs.field(factory=Flights, init=False, repr=False)
     _due: IDelayedCall | None = attrs.field(default=None, init=False, repr=False)
 
@@ -84,9 +94,10 @@ class Library:
         self._due = self.clock.callLater(self.recheck if self.gathered is not None else min(SOON, self.recheck), self._tick)
 
     async def _look(self) -> None:
+        looked = self.clock.seconds()
         try:
             mark = await self.disk(marked, self.path)
-            if mark == self._read:
+            if mark == self._read and not self._is_due(mark, looked):
                 return
             # A broken copy is read once, too; one that could not be read may be the same when it can.
             self._read = mark
@@ -100,6 +111,11 @@ class Library:
                 raise BadCopy("there is no advisory about PyPI in it")
             if gathering.misread > gathering.understood:
                 raise BadCopy(f"{gathering.misread} of its documents are no advisories, and only {gathering.understood} are")
+            if self._has_shrunk(gathering.count) and not self._is_due(mark, looked):
+                self._doubted = (mark, looked)
+                raise BadCopy(
+                    f"it has only {gathering.count} advisories after {self._count}, and counts when that is so for {self.recheck:g} seconds"
+                )
         except OSError as error:
             self._read = None
             self._troubled(error.strerror or type(error).__name__)
@@ -109,9 +125,18 @@ class Library:
             return
         await self._take(gathering)
 
+    def _has_shrunk(self, count: int) -> bool:
+        gone = self._count - count
+        return self.gathered is not None and gone >= FEW and gone > SHARE * self._count
+
+    def _is_due(self, mark: Mark, looked: float) -> bool:
+        """Whether that copy was doubted, and has been the same for long enough."""
+        return self._doubted is not None and self._doubted[0] == mark and looked >= self._doubted[1] + self.recheck
+
     async def _take(self, gathering: Gathering) -> None:
         after = await self.cpu(gathering.gathered)
         before, self.gathered, self.trouble = self.gathered, after, ""
+        self._count, self._doubted = gathering.count, None
         log.info(
             "{label}: {count} advisories were read, {projects} projects are concerned; not understood: {misread} documents, {parts} parts",
             label=self.label,
@@ -120,6 +145,12 @@ class Library:
             misread=gathering.misread,
             parts=gathering.left_out,
         )
+        if gathering.widened:
+            log.warn(
+                "{label}: in {count} projects all versions count as malicious, since it cannot be read which of them are",
+                label=self.label,
+                count=gathering.widened,
+            )
         names = None if before is None else await self.cpu(changed, before, after)
         if names is None or len(names) > MANY:
             self.announcements.announce(None)

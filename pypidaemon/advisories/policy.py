@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pypidaemon.advisories.gathering import Finding, Gathering
+from pypidaemon.advisories.concerns import Finding
+from pypidaemon.advisories.gathering import Gathering
 from pypidaemon.advisories.library import Library
 from pypidaemon.advisories.reading import SEVERITIES, Kind, is_id
 from pypidaemon.announcements import Announcements
 from pypidaemon.filenames import version_of
 from pypidaemon.globs import globs, matches_any
-from pypidaemon.interfaces import IChangingPolicy, IReadying
+from pypidaemon.interfaces import IChangingPolicy, ICostlyPolicy, IReadying
 from pypidaemon.model import File, InThread, NormalizedName
 from pypidaemon.settings import duration, given, path, setting, words
 
@@ -48,7 +49,7 @@ def showing(raw: str) -> str:
     return _one_of(("show", "hide"), raw)
 
 
-@implementer(IChangingPolicy, IReadying)
+@implementer(IChangingPolicy, ICostlyPolicy, IReadying)
 @attrs.define(eq=False, slots=False)
 class Malware(Service):
     """
@@ -106,7 +107,7 @@ class Malware(Service):
         return None if finding is None else str(finding)
 
 
-@implementer(IChangingPolicy, IReadying)
+@implementer(IChangingPolicy, ICostlyPolicy, IReadying)
 @attrs.define(eq=False, slots=False)
 class Vulnerable(Service):
     """

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import orjson
 
-from pypidaemon.advisories.affected import FIXED, INTRODUCED, LAST_AFFECTED, LIMIT, Event, Range, arranged
+from pypidaemon.advisories.affected import EVERYTHING, FIXED, INTRODUCED, LAST_AFFECTED, LIMIT, Event, Range, arranged
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
@@ -65,7 +65,8 @@ class Advisory:
     """
     What policies need of an advisory. `aliases` are ids of others about the same matter; `severity` is one of `SEVERITIES`, None where it is not said.
 
-    `left_out` counts projects and ranges in it that could not be understood.
+    `left_out` counts projects and ranges in it that could not be understood, `widened` projects of which it counts for every version, since a range of
+    malware could not be.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Advisory:
     severity: str | None = None
     affected: tuple[Affected, ...] = ()
     left_out: int = 0
+    widened: int = 0
 
 
 class BadAdvisory(ValueError):
@@ -102,8 +104,10 @@ def advisory(document: bytes) -> Advisory | None:
         raise BadAdvisory("no advisory: it has no id")
     if isinstance(read.get("withdrawn"), str):
         return None
+    aliases = tuple(alias for alias in _strings(read.get("aliases"))[:100] if is_id(alias))
+    kind = Kind.MALWARE if any(word.startswith(_MALWARE) for word in (read["id"], *aliases)) else Kind.VULNERABLE
     found: dict[NormalizedName, Affected] = {}
-    left_out = 0
+    left_out = widened = 0
     for entry in _dicts(read.get("affected")):
         package = entry.get("package")
         if not isinstance(package, dict) or package.get("ecosystem") != _ECOSYSTEM:
@@ -114,15 +118,18 @@ def advisory(document: bytes) -> Advisory | None:
             left_out += 1
             continue
         ranges, misread = _ranges(entry)
-        left_out += misread
+        if misread and kind is Kind.MALWARE:
+            # Too much hidden is noticed, malware that is shown is not.
+            ranges.append(EVERYTHING)
+            widened += 1
+        else:
+            left_out += misread
         before = found.get(name, Affected(name))
         versions = tuple(sorted({*before.versions, *_versions(entry)}))
         found[name] = Affected(name, versions, tuple(dict.fromkeys((*before.ranges, *ranges))))
     if not found and not left_out:
         return None
-    aliases = tuple(alias for alias in _strings(read.get("aliases"))[:100] if is_id(alias))
-    kind = Kind.MALWARE if any(word.startswith(_MALWARE) for word in (read["id"], *aliases)) else Kind.VULNERABLE
-    return Advisory(read["id"], kind, _line(read.get("summary")), aliases, _severity(read), tuple(found.values()), left_out)
+    return Advisory(read["id"], kind, _line(read.get("summary")), aliases, _severity(read), tuple(found.values()), left_out, widened)
 
 
 def _ranges(entry: dict[str, Any]) -> tuple[list[Range], int]:

@@ -21,6 +21,17 @@ _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 
 
 @attrs.frozen
+class Bounds:
+    """How many entries an archive may have, and how many bytes its directory, which is read as a whole. As they stand here they hold for what is uploaded."""
+
+    entries: int = MOST_ENTRIES
+    directory: int = LARGEST_DIRECTORY
+
+
+UPLOADED = Bounds()
+
+
+@attrs.frozen
 class Directory:
     """Where the central directory lies, and how many entries it has."""
 
@@ -37,12 +48,12 @@ class Extras:
     name: str | None = None
 
 
-def directory(source: BinaryIO, size: int) -> Directory:
+def directory(source: BinaryIO, size: int, bounds: Bounds = UPLOADED) -> Directory:
     """
     Find the central directory by the end record, which must be the very last thing in the file.
 
     :raises BadArchive: there is none, it lies elsewhere than it says, something stands before or after it that does not belong there, or
-        it is too large.
+        it is larger than the bounds allow.
     """
     source.seek(max(0, size - _END.size))
     record = source.read(_END.size)
@@ -68,10 +79,10 @@ def directory(source: BinaryIO, size: int) -> Directory:
         disk, first_disk, here, entries, length, offset = disk64, first64, here64, entries64, length64, offset64
     if disk or first_disk or here != entries:
         raise BadArchive("a zip archive in several volumes")
-    if entries > MOST_ENTRIES:
-        raise BadArchive(f"more than {MOST_ENTRIES} entries")
-    if length > LARGEST_DIRECTORY:
-        raise BadArchive(f"the zip directory is larger than {LARGEST_DIRECTORY} bytes")
+    if entries > bounds.entries:
+        raise BadArchive(f"more than {bounds.entries} entries")
+    if length > bounds.directory:
+        raise BadArchive(f"the zip directory is larger than {bounds.directory} bytes")
     if offset + length != end:
         source.seek(max(0, min(offset + length, end)))
         if offset + length < end and source.read(4) == END:

@@ -20,7 +20,7 @@ from pypidaemon.archives.expanding import LARGE, RATIO, decompressed, inflater
 from pypidaemon.archives.names import insist_on_clean, parts, shown
 from pypidaemon.archives.sidecars import BadArchive
 from pypidaemon.archives.tarfields import is_header
-from pypidaemon.archives.zipfields import CENTRAL, FULL32, LOCAL, Directory, Header, described, directory, extras
+from pypidaemon.archives.zipfields import CENTRAL, FULL32, LOCAL, UPLOADED, Bounds, Directory, Header, described, directory, extras
 
 STORED, DEFLATED = 0, 8
 
@@ -53,7 +53,7 @@ class Entry:
         return self.name.endswith("/")
 
 
-def members(source: BinaryIO) -> dict[str, Entry]:
+def members(source: BinaryIO, bounds: Bounds = UPLOADED) -> dict[str, Entry]:
     """
     All members of a zip archive by their names, in the order of their data.
 
@@ -64,7 +64,7 @@ def members(source: BinaryIO) -> dict[str, Entry]:
     source.seek(0)
     if is_header(source.read(512)):
         raise BadArchive("the zip archive is a tar archive as well")
-    where = directory(source, size)
+    where = directory(source, size, bounds)
     found = sorted(_central(source, where), key=lambda entry: entry.offset)
     expanded = sum(entry.header.size for entry in found)
     if expanded > LARGE and expanded > RATIO * size:

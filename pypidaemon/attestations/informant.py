@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.attestations.checking import checked
 from pypidaemon.announcements import Announcements
+from pypidaemon.attestations.checking import checked
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.interfaces import IAgeing, IContent, IIndex, IMeasured, IRecords
 from pypidaemon.model import Attested, Companion, Digest, File, Filename, InThread, NormalizedName

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pypidaemon import __version__
-from pypidaemon.commands import export, fetching, filling, moving, people, releases, rulings, running, starting, verifying, why
-from pypidaemon.commands.speech import say
+from pypidaemon.commands.speech import Verbs, say
 from pypidaemon.errors import PypidaemonError
 
 
@@ -23,8 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments without the program's name; None means the process's own.
     """
+    words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parser(words[0] if words else None).parse_args(words)
     except SystemExit as leaving:
         # argparse has printed the help, or what is wrong with the usage, and leaves by exception.
         return leaving.code if isinstance(leaving.code, int) else 2
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all verbs; where `run` is the first word, of those that are about the daemon as a whole."""
     parser = argparse.ArgumentParser(
         prog="pypidaemon",
         description="A Python package index in one daemon, and the commands that work beside it.",
@@ -63,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for group in (running, starting, why, fetching, filling, people, releases, rulings, moving, export, verifying):
-        group.add(verbs, shared)
+    for add in _groups(first):
+        add(verbs, shared)
     return parser
+
+
+def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser], None], ...]:
+    from pypidaemon.commands import running
+
+    if first == "run":
+        # The daemon is there for months, and has no use for what other verbs are made of.
+        return (running.add,)
+    from pypidaemon.commands import export, fetching, filling, moving, people, releases, rulings, starting, verifying, why
+
+    others = (starting, why, fetching, filling, people, releases, rulings, moving, export, verifying)
+    return (running.add, *(group.add for group in others))

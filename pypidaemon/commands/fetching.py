@@ -10,7 +10,7 @@ from typing import Any
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone
+from pypidaemon.commands.standalone import alone_writing
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
@@ -75,5 +75,5 @@ def _without_daemon(planned: Plan, names: Sequence[NormalizedName]) -> dict[str,
             indexes = made.exposed().values()
             return [sum([await index.refresh(name) for index in indexes]) for name in wanted]
 
-        counts = alone(planned, work)
+        counts = alone_writing(planned, work)
     return {"refreshed": sum(counts)} | ({"projects": dict(zip(names, counts, strict=True))} if names else {})

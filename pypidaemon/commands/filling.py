@@ -19,6 +19,7 @@ from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IMirroring
+from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.services.sockets import CONTROL
 
@@ -109,7 +110,8 @@ def _alone(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar) 
     os.umask(0o077)
     planned.data.parent.mkdir(parents=True, exist_ok=True)
     planned.data.mkdir(mode=0o700, exist_ok=True)
-    return reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
+    with held(planned.data):
+        return reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
 
 
 async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar, reactor: Any) -> Answer:

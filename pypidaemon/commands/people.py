@@ -14,7 +14,7 @@ from pypidaemon.assembly import people as made_people
 from pypidaemon.commands import control
 from pypidaemon.commands.input import lifetime, line, password
 from pypidaemon.commands.speech import Verbs, named_file, say
-from pypidaemon.commands.standalone import alone
+from pypidaemon.commands.standalone import alone, alone_writing
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import ACTIONS
 from pypidaemon.services.sockets import CONTROL
@@ -99,7 +99,7 @@ def _without_daemon(planned: Plan, words: tuple[str, str], fields: dict[str, Any
         people = made_people(made, reactor, _nobody_to_tell)
         return await perform(people, OPERATOR, words, fields)
 
-    return alone(planned, work)
+    return (alone if words[1] == "ls" else alone_writing)(planned, work)
 
 
 def _nobody_to_tell() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone
+from pypidaemon.commands.standalone import alone, alone_writing
 from pypidaemon.errors import InvalidName, NoSuchProject
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
@@ -192,7 +192,7 @@ def _without_daemon(planned: Plan, verb: str, order: dict[str, Any]) -> dict[str
         )
         return await releases.perform(verb, order, THE_OPERATOR, insist)
 
-    return alone(planned, work, "blobs", "inspector")
+    return alone_writing(planned, work, "blobs", "inspector")
 
 
 def _nobody_to_tell(account: str, label: str, project: NormalizedName) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pypidaemon.assembly import Made, Plan, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone
+from pypidaemon.commands.standalone import alone, alone_writing
 from pypidaemon.errors import InvalidName
 from pypidaemon.rulings import target
 from pypidaemon.services.sockets import CONTROL
@@ -127,7 +127,7 @@ def _without_daemon(planned: Plan, verb: str, said: dict[str, Any]) -> dict[str,
 
         return await rulemaking(made, reactor).perform(verb, said, THE_OPERATOR)
 
-    return alone(planned, work)
+    return alone_writing(planned, work)
 
 
 def _asked(

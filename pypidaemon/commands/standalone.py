@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pypidaemon.assembly import Made, Plan, make, stores
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
 
 T = TypeVar("T")
@@ -15,13 +16,23 @@ T = TypeVar("T")
 
 def alone(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str) -> T:
     """
-    Do this work with the plan's records running, and besides only what is named; answer what it answers.
+    Do this work, which only reads, with the plan's records running, and besides only what is named; answer what it answers.
 
     :param work: takes what was made and the reactor.
     :param kinds: kinds of sections whose parts run too, and `inspector`, which looks into archives.
     :raises PypidaemonError: the work raised it, the records cannot be used, or it was interrupted.
     """
     return reacting(lambda reactor: _between(planned, work, kinds, reactor))
+
+
+def alone_writing(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str) -> T:
+    """
+    As `alone`, with the lock of the data folder, which must be there: a daemon that runs would not see what is written.
+
+    :raises PypidaemonError: as `alone`, or a daemon has the lock.
+    """
+    with held(planned.data):
+        return alone(planned, work, *kinds)
 
 
 def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
@@ -32,15 +43,32 @@ def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
     :raises PypidaemonError: the work raised it, or it was interrupted.
     """
     from twisted.internet import task
+    from twisted.internet.defer import CancelledError, Deferred
 
     results: list[T] = []
     failures: list[Exception] = []
 
     async def run(reactor: Any) -> None:
+        ended: Deferred[None] = Deferred()
+
+        async def whole() -> T:
+            return await work(reactor)
+
+        working = Deferred.fromCoroutine(whole())
+
+        def interrupt() -> Deferred[None]:
+            # Without being told the work would never come to put away what it uses, and its threads would keep the process.
+            working.cancel()
+            return ended
+
+        reactor.addSystemEventTrigger("before", "shutdown", interrupt)
         try:
-            results.append(await work(reactor))
+            results.append(await working)
+        except CancelledError:
+            pass
         except Exception as error:  # noqa: BLE001  # it is raised again below, past `react`, which would only print it
             failures.append(error)
+        ended.callback(None)
 
     # `react` always ends by leaving the process; what came of the work is in the lists.
     with contextlib.suppress(SystemExit):

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
+from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.services.sockets import CONTROL
 from pypidaemon.telling import plural
@@ -145,7 +147,9 @@ def _alone(planned: Plan, arguments: argparse.Namespace, found: Callable[[dict[s
         finally:
             await running.stopService()
 
-    return reacting(work)
+    # Without a repair nothing is written.
+    with held(planned.data) if arguments.repair else nullcontext():
+        return reacting(work)
 
 
 def _verification(made: Made, reactor: Any, arguments: argparse.Namespace, found: Callable[[dict[str, Any]], None]) -> Verification:

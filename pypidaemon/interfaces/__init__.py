@@ -36,6 +36,7 @@ from pypidaemon.interfaces.mirrors import IMirrorRecords as IMirrorRecords
 from pypidaemon.interfaces.people import IAccount as IAccount
 from pypidaemon.interfaces.policies import IAgeing as IAgeing
 from pypidaemon.interfaces.policies import IChangingPolicy as IChangingPolicy
+from pypidaemon.interfaces.policies import ICostlyPolicy as ICostlyPolicy
 from pypidaemon.interfaces.policies import IFreezingPolicy as IFreezingPolicy
 from pypidaemon.interfaces.policies import IInformant as IInformant
 from pypidaemon.interfaces.policies import IInformedPolicy as IInformedPolicy

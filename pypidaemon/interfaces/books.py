@@ -167,6 +167,9 @@ class IFileRecords(Interface):
     async def changes(label: str, since: int, limit: int) -> list[Change]:
         """Rows with a serial above `since`, rising, at most `limit`."""
 
+    async def holders(digest: Digest) -> frozenset[NormalizedName]:
+        """The projects, of any label, with a file of that content, whatever its standing."""
+
     async def references(digest: Digest) -> int:
         """How many records, of any label and standing, name that content."""
 

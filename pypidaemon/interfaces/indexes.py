@@ -108,6 +108,12 @@ class ISeenThrough(IIndex):
     index: IIndex = Attribute("That index.")
     numbers: str = Attribute("The label of its own serials in the ledger.")
 
+    async def bury(name: NormalizedName) -> None:
+        """
+        Give a project that is refused as a whole, and was shown before, a serial for that: whoever follows the changes asks for it then, and finds it
+        gone.
+        """
+
 
 class IBarrier(ISeenThrough):
     """An index seen through what was ordered while the daemon runs, and through nothing else: it stands before every leaf."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
-from pypidaemon.interfaces.contents import IBlobStore
+from pypidaemon.interfaces.contents import IBlobStore, IContent
 from pypidaemon.interfaces.indexes import IIndex
 from pypidaemon.interfaces.upstreams import IUpstream
-from pypidaemon.model import Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, ProjectPage, Waiting
+from pypidaemon.model import Companion, Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, ProjectPage, Waiting
 
 
 class IMirrorRecords(Interface):
@@ -115,6 +115,14 @@ class IFillable(IIndex):
         Offer of that page these files, which were taken.
 
         :param complete: whether these are all that were chosen.
+        """
+
+    async def companion(name: NormalizedName, file: File, companion: Companion) -> IContent:
+        """
+        A companion of a file that was offered, whether anything of it is shown or not: policies may go by it before they let the file in.
+
+        :raises NoSuchFile: it has none.
+        :raises PypidaemonError: it could not be had.
         """
 
     async def taken(name: NormalizedName) -> Mapping[Filename, Digest | None] | None:

@@ -73,6 +73,10 @@ class IRemarkingPolicy(IPolicy):
         """What somebody should know of that file; None where there is nothing."""
 
 
+class ICostlyPolicy(IPolicy):
+    """A policy whose answer on a single file may take milliseconds, by what others wrote, so that it is asked on a thread. On projects it is quick."""
+
+
 class IChangingPolicy(IPolicy):
     """A policy whose rules change while the daemon runs. Whoever changes them announces it."""
 

@@ -46,6 +46,9 @@ class IFetchRecords(Interface):
     async def forget_before(time: float) -> int:
         """Forget all that is older, of days those that had ended by then; answer how many fetches that were."""
 
+    async def forget_beyond(most: int) -> int:
+        """Forget the fetches that were noted first, until there are that many; answer how many that were."""
+
 
 class IWithdrawnEntries(Interface):
     """Entries that an upstream lists no longer, kept for indexes that go on offering them. Not a cache: nobody else has them any more."""

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IInformedPolicy
+from pypidaemon.interfaces import ICostlyPolicy, IInformedPolicy
 from pypidaemon.model import File, Knowledge, NormalizedName
 from pypidaemon.patterns import Texts, text_globs
 from pypidaemon.settings import Lines, given, setting, show_or_hide
@@ -18,7 +18,7 @@ _LONGEST = 100
 """Characters of a classifier that are repeated."""
 
 
-@implementer(IInformedPolicy)
+@implementer(ICostlyPolicy, IInformedPolicy)
 @attrs.frozen
 class Classifiers:
     """Shows only files with certain classifiers, as their metadata says, where it is here. One that is denied hides a file also if others are allowed."""

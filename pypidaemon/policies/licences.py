@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IInformedPolicy
+from pypidaemon.interfaces import ICostlyPolicy, IInformedPolicy
 from pypidaemon.model import Described, File, Knowledge, NormalizedName
 from pypidaemon.patterns import Texts, text_globs
 from pypidaemon.policies.spdx import canonical, classified, holds
@@ -33,7 +33,7 @@ def licences(raw: str) -> Lines:
     return found
 
 
-@implementer(IInformedPolicy)
+@implementer(ICostlyPolicy, IInformedPolicy)
 @attrs.frozen
 class Licences:
     """

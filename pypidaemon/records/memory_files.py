@@ -137,6 +137,12 @@ class MemoryFiles:
         """What happened after `since`, rising, at most `limit` (R146)."""
         return cut(self._history[label][max(since, 0) :], limit)
 
+    async def holders(self, digest: Digest) -> frozenset[NormalizedName]:
+        """The projects, of any label, with a file of that content, whatever its standing."""
+        return frozenset(
+            name for (_, name), project in self._projects.items() if any(one.file.digest == digest for one in project.records.values())
+        )
+
     async def references(self, digest: Digest) -> int:
         """How many records, of any label and standing, name that content as the file itself or as its METADATA."""
         records = [record for project in self._projects.values() for record in project.records.values()]

@@ -93,6 +93,13 @@ class MemoryFetches:
         self._fetches = deque((fetch for fetch in self._fetches if fetch.time >= time), maxlen=self.remembered)
         return before - len(self._fetches)
 
+    async def forget_beyond(self, most: int) -> int:
+        """Forget the fetches that were noted first, until there are that many; answer how many that were."""
+        spare = max(len(self._fetches) - max(most, 0), 0)
+        for _ in range(spare):
+            self._fetches.popleft()
+        return spare
+
 
 @implementer(IWithdrawnEntries)
 @attrs.define(eq=False)

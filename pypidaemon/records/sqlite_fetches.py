@@ -13,9 +13,10 @@ from zope.interface import implementer
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IFetchRecords
-from pypidaemon.model import Digest, Downloads, Fetch, Filename, NormalizedName
+from pypidaemon.model import Digest, Downloads, Fetch, NormalizedName
 from pypidaemon.moments import day
 from pypidaemon.records.database import Database
+from pypidaemon.records.fetch_rows import OF_DIGEST, OF_PROJECT, OF_RELEASE, insert, newest, of_day, projects_of
 from pypidaemon.records.rules import MOST_FETCHES, counted, noted
 
 BATCH = 200
@@ -30,58 +31,6 @@ MOST_WAITING = 5_000
 FORGOTTEN_AT_ONCE = 10_000
 """How many rows one transaction deletes, so that no write waits long for it."""
 
-# The index alone answers which rows these are; only those are then read.
-_OF_PROJECT = (
-    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
-    " (SELECT number FROM fetches WHERE name = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
-)
-_OF_RELEASE = (
-    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
-    " (SELECT number FROM fetches WHERE name = ? AND version = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?)"
-    " ORDER BY time, number"
-)
-_OF_DIGEST = (
-    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
-    " (SELECT number FROM fetches WHERE digest = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
-)
-
-
-_ADD = (
-    "INSERT INTO downloads (day, label, name, filename, agent, count) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (day, label, name, filename, agent) DO UPDATE SET count = count + excluded.count"
-)
-_OF_DAY = (
-    "SELECT day, label, name, filename, agent, count FROM downloads WHERE day = ? ORDER BY count DESC, label, name, filename, agent LIMIT ?"
-)
-
-
-def _insert(connection: sqlite3.Connection, notes: tuple[Fetch | Downloads, ...]) -> None:
-    connection.executemany(
-        "INSERT INTO fetches (time, account, address, agent, label, name, version, filename, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [attrs.astuple(note) for note in notes if isinstance(note, Fetch)],
-    )
-    connection.executemany(_ADD, [attrs.astuple(note) for note in notes if isinstance(note, Downloads)])
-
-
-def _newest(connection: sqlite3.Connection, question: str, *values: str | float) -> list[Fetch]:
-    """The rows that the question, with these values, is answered with."""
-    return [
-        Fetch(time, account, address, agent, index, NormalizedName(name), version, Filename(filename), digest and Digest(digest))
-        for time, account, address, agent, index, name, version, filename, digest in connection.execute(question, values).fetchall()
-    ]
-
-
-def _of_day(connection: sqlite3.Connection, day: str, limit: int) -> list[Downloads]:
-    return [
-        Downloads(day, index, NormalizedName(name), Filename(filename), agent, count)
-        for day, index, name, filename, agent, count in connection.execute(_OF_DAY, (day, limit)).fetchall()
-    ]
-
-
-def _projects(connection: sqlite3.Connection, index: str, since: float) -> list[NormalizedName]:
-    found = connection.execute("SELECT DISTINCT name FROM fetches WHERE time >= ? AND label = ? ORDER BY name", (since, index))
-    return [NormalizedName(name) for (name,) in found]
-
 
 def _bounded(limit: int) -> int:
     return min(max(limit, 0), MOST_FETCHES)
@@ -91,6 +40,18 @@ def _forget(connection: sqlite3.Connection, time: float) -> int:
     connection.execute("DELETE FROM downloads WHERE day < ?", (day(time),))
     return connection.execute(
         "DELETE FROM fetches WHERE number IN (SELECT number FROM fetches WHERE time < ? LIMIT ?)", (time, FORGOTTEN_AT_ONCE)
+    ).rowcount
+
+
+def _last_beyond(connection: sqlite3.Connection, most: int) -> int | None:
+    """The number of the newest row that is one too many."""
+    row = connection.execute("SELECT number FROM fetches ORDER BY number DESC LIMIT 1 OFFSET ?", (most,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _forget_up_to(connection: sqlite3.Connection, number: int) -> int:
+    return connection.execute(
+        "DELETE FROM fetches WHERE number IN (SELECT number FROM fetches WHERE number <= ? LIMIT ?)", (number, FORGOTTEN_AT_ONCE)
     ).rowcount
 
 
@@ -130,7 +91,7 @@ class SqliteFetches(Service):
         if not left:
             return
         try:
-            self.database.at_once(_insert, left)
+            self.database.at_once(insert, left)
         except PypidaemonError as error:
             self._lose(len(left), str(error))
 
@@ -149,7 +110,7 @@ class SqliteFetches(Service):
         :raises PypidaemonError: the database cannot be read.
         """
         await self._flush()
-        return await self.database.read(_of_day, day, max(limit, 0))
+        return await self.database.read(of_day, day, max(limit, 0))
 
     async def of_project(self, name: NormalizedName, version: str | None, since: float, limit: int) -> list[Fetch]:
         """
@@ -159,8 +120,8 @@ class SqliteFetches(Service):
         """
         await self._flush()
         if version is None:
-            return await self.database.read(_newest, _OF_PROJECT, name, since, _bounded(limit))
-        return await self.database.read(_newest, _OF_RELEASE, name, version, since, _bounded(limit))
+            return await self.database.read(newest, OF_PROJECT, name, since, _bounded(limit))
+        return await self.database.read(newest, OF_RELEASE, name, version, since, _bounded(limit))
 
     async def of_digest(self, digest: Digest, since: float, limit: int) -> list[Fetch]:
         """
@@ -169,7 +130,7 @@ class SqliteFetches(Service):
         :raises PypidaemonError: the database cannot be read.
         """
         await self._flush()
-        return await self.database.read(_newest, _OF_DIGEST, digest, since, _bounded(limit))
+        return await self.database.read(newest, OF_DIGEST, digest, since, _bounded(limit))
 
     async def projects(self, index: str, since: float) -> list[NormalizedName]:
         """
@@ -178,7 +139,7 @@ class SqliteFetches(Service):
         :raises PypidaemonError: the database cannot be read.
         """
         await self._flush()
-        return await self.database.read(_projects, index, since)
+        return await self.database.read(projects_of, index, since)
 
     async def forget_before(self, time: float) -> int:
         """
@@ -189,6 +150,19 @@ class SqliteFetches(Service):
         await self._flush()
         forgotten = 0
         while some := await self.database.write(_forget, time):
+            forgotten += some
+        return forgotten
+
+    async def forget_beyond(self, most: int) -> int:
+        """
+        Forget the fetches that were noted first, some at a time, until there are that many; answer how many that were.
+
+        :raises PypidaemonError: the database cannot do it; some may be forgotten already.
+        """
+        await self._flush()
+        last = await self.database.read(_last_beyond, max(most, 0))
+        forgotten = 0
+        while last is not None and (some := await self.database.write(_forget_up_to, last)):
             forgotten += some
         return forgotten
 
@@ -235,7 +209,7 @@ class SqliteFetches(Service):
 
     async def _write_some(self, notes: tuple[Fetch | Downloads, ...]) -> None:
         try:
-            await self.database.write(_insert, notes)
+            await self.database.write(insert, notes)
         except PypidaemonError as error:
             self._lose(len(notes), str(error))
         else:

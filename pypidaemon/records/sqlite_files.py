@@ -48,6 +48,11 @@ def _changes(connection: sqlite3.Connection, label: str, since: int, limit: int)
     return cut([Change(*row) for row in rows], limit)
 
 
+def _holders(connection: sqlite3.Connection, digest: Digest) -> frozenset[NormalizedName]:
+    found = connection.execute("SELECT DISTINCT name FROM files WHERE digest = ?", (digest,)).fetchall()
+    return frozenset(NormalizedName(name) for (name,) in found)
+
+
 def _references(connection: sqlite3.Connection, digest: Digest) -> int:
     number: int = connection.execute("SELECT count(*) FROM files WHERE digest = ?1 OR core_metadata = ?1", (digest,)).fetchone()[0]
     return number
@@ -133,6 +138,10 @@ class SqliteFiles:
     async def changes(self, label: str, since: int, limit: int) -> list[Change]:
         """What happened after `since`, rising, at most `limit` (R146)."""
         return await self.database.read(_changes, label, since, limit)
+
+    async def holders(self, digest: Digest) -> frozenset[NormalizedName]:
+        """The projects, of any label, with a file of that content, whatever its standing."""
+        return await self.database.read(_holders, digest)
 
     async def references(self, digest: Digest) -> int:
         """How many records, of any label and standing, name that content as the file itself or as its METADATA."""

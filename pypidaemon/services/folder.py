@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -14,9 +12,8 @@ import attrs
 from twisted.application.service import Service
 
 from pypidaemon.errors import PypidaemonError
-
-LOCK = "lock"
-"""The name of the lock file below the data folder."""
+from pypidaemon.services.lock import LOCK as LOCK
+from pypidaemon.services.lock import PATIENCE, take
 
 LISTS = "lists"
 """The name of the folder for rendered project lists below the data folder: made again by each daemon, so emptied at its start."""
@@ -31,9 +28,11 @@ class DataFolder(Service):
     Makes the data folder, 0700, and holds the lock in it: two daemons never share one (F71). The lock goes with the process, however that ends.
 
     :param path: the folder, absolute.
+    :param patience: how many seconds to wait for a command that works on the stores.
     """
 
     path: Path
+    patience: float = PATIENCE
     name: str = "data-folder"
     _lock: int | None = attrs.field(init=False, default=None, repr=False)
 
@@ -41,7 +40,7 @@ class DataFolder(Service):
         """
         Take the lock before any port is bound, where its file already exists; nothing is made here, because root would own it (S86).
 
-        :raises PypidaemonError: another daemon has it.
+        :raises PypidaemonError: another daemon has it, or for too long a command.
         """
         Service.privilegedStartService(self)
         with contextlib.suppress(OSError):
@@ -51,7 +50,7 @@ class DataFolder(Service):
         """
         Make the folder if need be and take the lock.
 
-        :raises PypidaemonError: another daemon has it, or the folder cannot be used.
+        :raises PypidaemonError: another daemon has it, for too long a command, or the folder cannot be used.
         """
         Service.startService(self)
         try:
@@ -77,17 +76,5 @@ class DataFolder(Service):
             os.close(lock)
 
     def _take(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                by = f" (process {holder})" if holder.isdigit() else ""
-                raise PypidaemonError(f"another daemon{by} already uses the data folder {self.path}") from None
-            raise
+        take(self.path, descriptor, patience=self.patience)
         self._lock = descriptor
-        # The number only makes a message better, so a full disk must not keep the daemon from starting (F55).
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)

@@ -25,6 +25,8 @@ CODINGS = ("zstd", "gzip")
 """What answers are stored in, besides as they are, best first: uv asks for zstd, pip for gzip, nobody for brotli."""
 LIMIT = 48 << 20
 """Bytes of bodies held: some thousands of projects, compressed."""
+VIEWS = 8 << 20
+"""Bytes of bodies held of views: there are as many as anybody cares to ask for, and they must not push out what everybody asks for."""
 _OVERHEAD = 2048
 _WORTH_COMPRESSING = 512
 _LARGE = 64 << 10
@@ -146,13 +148,14 @@ class Answers:
 
     cpu: InThread
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
+    _views: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(VIEWS), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
 
     def fresh(self, key: AnswerKey, now: float) -> Answer | None:
         """The answer of that key if it may be given without asking the index."""
-        answer = self._shelf.get(key)
+        answer = self._of(key).get(key)
         return answer if answer is not None and answer.state.holds(now) else None
 
     async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
@@ -161,7 +164,7 @@ class Answers:
 
         :param reading: begun by `readings.of(key.project)` before the index was asked; an answer that was overtaken serves this request and no other.
         """
-        held = self._shelf.get(key)
+        held = self._of(key).get(key)
         if held is not None and held.state.same(made.state):
             self.hits += 1
             if reading.holds:
@@ -170,7 +173,7 @@ class Answers:
         self.misses += 1
         answer = await self.cpu(_rendered, key, made)
         if reading.holds and made.lasting:
-            self._shelf.put(key, answer, answer.weight)
+            self._of(key).put(key, answer, answer.weight)
         return answer
 
     async def body(self, key: AnswerKey, answer: Answer, coding: str) -> bytes:
@@ -180,22 +183,26 @@ class Answers:
             body = await self.cpu(lambda: compress(answer.plain(), coding))
             if coding or len(body) < _LARGE:
                 answer.bodies[coding] = body
-                if self._shelf.get(key) is answer:
-                    self._shelf.put(key, answer, answer.weight)
+                if self._of(key).get(key) is answer:
+                    self._of(key).put(key, answer, answer.weight)
         return body
 
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: drop what was made of that project, or of all."""
         self.readings.spoil(name)
-        self._shelf.drop_where(lambda key: name is None or key.project == name)
+        for shelf in (self._shelf, self._views):
+            shelf.drop_where(lambda key: name is None or key.project == name)
 
     @property
     def weight(self) -> int:
         """Bytes held."""
-        return self._shelf.weight
+        return self._shelf.weight + self._views.weight
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return len(self._shelf) + len(self._views)
+
+    def _of(self, key: AnswerKey) -> Shelf[AnswerKey, Answer]:
+        return self._views if key.view else self._shelf
 
 
 def _rendered(key: AnswerKey, made: Making) -> Answer:

@@ -83,6 +83,7 @@ class Door(Service):
             lists.sweeps,
             self.history.flights,
             self.routes.pep381.flights,
+            self.routes.why.flights,
         )
 
 
@@ -157,6 +158,8 @@ def build(
     why = Why(default, indexes, gate, cpu)
     syncs = SyncDesk(mirrorings, gate, known)
     verify = VerifyDesk(verifying)
+    links = Links(answers, clock)
+    announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
     routes = Routes(
         default=default,
@@ -170,7 +173,7 @@ def build(
         lists=Lists(indexes, lists, clock, cpu),
         files=Files(gate, taking),
         legacy=Legacy(answers, gate, clock, cpu),
-        links=Links(answers, clock, rulemaking.rulings),
+        links=links,
         operations=Operations(upstreams, records, metrics),
         releases=releases,
         rulings=rulings,

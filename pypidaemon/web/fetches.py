@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -15,10 +15,16 @@ from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import IAccount, IFetchRecords
 from pypidaemon.model import Downloads, Fetch, Listed
 from pypidaemon.moments import day
+from pypidaemon.shelf import Shelf
 from pypidaemon.versions import same_version
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.site import product
+
+AGAIN = 60.0
+"""Seconds after which the same file, taken from the same address by the same account, is noted again."""
+_REMEMBERED = 20_000
+"""Rows that are remembered for that, at some 500 bytes each."""
 
 
 @attrs.define
@@ -27,13 +33,15 @@ class Fetches:
     Notes every file that somebody begins to take. No download waits for it, and none fails for it.
 
     One row for each request that is answered with the first byte, so one for each that a client begins anew; none for what a client has already
-    (304), for a HEAD, and for the rest of a download that broke off.
+    (304), for a HEAD, for the rest of a download that broke off, and for what the same account took from the same address less than a minute ago.
 
     What is sent whole is counted besides, by day, when its last byte goes out (PEP 381): not what broke off, and no part of a file.
     """
 
     book: IFetchRecords
     clock: IReactorTime
+    _noted: Shelf[Hashable, float] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
+    """When the rows of the last minute were noted."""
     _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.web"), init=False)
 
     def note(self, ask: Ask, account: IAccount, listed: Listed, reply: Reply) -> None:
@@ -55,7 +63,17 @@ class Fetches:
         )
         if reply.status == 200 and reply.stream is not None:
             ask.notes.taking = fetch, reply.stream.length
-        Deferred.fromCoroutine(self._kept(self.book.note(fetch))).addErrback(self._failed)
+        if not self._just_noted(fetch):
+            Deferred.fromCoroutine(self._kept(self.book.note(fetch))).addErrback(self._failed)
+
+    def _just_noted(self, fetch: Fetch) -> bool:
+        """Whether there has just been a row like it, which is one for a thousand requests for the first byte of a file too."""
+        key = (fetch.account, fetch.address, fetch.index, fetch.name, fetch.filename, fetch.digest)
+        before = self._noted.get(key)
+        if before is not None and 0 <= fetch.time - before < AGAIN:
+            return True
+        self._noted.put(key, fetch.time, 1)
+        return False
 
     def ended(self, ask: Ask, status: int, sent: int) -> None:
         """An answer has ended, with that status and after so many bytes of body."""

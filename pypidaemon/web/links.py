@@ -10,9 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon.errors import Refused
 from pypidaemon.interfaces import IAccount
 from pypidaemon.leaves import Leaf, local_page, locals_below
-from pypidaemon.model import File, NormalizedName, ProjectPage, RulingKind
+from pypidaemon.model import File, NormalizedName, ProjectPage
 from pypidaemon.rights import PUBLIC
-from pypidaemon.rulings import Rulings
 from pypidaemon.simple.links import quote_path
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
@@ -22,7 +21,7 @@ from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
 
 LIFETIME = 60.0
-"""Seconds after which the page is made anew though nothing was uploaded: policies may go by the time."""
+"""Seconds after which the page is made anew though nothing was announced: policies may go by the time."""
 
 _NO_PROJECT = NormalizedName("")
 """Stands for all projects in the key of an answer; no project has it."""
@@ -40,12 +39,12 @@ class Links:
     """
     Answers `links/` of every exposed index: the files of the hosted indexes and of the directories below it, as the policies between show them.
 
-    Nothing of any upstream is on it, and none is asked for it. A page is kept for each set of rights, until one of these indexes changes.
+    Nothing of any upstream is on it, and none is asked for it. A page is kept for each set of rights, until one of these indexes changes or
+    anything is announced.
     """
 
     answers: Answers
     clock: IReactorTime
-    rulings: Rulings = attrs.field(factory=Rulings)
 
     async def page(self, ask: Ask, account: IAccount, shown: Shown) -> Reply:
         """
@@ -57,7 +56,7 @@ class Links:
         key = AnswerKey(shown.label, _NO_PROJECT, "links", account.scope, shown.view)
         accepted = ask.headers.every("accept-encoding")
         with self.answers.readings.of(_NO_PROJECT) as reading:
-            stamp = f"{await _stamp(leaves)}{self.rulings.revision(RulingKind.BLOCK)}"
+            stamp = await _stamp(leaves)
             answer = self.answers.fresh(key, self.clock.seconds())
             if answer is None or answer.state.revision.partition("/")[0] != stamp:
                 gathered = await self._gather(leaves, account)
@@ -99,6 +98,10 @@ class Links:
     def forget(self) -> None:
         """Rights have changed: what an account may see is gathered anew."""
         self.answers.forget(_NO_PROJECT)
+
+    def overtaken(self, name: NormalizedName | None) -> None:
+        """A listener of `Announcements`: whatever looks different may be on this page, by an order or a rule as well as by an upload."""
+        self.forget()
 
 
 async def _stamp(leaves: list[Leaf]) -> str:

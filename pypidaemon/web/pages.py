@@ -77,7 +77,12 @@ class Pages:
         with self.answers.readings.of(name) as reading:
             page = await heard(self.gate, account, shown.index, (name,), shown.index.project_page(name))
             self.gate.check_sources(account, page.sources, name)
-            made = Making(state_of(page, self.clock.seconds()), form.content_type, lambda: render(page, from_page, partial(self.addresses.of, shown)), accepted)
+            made = Making(
+                state_of(page, self.clock.seconds()),
+                form.content_type,
+                lambda: render(page, from_page, partial(self.addresses.of, shown)),
+                accepted,
+            )
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
             body = await self.answers.body(key, answer, coding)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import attrs
 import orjson
+from twisted.internet.defer import DeferredSemaphore
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError
 from pypidaemon.explaining import explain, visible
 from pypidaemon.filenames import project_name
+from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IAccount, IIndex
 from pypidaemon.model import Explanation, InThread, NormalizedName, Outcome
 from pypidaemon.simple.negotiation import choose_type
@@ -19,12 +22,17 @@ from pypidaemon.telling import document, lines
 from pypidaemon.versions import LONGEST_VERSION
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.hearing import insist_may_hear
 from pypidaemon.web.operations import json_reply
 from pypidaemon.web.pages import moved
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.shown import Shown
 from pypidaemon.web.why_html import POLICY, html
 
+AT_ONCE = 2
+"""Explanations that are put together or rendered at the same time: one of 8,000 files takes most of a second of the processor."""
+
+T = TypeVar("T")
 _FORMS = {"html": "text/html", "json": "application/json", "text": "text/plain"}
 _FRESH = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Vary", "Accept"))
 
@@ -52,6 +60,8 @@ class Why:
     indexes: Mapping[str, IIndex]
     gate: Gate
     cpu: InThread
+    flights: Flights[tuple[str, str, str, int], Explanation] = attrs.field(init=False, factory=Flights)
+    _turns: DeferredSemaphore = attrs.field(init=False, factory=lambda: DeferredSemaphore(AT_ONCE))
 
     async def answer(self, ask: Ask, account: IAccount, index: Shown, spelled: str, version: str | None) -> Reply:
         """
@@ -68,12 +78,35 @@ class Why:
             return moved(ask, ("" if version is None else "../") + name + tail)
         if version is not None and len(version) > LONGEST_VERSION:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
-        seen = self._seen(account, await explain(index.index, name), name)
+        told = await self._told(index, name)
+        if told.outcome is Outcome.REFUSED:
+            # Whose the project is nobody said, and the reason may be about one that is private.
+            await insist_may_hear(self.gate, account, index.index, (name,))
+        seen = self._seen(account, told, name)
         kind, render = _RENDERINGS[_form(ask)]
-        body = await self.cpu(_rendered, render, seen, name, version)
+        body = await self._in_turn(lambda: self.cpu(_rendered, render, seen, name, version))
         sources = seen.page.sources if seen.page is not None else ()
         source = (("X-Pypidaemon-Index", ", ".join(sources)),) if sources else ()
         return Reply(200, (("Content-Type", kind), *_FRESH, *POLICY, *source), body)
+
+    async def _told(self, index: Shown, name: NormalizedName) -> Explanation:
+        """The whole explanation, whoever asked for it: what an account may see of it is cut out later."""
+        age = self.gate.rulemaking.rulings.age if self.gate.rulemaking is not None else 0
+        return await self.flights.join((index.label, index.view, name, age), lambda: self._explained(index.index, name))
+
+    async def _explained(self, index: IIndex, name: NormalizedName) -> Explanation:
+        with suppress(PypidaemonError):
+            # An upstream may take its time, and is waited for before one of the few turns is taken.
+            await index.project_page(name)
+        return await self._in_turn(lambda: explain(index, name))
+
+    async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Of what costs much for long pages, which anybody may ask for, no more is done at once."""
+        await self._turns.acquire()
+        try:
+            return await work()
+        finally:
+            self._turns.release()
 
     async def for_operator(self, ask: Ask) -> Reply:
         """

@@ -18,6 +18,7 @@ from pypidaemon.advisories import copies
 from pypidaemon.advisories.copies import BadCopy, Mark, documents, marked, some
 from pypidaemon.advisories.reading import LARGEST_DOCUMENT
 from pypidaemon.archives import BadArchive
+from pypidaemon.archives.zipfields import UPLOADED, Bounds
 from tests.advisories.writing import malware, zipped
 
 ONE, TWO = malware("MAL-1", "alpha"), malware("MAL-2", "beta")
@@ -69,6 +70,15 @@ def test_an_archive_is_read(tmp_path: Path, compression: int) -> None:
 def test_an_archive_that_was_written_to_a_stream_is_read(tmp_path: Path) -> None:
     place = archive(tmp_path, streamed(("MAL-1.json", json.dumps(ONE).encode()), ("MAL-2.json", json.dumps(TWO).encode())))
     assert ids(place) == ["MAL-1", "MAL-2"]
+
+
+def test_an_archive_may_have_more_documents_than_an_upload_has_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are more advisories each year."""
+    assert copies.BOUNDS.entries > 10 * UPLOADED.entries
+    place = archive(tmp_path, zipped(ONE, TWO))
+    monkeypatch.setattr(copies, "BOUNDS", Bounds(entries=1))
+    with pytest.raises(BadArchive, match="more than 1 entries"):
+        ids(place)
 
 
 def test_a_folder_is_read_with_the_folders_in_it(tmp_path: Path) -> None:

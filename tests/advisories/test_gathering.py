@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from pypidaemon.advisories import gathering as module
-from pypidaemon.advisories.gathering import Finding, Gathered, Gathering, changed
+from pypidaemon.advisories.concerns import Finding
+from pypidaemon.advisories.gathering import Gathered, Gathering, changed
 from pypidaemon.advisories.reading import Kind
 from pypidaemon.model import NormalizedName
 from tests.advisories.writing import affected, malware, osv, vulnerable

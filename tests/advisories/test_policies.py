@@ -226,6 +226,63 @@ def test_a_broken_or_empty_copy_leaves_in_force_what_was_read_before(house: Hous
     assert (policy.library.trouble, refusal(policy, "alpha", BAD)) == ("", "MAL-2: Malicious code in alpha (PyPI)")
 
 
+def many(count: int) -> bytes:
+    return zipped(*(malware(f"MAL-{number}", f"evil{number}") for number in range(count)))
+
+
+def test_M7_a_copy_with_far_fewer_advisories_counts_when_it_still_has_no_more_a_recheck_later(house: House, tmp_path: Path) -> None:
+    """It may be half of a new copy, and what is not in it yet would be shown."""
+    copy = put(tmp_path / "all.zip", many(200), NOON)
+    policy = started(Malware, house, copy)
+    put(copy, many(189), NOON + 1)
+    with capturedLogs() as logged:
+        house.clock.advance(900)
+        now(policy.library.look())
+    assert "it has only 189 advisories after 200" in policy.library.trouble
+    assert len([event for event in logged if "reason" in event]) == 1
+    assert refusal(policy, "evil199") is not None
+    put(copy, many(188), NOON + 2)
+    house.clock.advance(900)
+    assert refusal(policy, "evil199") is not None
+    house.clock.advance(899)
+    now(policy.library.look())
+    assert refusal(policy, "evil199") is not None
+    house.clock.advance(1)
+    assert policy.library.trouble == ""
+    assert refusal(policy, "evil188") is None
+    assert refusal(policy, "evil187") is not None
+
+
+@pytest.mark.parametrize(("before", "after"), [(1000, 950), (20, 11)])
+def test_M7_a_few_advisories_that_are_taken_back_are_gone_at_once(house: House, tmp_path: Path, before: int, after: int) -> None:
+    copy = put(tmp_path / "all.zip", many(before), NOON)
+    policy = started(Malware, house, copy)
+    put(copy, many(after), NOON + 1)
+    house.clock.advance(900)
+    assert refusal(policy, f"evil{before - 1}") is None
+
+
+def test_M7_a_folder_that_is_being_emptied_hides_what_it_hid(house: House, tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / f"MAL-{number}.json").write_text(json.dumps(malware(f"MAL-{number}", f"evil{number}")))
+    policy = started(Malware, house, tmp_path)
+    for number in range(99):
+        (tmp_path / f"MAL-{number}.json").unlink()
+    house.clock.advance(900)
+    assert refusal(policy, "evil7") is not None
+    (tmp_path / "MAL-7.json").write_text(json.dumps(malware("MAL-7", "evil7")))
+    house.clock.advance(900)
+    assert refusal(policy, "evil8") is not None
+
+
+def test_M7_malware_in_versions_that_cannot_be_read_is_hidden_whole_and_somebody_is_told(house: House, tmp_path: Path) -> None:
+    broken = osv("MAL-1", affected("alpha", ["9"], [("introduced", "0"), ("fixed", "not-a-version")]))
+    with capturedLogs() as logged:
+        policy = started(Malware, house, put(tmp_path / "all.zip", zipped(broken), NOON))
+    assert refusal(policy, "alpha") == "MAL-1"
+    assert any("all versions count as malicious" in event["log_format"] for event in logged)
+
+
 def test_a_copy_that_is_gone_leaves_in_force_what_was_read_before(house: House, tmp_path: Path) -> None:
     copy = put(tmp_path / "all.zip", zipped(malware("MAL-1", "alpha", "2.0")), NOON)
     policy = started(Malware, house, copy)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pypidaemon.advisories.affected import is_whole
 from pypidaemon.advisories.reading import LARGEST_DOCUMENT, LONGEST_SUMMARY, Advisory, Affected, BadAdvisory, Kind, advisory
 from pypidaemon.model import NormalizedName
 from tests.advisories.writing import affected, malware, osv
@@ -83,6 +84,14 @@ def test_a_range_that_cannot_be_understood_is_left_out_and_counted(events: objec
     about["ranges"] = [{"type": "ECOSYSTEM", "events": events}, 7]
     found = must(osv("GHSA-a", about))
     assert (found.affected, found.left_out) == ((Affected(ALPHA, ("1",)),), 1)
+
+
+def test_M7_a_range_of_malware_that_cannot_be_understood_is_every_version() -> None:
+    about = affected("alpha", ["1.0"], [("introduced", "1"), ("fixed", "what")], [("introduced", "5")])
+    found = must(osv("MAL-1", about))
+    assert (found.left_out, found.widened) == (0, 1)
+    assert is_whole(found.affected[0].ranges)
+    assert must(osv("GHSA-a", about)).widened == must(malware("MAL-1", "alpha")).widened == 0
 
 
 @pytest.mark.parametrize("package", [{"ecosystem": "PyPI"}, {"ecosystem": "PyPI", "name": "../x"}, {"ecosystem": "PyPI", "name": 7.5e300}])

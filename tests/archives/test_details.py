@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypidaemon.archives import BadArchive, record, sdists, zipfields, zipped
+from pypidaemon.archives import BadArchive, record, sdists, zipped
 from pypidaemon.archives.inspecting import inspect
 from pypidaemon.archives.names import inside, insist_on_clean
 from pypidaemon.archives.rules import KINDS, Rules
 from pypidaemon.archives.tarfields import header
+from pypidaemon.archives.zipfields import UPLOADED, Bounds
 from pypidaemon.model import Inspected
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from pypidaemon.uploads import read_upload
@@ -165,9 +166,12 @@ def test_S14_a_member_that_lies_about_its_size() -> None:
         assert "not what the zip headers say" in refused(WHEEL, wheel(member, record="".join([*lines(), "a,sha256=AAAA,\n"])))
 
 
-def test_S15_the_directory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zipfields, "LARGEST_DIRECTORY", 100)
-    assert "directory is larger" in refused(WHEEL, wheel())
+def test_S15_the_directory_is_limited_by_who_asks() -> None:
+    source = io.BytesIO(wheel())
+    for bounds, said in ((Bounds(directory=100), "directory is larger than 100 bytes"), (Bounds(entries=2), "more than 2 entries")):
+        with pytest.raises(BadArchive, match=said):
+            zipped.members(source, bounds)
+    assert (UPLOADED.entries, UPLOADED.directory) == (100_000, 32 * 2**20)
 
 
 def test_S18_RECORD_in_all_its_faults() -> None:

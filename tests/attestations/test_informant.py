@@ -10,9 +10,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from pypidaemon.attestations.informant import AT_ONCE, PATIENCE, Attestations
+from pypidaemon.attestations.informant import AGAIN, AT_ONCE, PATIENCE, Attestations
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
-from pypidaemon.interfaces import IInformant, IMeasured
+from pypidaemon.interfaces import IAgeing, IMeasured
 from pypidaemon.model import Attested, File, Filename, NormalizedName
 from tests.attested import CIRCLECI, GITHUB, Material, altered
 from tests.fakes import FakeBody, page
@@ -46,8 +46,21 @@ def ask(house: House, *files: File, by: Attestations | None = None, material: Ma
 
 
 def test_it_keeps_its_interfaces(house: House) -> None:
-    verifyObject(IInformant, informant(house))
+    verifyObject(IAgeing, informant(house))
     verifyObject(IMeasured, informant(house))
+
+
+def test_what_it_said_may_be_gone_by_for_a_minute_or_until_the_project_is_announced(house: House) -> None:
+    """Documents change unannounced (R118)."""
+    by = informant(house)
+    age = by.age(GITHUB.name)
+    house.announcements.announce(CIRCLECI.name)
+    assert by.age(GITHUB.name) == age
+    house.announcements.announce(GITHUB.name)
+    announced = by.age(GITHUB.name)
+    assert announced != age
+    house.clock.advance(AGAIN)
+    assert by.age(GITHUB.name) != announced
 
 
 @pytest.mark.parametrize("material", [GITHUB, CIRCLECI], ids=["github", "circleci"])

@@ -59,10 +59,8 @@ def test_M3_M4_what_a_mirror_has_is_installed_when_upstream_is_gone(upstream: Up
         upstream.clear()
         assert sync(daemon, "nightly")["complete"]
         assert upstream.paths() == ["/simple/"]
-        assert daemon.order("sync", "-q") == ""
         status = json.loads(daemon.order("status", "--json"))["services"]["nightly"]
         assert (status["waiting"], status["outcome"].split()[0]) == (0, "complete")
-        assert "fills mirror" in daemon.order("status")
         assert b'pypidaemon_mirroring_total{service="nightly",what="complete"}' in daemon.ask("GET", "/+metrics").body
         assert daemon.ask("POST", "/+sync?service=nightly").status == 401
         daemon.stop()

@@ -157,6 +157,16 @@ class FileRecordsContract:
         now(files.record("other", FOO, record(WHEEL, digest="c" * 64), "add"))
         assert now(files.references(content)) == 0
 
+    def test_who_holds_a_content_is_known_by_its_bytes(self, files: IFileRecords) -> None:
+        """Not by what it is the METADATA of."""
+        content = Digest("a" * 64)
+        assert now(files.holders(content)) == frozenset()
+        now(files.record("private", FOO, record(WHEEL, digest=content), "add"))
+        now(files.record("other", FOO, record(WHEEL, digest=content), "add"))
+        now(files.record("other", BAR, record("bar-1.zip", digest=content, standing=Standing.HIDDEN), "add"))
+        now(files.record("other", NormalizedName("third"), record(SDIST, digest="b" * 64, core_metadata=content), "add"))
+        assert now(files.holders(content)) == {FOO, BAR}
+
     @pytest.mark.parametrize("standing", list(Standing))
     def test_references_count_every_standing(self, files: IFileRecords, standing: Standing) -> None:
         """What is hidden or deleted can come back, so its bytes are needed."""

@@ -122,6 +122,17 @@ class FetchRecordsContract:
         assert agents(now(fetches.of_project(FOO, None, 0.0, 10))) == "abc"
         assert agents(now(fetches.of_digest(A, 0.0, 10))) == "ad"
 
+    def test_the_projects_that_were_taken_of_an_index(self, fetches: IFetchRecords) -> None:
+        """Each once, in order of names, and none of another index or of before."""
+        for row in (fetch(1.0), fetch(5.0), fetch(6.0), attrs.evolve(fetch(6.0), name=BAR, index="other")):
+            now(fetches.note(row))
+        now(fetches.note(attrs.evolve(fetch(7.0), name=BAR)))
+        label = fetch(1.0).index
+        assert now(fetches.projects(label, 0.0)) == sorted([BAR, FOO])
+        assert now(fetches.projects("other", 0.0)) == [BAR]
+        assert now(fetches.projects(label, 6.5)) == [BAR]
+        assert now(fetches.projects(label, 8.0)) == []
+
     def test_of_the_fetches_asked_for_the_newest_are_told_oldest_first(self, fetches: IFetchRecords) -> None:
         """Those of one time are in the order in which they were noted, also where the clock was set back."""
         for time, agent in ((1.0, "a"), (2.0, "b"), (2.0, "c"), (1.5, "d"), (3.0, "e")):
@@ -152,7 +163,11 @@ class FetchRecordsContract:
         assert now(fetches.forget_before(2.0)) == 0
         assert agents(now(fetches.of_project(FOO, None, 0.0, 10))) == "bc"
         assert agents(now(fetches.of_digest(A, 0.0, 10))) == "bc"
-        assert now(fetches.forget_before(9e9)) == 2
+        assert now(fetches.forget_beyond(2)) == 0
+        assert now(fetches.forget_beyond(1)) == 1
+        assert len(now(fetches.of_project(FOO, None, 0.0, 10))) == 1
+        assert now(fetches.forget_beyond(0)) == 1
+        assert now(fetches.forget_before(9e9)) == 0
         now(fetches.note(fetch(4.0, "d")))
         assert agents(now(fetches.of_project(FOO, None, 0.0, 10))) == "d"
 

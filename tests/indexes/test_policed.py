@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface import implementer
 
-from pypidaemon.errors import NoSuchFile, Refused
+from pypidaemon.errors import NoSuchFile, Refused, StorageFull
 from pypidaemon.filenames import filename
+from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
-from pypidaemon.interfaces import IPolicy
+from pypidaemon.interfaces import ICostlyPolicy, IPolicy
+from pypidaemon.judging import Rules
 from pypidaemon.model import Companion, File, NormalizedName
 from pypidaemon.policies.names import Names
 from tests.gear import inline, now
@@ -37,6 +42,11 @@ class NoSuffix:
 def policed(house: House, *policies: object) -> Policed:
     """The house's proxy seen through these policies."""
     return Policed("policed", house.proxy, policies, house.records, house.clock, inline)  # type: ignore[arg-type]  # all are policies
+
+
+@implementer(ICostlyPolicy)
+class Slow(NoSuffix):
+    """One that takes its time for each file."""
 
 
 @pytest.fixture
@@ -100,6 +110,27 @@ def test_R71_another_policy_raises_the_serial(house: House) -> None:
     assert after.revision != before.revision
 
 
+def test_R69_no_serial_falls_while_the_ledger_cannot_write(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of no index that numbers pages, whatever was shown before."""
+    index = FirstMatch("root", (policed(house, NoSuffix("no-zip", ".zip")),), house.records)
+    shown = [now(index.project_page(ALPHA)).serial]
+    for suffix in (".gz", ".zip", "x"):
+        index = FirstMatch("root", (policed(house, NoSuffix("p", suffix)),), house.records)
+        shown.append(now(index.project_page(ALPHA)).serial)
+
+    async def full(*asked: object) -> int:
+        raise StorageFull("the disk is full")
+
+    monkeypatch.setattr(type(house.records.ledger), "number", full)
+    for suffix in (".zip", ".gz"):
+        index = FirstMatch("root", (policed(house, NoSuffix("p", suffix)),), house.records)
+        shown.append(now(index.project_page(ALPHA)).serial)
+    monkeypatch.setattr(type(house.records.ledger), "serial", full)
+    assert now(index.project_page(ALPHA)).serial > 0
+    assert shown == sorted(shown)
+    assert shown[-1] == shown[3] > shown[0]
+
+
 SUFFIXES = st.lists(st.sampled_from([".zip", ".gz", "0.tar.gz", ".whl", "x"]), max_size=4)
 
 
@@ -116,3 +147,28 @@ def test_policies_compose_in_any_order_and_only_take_away(suffixes: list[str], r
     assert one.files == other.files
     assert set(one.files) <= set(inner.files)
     assert all(not file.filename.endswith(tuple(suffixes)) for file in one.files) or not suffixes
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"), [(NoSuffix("r", ".zip"), []), (Slow("r", ".zip"), ["judge", "left_by", "refusals", "left_by", "on_file"])]
+)
+def test_H6_a_costly_rule_is_asked_on_a_thread_also_about_a_single_file(house: House, rule: object, asked: list[str]) -> None:
+    """Upstream says what a rule has to read, and everybody else would wait while it does."""
+    threaded: list[str] = []
+
+    async def cpu(function: Callable[..., Any], /, *arguments: Any) -> Any:
+        threaded.append(function.__name__)
+        return function(*arguments)
+
+    index = Policed("policed", house.proxy, (rule,), house.records, house.clock, cpu)  # type: ignore[arg-type]  # it is a policy
+    assert [file.filename for file in now(index.project_page(ALPHA)).files] == ["alpha-1.0.tar.gz"]
+    now(index.explain(ALPHA))
+    with pytest.raises(Refused):
+        now(index.find(ALPHA, filename("alpha-2.0.zip")))
+    assert [name for name in threaded if name != "judge"] == [name for name in asked if name != "judge"]
+    assert ("judge" in threaded) is ("judge" in asked)
+
+
+def test_H6_a_page_of_some_length_is_judged_on_a_thread_by_any_rule(house: House) -> None:
+    few, many = (Rules((NoSuffix("r", ".zip"),)).slow(count) for count in (20, 21))
+    assert (few, many) == (False, True)

@@ -197,15 +197,13 @@ def test_F53_where_there_is_no_room_for_a_list_nothing_is_left_of_it_and_the_old
 
 
 def test_F53_the_body_is_closed_also_where_not_even_a_draft_can_be_made() -> None:
-    house = House()
     upstream = Sends(says("one"))
-    proxy: Proxy = house.new_proxy("pypi", upstream)
 
     class Full(MemoryBlobs):
         async def draft(self) -> Any:
             raise StorageFull("no room")
 
-    proxy.names.lists = Full()
+    proxy: Proxy = House(lists=Full()).new_proxy("pypi", upstream)
     with pytest.raises(StorageFull):
         now(proxy.project_names())
     assert upstream.given[0].closed

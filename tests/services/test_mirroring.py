@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
-from pypidaemon.model import Change, NormalizedName
+from pypidaemon.descriptions import Descriptions
+from pypidaemon.errors import CorruptContent, NoSuchProject, StorageFull, UpstreamUnavailable
+from pypidaemon.model import Change, Knowledge, NormalizedName, Progress, Ruling, RulingKind
+from pypidaemon.policies.licences import Licences
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.rulings import Rulings
-from tests.gear import now
+from tests.gear import inline, now
 from tests.mirroring import Mill, Offer
 
 DAY = 86_400.0
@@ -506,3 +508,79 @@ def test_a_service_that_chooses_nothing_is_refused(tmp_path: Path) -> None:
     """It would empty what it is to fill."""
     with pytest.raises(ValueError, match="chooses nothing"):
         Mill(tmp_path, settings={})
+
+
+def test_a_policy_that_goes_by_metadata_judges_files_that_are_not_here_yet(tmp_path: Path) -> None:
+    """The sidecar is fetched first, and of what is refused nothing else."""
+    mill = Mill(tmp_path)
+    mill.settings = {
+        "projects": ("*",),
+        "policies": (Licences(label="licences", allow=("MIT",), unknown="hide"),),
+        "informants": {Knowledge.METADATA: Descriptions(mill.blobs, inline, mill.announcements)},
+    }
+    mill.restart()
+    mill.upstream.add("alpha", "alpha-1.0.tar.gz", "alpha-2.0.tar.gz")
+    for version, licence in (("1.0", "MIT"), ("2.0", "AGPL-3.0-only")):
+        metadata = f"Metadata-Version: 2.4\nName: alpha\nVersion: {version}\nLicense-Expression: {licence}\n"
+        mill.upstream.sidecars[f"alpha-{version}.tar.gz"] = metadata.encode()
+    assert mill.run()["complete"]
+    assert mill.files("alpha") == ["alpha-1.0.tar.gz"]
+    assert mill.upstream.count("body alpha-2.0.tar.gz.metadata") == 1
+    assert mill.upstream.asked.count("body alpha-2.0.tar.gz") == 0
+
+
+@pytest.mark.parametrize(("what", "left"), [("alpha==2", ["alpha-1.0.tar.gz"]), ("alpha", [])])
+def test_what_is_blocked_is_not_taken_and_no_failure(tmp_path: Path, what: str, left: list[str]) -> None:
+    """It is looked at again the next day, since the block may have been taken back."""
+    mill = Mill(tmp_path)
+    rulings = Rulings()
+    mill.settings["rulings"] = rulings
+    mill.restart()
+    mill.upstream.add("alpha", "alpha-1.0.tar.gz", "alpha-2.0.tar.gz")
+    rulings.replace([Ruling(RulingKind.BLOCK, what, "malware")])
+    assert mill.run()["complete"]
+    assert mill.files("alpha") == left
+    assert mill.upstream.count("body") == len(left)
+    rulings.replace([])
+    mill.clock.advance(DAY)
+    assert mill.run()["complete"]
+    assert mill.files("alpha") == ["alpha-1.0.tar.gz", "alpha-2.0.tar.gz"]
+
+
+def test_M3_what_is_not_finished_is_looked_at_again_though_the_note_that_it_waits_was_lost(mill: Mill) -> None:
+    """A crash between the two costs nothing."""
+    mill.upstream.add("alpha", "alpha-1.0.tar.gz", "alpha-2.0.tar.gz")
+    mill.upstream.broken["alpha-2.0.tar.gz"] = CorruptContent("other bytes")
+    assert not mill.run()["complete"]
+    assert mill.files("alpha") == ["alpha-1.0.tar.gz"]
+    now(mill.records.mirrors.done("mirror", NormalizedName("alpha")))
+    now(mill.records.mirrors.advance("mirror", Progress(outcome="under way")))
+    mill.restart()
+    mill.upstream.broken.clear()
+    assert mill.run()["complete"]
+    assert mill.files("alpha") == ["alpha-1.0.tar.gz", "alpha-2.0.tar.gz"]
+
+
+def test_bytes_that_were_lost_are_brought_back(mill: Mill) -> None:
+    """By the next run after somebody missed them, though upstream has nothing new."""
+    filled(mill)
+    page = now(mill.index.project_page(NormalizedName("alpha")))
+    now(mill.blobs.remove(page.files[0].digest))
+    with pytest.raises(UpstreamUnavailable):
+        mill.files("alpha")
+    assert mill.run()["complete"]
+    assert mill.files("alpha") == ["alpha-1.0.tar.gz", "alpha-2.0.tar.gz"]
+    assert mill.upstream.asked == ["names", "page alpha", "body alpha-1.0.tar.gz"]
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(mill: Mill) -> None:
+    """It is said, and the next run goes on."""
+    filled(mill)
+    mill.upstream.add("beta", "beta-3.0.tar.gz")
+    mill.upstream.broken["beta-3.0.tar.gz"] = StorageFull("no room")
+    ended = mill.run()
+    assert (ended["complete"], ended["ended"], ended["errors"]) == (False, False, ["no room"])
+    assert mill.files("beta") == ["beta-1.0.tar.gz", "beta-2.0.tar.gz"]
+    mill.upstream.broken.clear()
+    assert mill.run()["complete"]
+    assert mill.files("beta")[-1] == "beta-3.0.tar.gz"

@@ -241,6 +241,10 @@ class Agreement(RuleBasedStateMachine):
     def forget_before(self, time: float) -> None:
         self.both("fetches", "forget_before", time)
 
+    @rule(most=st.integers(-1, 9))
+    def forget_beyond(self, most: int) -> None:
+        self.both("fetches", "forget_beyond", most)
+
     @rule(label=LABELS, name=NAMES, files=st.lists(FILES, max_size=3), since=TIMES)
     def withdraw(self, label: str, name: NormalizedName, files: list[File], since: float) -> None:
         self.both("withdrawn", "withdraw", label, name, tuple(files), since)

@@ -17,6 +17,7 @@ TABLE = [
     (errors.InvalidName("not a name"), 404, "not a name"),
     (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
     (errors.CorruptContent("wrong digest"), 502, "wrong digest"),
+    (errors.Changed("a-1.zip"), 503, "a-1.zip changed while it was opened"),
     (errors.TooLarge("too much"), 413, "too much"),
     (errors.StorageFull("no room"), 507, "no room"),
     (errors.Loop("a loop"), 508, "a loop"),

@@ -10,12 +10,14 @@ import attrs
 import pytest
 
 from pypidaemon.accounts.people import OPERATOR
+from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.interfaces import IIndex, ILocal
 from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import NormalizedName
+from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.policies.names import Names
 from tests.gear import inline, now
 from tests.house import House, header
@@ -146,3 +148,22 @@ def test_the_leaves_of_an_index(house: House) -> None:
     with pytest.raises(NoSuchProject):
         now(ours.view.project_page(NormalizedName("absent")))
     assert house.upstream.asked == []
+
+
+def test_the_end_of_an_exemption_is_on_the_very_next_page(house: House) -> None:
+    """As every change that is announced."""
+    cooled = Policed(
+        "cooled",
+        house.barred(house.door.routes.indexes["private"]),
+        (MinimumAge("cooldown", house.rulings, 86400.0),),
+        house.records,
+        house.clock,
+        inline,
+    )
+    house.open({"cooled": cooled}, "cooled")
+    orders = house.door.routes.rulings.rulemaking
+    assert linked(house) == {}
+    now(orders.perform("exempt", {"target": "beta", "reason": "the fix"}, THE_OPERATOR))
+    assert set(linked(house)) == {wheel("beta")[0]}
+    now(orders.perform("unexempt", {"target": "beta"}, THE_OPERATOR))
+    assert linked(house) == {}

@@ -10,9 +10,12 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pypidaemon.accounts.people import OPERATOR
+from pypidaemon.callers import THE_OPERATOR
+from pypidaemon.indexes.policed import Policed
 from pypidaemon.interfaces import IBlobStore
+from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.waits import Bell
-from tests.gear import later, now, waiting
+from tests.gear import inline, later, now, waiting
 from tests.house import House, header
 from tests.web.posting import look
 from tests.web.test_uploads import upload, wheel
@@ -164,3 +167,24 @@ def test_rendered_lists_that_rights_made_useless_leave_the_store(secretive: Hous
         slow.bell.ring()
     assert b"secret-plan" in house.body(now(overtaken))
     assert not store._blobs
+
+
+def test_R72_a_block_that_is_taken_back_while_a_list_is_rendered_leaves_no_gap_in_it() -> None:
+    """The list after it has the revision of the one before, and so the names too."""
+    house = House()
+    says(house, "alpha", "beta")
+    barred = house.barred(house.proxy)
+    cooled = Policed("cooled", barred, (MinimumAge("cooldown", house.rulings, 1.0),), house.records, house.clock, inline)
+    house.open({"cooled": cooled}, "cooled")
+    orders = house.door.routes.rulings.rulemaking
+    now(orders.learn())
+    lists = house.door.routes.lists
+    slow = lists.store = Slow(lists.store)
+    asked = later(house.door.routes.handle(house.ask("/simple/")))
+    now(orders.perform("block", {"target": "alpha", "reason": "x"}, THE_OPERATOR))
+    slow.bell.ring()
+    assert b"alpha" in house.body(now(asked))
+    lists.store = slow.store
+    assert b"alpha" not in house.body(look(house, "/simple/"))
+    now(orders.perform("unblock", {"target": "alpha"}, THE_OPERATOR))
+    assert b"alpha" in house.body(look(house, "/simple/"))

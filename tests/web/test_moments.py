@@ -13,8 +13,9 @@ from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
-from pypidaemon.model import File
+from pypidaemon.model import File, NormalizedName
 from pypidaemon.policies.names import Names
+from pypidaemon.web import answers
 from pypidaemon.web.ask import read
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import view_of
@@ -205,6 +206,24 @@ def test_a_warm_page_is_a_look_up(house: House) -> None:
     etag = header(cold, "ETag")
     assert etag is not None
     assert house.get(path, if_none_match=etag).status == 304
+
+
+def test_many_moments_do_not_push_out_the_pages_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can think of another moment."""
+    monkeypatch.setattr(answers, "VIEWS", 10_000)
+    house = House()
+    fill(house, OLD, NEW, NAMED)
+    house.open({"pypi": house.proxy}, "pypi")
+    house.get("/simple/alpha/", accept=JSON)
+    held = house.door.routes.pages.answers
+    alone = held.weight
+    for day in range(10, 29):
+        names(house, f"/at/2026-03-{day}/")
+    assert alone < held.weight <= alone + 10_000
+    assert house.door.routes.quick(house.ask("/simple/alpha/", accept=JSON)) is not None
+    assert house.door.routes.quick(house.ask("/at/2026-03-28/simple/alpha/", accept=JSON)) is not None
+    house.announcements.announce(NormalizedName("alpha"))
+    assert len(held) == 0
 
 
 def test_R76_it_is_fresh_for_as_long_as_the_page_behind(house: House) -> None:

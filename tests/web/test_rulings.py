@@ -17,7 +17,7 @@ from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.private import Private
 from pypidaemon.model import Deed, Fetch, NormalizedName, Ruling
 from pypidaemon.refusals import MOST
-from pypidaemon.web.fetches import Fetches
+from pypidaemon.web.fetches import AGAIN, Fetches
 from pypidaemon.web.reply import Reply
 from tests.gear import inline, later, now, waiting
 from tests.house import House, Inspectors
@@ -336,6 +336,27 @@ def test_only_what_is_begun_to_be_sent_is_noted(house: House) -> None:
         assert now(house.records.fetches.of_project(NormalizedName(name), None, 0.0, 10)) == []
     house.body(look(house, theirs, range="bytes=0-2"))
     assert len(now(house.records.fetches.of_project(NormalizedName("public"), "9", 0.0, 10))) == 1
+
+
+def test_who_asks_a_thousand_times_for_the_first_byte_leaves_one_row_a_minute(house: House) -> None:
+    """For each file, account and address: anybody could fill the disk else. Whole downloads are counted all the same."""
+    paths = files(house, "public")
+
+    def rows() -> list[tuple[str, str]]:
+        return [(one.account, one.filename) for one in now(house.records.fetches.of_project(NormalizedName("public"), None, 0.0, 99))]
+
+    for _ in range(3):
+        for path in paths.values():
+            house.body(look(house, path, range="bytes=0-0"))
+    assert sorted(rows()) == [("", "public-9.0.tar.gz"), ("", "public-9.1.tar.gz")]
+    house.body(look(house, paths["public-9.0.tar.gz"], house.tokens["ann"]))
+    assert rows()[-1] == ("ann", "public-9.0.tar.gz")
+    house.clock.advance(AGAIN - 1)
+    house.body(look(house, paths["public-9.0.tar.gz"]))
+    assert len(rows()) == 3
+    house.clock.advance(1)
+    house.body(look(house, paths["public-9.0.tar.gz"]))
+    assert len(rows()) == 4
 
 
 class BrokenBook:

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.defer import Deferred
 
 from pypidaemon.accounts.people import OPERATOR
+from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, NotAllowed, PypidaemonError
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.first_match import FirstMatch
@@ -21,10 +25,12 @@ from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.policies.names import Names
 from pypidaemon.rulings import Rulings
 from pypidaemon.testing.archives import make_wheel
+from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.why import AT_ONCE
 from tests.contracts.hosted_index import Yard, publish, upload
 from tests.fakes import file, page
-from tests.gear import inline, now
+from tests.gear import inline, later, now, waiting
 from tests.house import House, header
 
 HOUR_AGO = "2026-05-28T19:26:40Z"
@@ -175,6 +181,113 @@ def test_S42_what_fails_in_an_index_is_for_who_may_read_there(house: House) -> N
     house.open({"shut": shut}, "shut")
     with pytest.raises(NotAllowed):
         get(house, "/+why/beta")
+
+
+def test_S42_why_a_private_project_is_blocked_is_not_for_strangers(house: House) -> None:
+    """Also where the index that answers stands behind a public one, and another index of it is for everybody."""
+    ann = closed(house)
+    private = house.door.routes.indexes["private"]
+    leaves = (house.barred(private), house.barred(house.proxy))
+    root = FirstMatch("root", leaves, house.records)
+    house.open({"root": root, "private": leaves[0], "pypi": leaves[1]}, "root")
+    for about in ("beta", "alpha"):
+        now(house.door.routes.rulings.rulemaking.perform("block", {"target": about, "reason": "the ticket of ACME"}, THE_OPERATOR))
+    for path in ("/+why/beta", "/index/private/+why/beta"):
+        with pytest.raises(NotAllowed):
+            get(house, path)
+        assert b"ACME" in get(house, path, ann).body
+    assert b"ACME" in get(house, "/index/pypi/+why/alpha").body
+
+
+def test_S42_what_fails_behind_an_index_is_for_who_may_read_there(house: House) -> None:
+    """Not for who may read in another index below the same one."""
+    ann = closed(house)
+    book = house.records.files
+
+    async def broken(self: object, label: str, name: str) -> None:
+        raise PypidaemonError("/srv/customers/acme is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(book), "page", broken)
+        with pytest.raises(NotAllowed):
+            get(house, "/+why/beta")
+        assert b"acme" in get(house, "/+why/beta", ann).body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/simple/{}/",
+        "/pypi/{}/json",
+        "/+why/{}?format=text",
+        "/+why/{}/1.0",
+        f"/packages/aa/bb/{'c' * 60}/{{}}-1.0-py3-none-any.whl",
+        "/integrity/{0}/1.0/{0}-1.0-py3-none-any.whl/provenance",
+    ],
+)
+def test_R191_a_rule_on_names_does_not_tell_which_of_them_are_concealed(house: House, path: str) -> None:
+    """Whatever is asked, and the same for a name that nobody has; who may read there hears of the rule."""
+    house.conceal = True
+    ann = closed(house)
+    private = house.door.routes.indexes["private"]
+    root = FirstMatch("root", (private, house.proxy), house.records)
+    rules = (Names("allowed", ("numpy",)),)
+    house.open({"pol": Policed("pol", root, rules, house.records, house.clock, inline), "private": private}, "pol")
+    said = [answer(house, path.format(name)).body.replace(name.encode(), b"X") for name in ("beta", "absent")]
+    assert said[0] == said[1]
+    assert b"allowed" not in said[0]
+    assert b"no such" in said[0]
+    assert b"allowed" in answer(house, path.format("beta"), ann).body
+
+
+def answer(house: House, path: str, token: str = "") -> Reply:
+    """What is answered, errors by their table."""
+    try:
+        return get(house, path, token)
+    except PypidaemonError as error:
+        return failures.answer(error, "0", path.startswith("/packages"))
+
+
+def test_the_same_explanation_is_put_together_once_and_few_at_a_time(house: House) -> None:
+    """Whoever asks for it, and whatever of it: a long page takes long. An upstream that is waited for takes no turn."""
+    why = house.door.routes.why
+    jobs: list[Deferred[None]] = []
+
+    async def slow(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        jobs.append(Deferred())
+        await jobs[-1]
+        return function(*args, **kwargs)
+
+    why.cpu = slow
+    asked = [later(house.door.routes.handle(house.ask(f"/+why/alpha/{number}.0"))) for number in range(5)]
+    assert len(jobs) == AT_ONCE
+    for job in jobs:
+        job.callback(None)
+    assert len(jobs) == 5
+    assert [now(one).status for one in asked] == [200] * 5
+
+    explaining: list[Deferred[None]] = []
+    pol = house.door.routes.indexes["pypi"]
+    page = type(pol).project_page
+
+    async def held_up(self: Any, name: Any) -> Any:
+        explaining.append(Deferred())
+        await explaining[-1]
+        return await page(self, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(pol), "project_page", held_up)
+        same = [later(house.door.routes.handle(house.ask("/index/pypi/+why/alpha"))) for _ in range(9)]
+        assert len(explaining) == 1
+        other = later(house.door.routes.handle(house.ask("/index/private/+why/absent")))
+        assert len(jobs) == 6
+        for one in explaining:
+            one.callback(None)
+    assert waiting(other)
+    for job in jobs:
+        if not job.called:
+            job.callback(None)
+    assert {now(one).status for one in [*same, other]} == {200}
 
 
 class Reading(HTMLParser):

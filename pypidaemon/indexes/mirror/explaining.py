@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import attrs
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.explaining import held
+from pypidaemon.explaining import MANY_FILES, held
 from pypidaemon.interfaces import IBlobStore, IRecords
-from pypidaemon.model import Explanation, HiddenFile, Mirrored, NormalizedName, Refusal, Waiting
+from pypidaemon.model import Digest, Explanation, HiddenFile, InThread, Mirrored, NormalizedName, Refusal, Waiting
 from pypidaemon.moments import written
 from pypidaemon.showing import quarantined
 
@@ -17,15 +17,23 @@ RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
 """What there is to say of a reserved name."""
 
 
-async def explained(told: Explanation, name: NormalizedName, records: IRecords, blobs: IBlobStore) -> Explanation:
+async def explained(told: Explanation, name: NormalizedName, records: IRecords, blobs: IBlobStore, cpu: InThread) -> Explanation:
     """What the index showed, with what is known of it here. Nothing is asked of upstream."""
     try:
         mirrored = await records.mirrors.page(told.index, name)
         waiting = next((one for one in await records.mirrors.waiting(told.index) if one.name == name), None)
         shown = told.page.files if told.page is not None else ()
-        here = await held(blobs, shown)
+        here = await held(blobs, shown, cpu)
     except PypidaemonError as error:
         return attrs.evolve(told, facts=(("trouble", str(error)),))
+    if len(shown) > MANY_FILES:
+        return await cpu(_in_detail, told, mirrored, waiting, here)
+    return _in_detail(told, mirrored, waiting, here)
+
+
+def _in_detail(told: Explanation, mirrored: Mirrored | None, waiting: Waiting | None, here: frozenset[Digest]) -> Explanation:
+    """The same, put together. Slow for long pages."""
+    shown = told.page.files if told.page is not None else ()
     facts = [*_facts(mirrored), *_waits(waiting)]
     if told.page is not None:
         facts.append(("held here", f"{sum(file.digest in here for file in shown)} of {len(shown)} files"))

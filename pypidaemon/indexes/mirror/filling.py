@@ -14,12 +14,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.indexes.mirror.documents import Documents
 from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed
 from pypidaemon.indexes.mirror.pages import Pages
-from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IRecords, IUpstream
 from pypidaemon.model import (
+    Companion,
     Digest,
     File,
     Filename,
@@ -86,6 +87,16 @@ class Filling:
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""
         return await self.files.take(name, file) + await self.documents.take(name, file)
+
+    async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
+        """As `IFillable`."""
+        if companion is not Companion.PROVENANCE:
+            return await (self.files.sidecar(name, file) if companion is Companion.METADATA else self.files.open(name, file))
+        await self.documents.take(name, file)
+        digest = (await self.documents.of(name, [file], None)).get(file.filename)
+        if digest is None:
+            raise NoSuchFile(file.filename + companion.value)
+        return await self.blobs.open(digest)
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """

@@ -133,7 +133,7 @@ class Mirror(Service):
         told = await asked(self, name, "mirror")
         if self._hidden(name):
             return attrs.evolve(told, facts=RESERVED)
-        return await explained(told, name, self.records, self.blobs)
+        return await explained(told, name, self.records, self.blobs, self.cpu)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`; also a PypidaemonError where the records cannot be read."""
@@ -192,6 +192,10 @@ class Mirror(Service):
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""
         return await self.filling.take(name, file)
+
+    async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
+        """As `IFillable`."""
+        return await self.filling.companion(name, file, companion)
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `IFillable`; also a PypidaemonError where something of it is not here, or it cannot be recorded."""

@@ -39,6 +39,10 @@ class Barred:
         # No section can have such a label, so the numbers below it are nobody else's.
         return f"{self.label}+orders"
 
+    async def bury(self, name: NormalizedName) -> None:
+        """As `ISeenThrough`."""
+        await self._policed.bury(name)
+
     async def project_names(self) -> ProjectList:
         """As `IIndex`, without blocked projects."""
         return await self._policed.project_names()

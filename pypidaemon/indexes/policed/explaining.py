@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from pypidaemon.explaining import explain, passed_on
 from pypidaemon.indexes.policed.view import View
-from pypidaemon.judging import left_by
-from pypidaemon.model import Explanation, HiddenFile, NormalizedName, Outcome
-
-_MANY_FILES = 200
+from pypidaemon.judging import Judgement, Rules, left_by
+from pypidaemon.model import Explanation, File, Filename, HiddenFile, NormalizedName, Outcome, ProjectPage
 
 
 async def explained(label: str, kind: str, view: View, name: NormalizedName) -> Explanation:
@@ -29,15 +29,23 @@ async def explained(label: str, kind: str, view: View, name: NormalizedName) -> 
     if page is None:
         return told
     judged, known = await view.judge(page, now)
-    told = attrs.evolve(told, remarks=rules.remarks(name, (known[file.filename] for file in judged.shown if file.filename in known), now))
+    if rules.slow(len(page.files)):
+        return await view.cpu(_in_detail, told, page, rules, judged, known, now)
+    return _in_detail(told, page, rules, judged, known, now)
+
+
+def _in_detail(
+    told: Explanation, page: ProjectPage, rules: Rules, judged: Judgement, known: Mapping[Filename, File], now: float
+) -> Explanation:
+    """What is left of that page, what is hidden with every reason, and what there is to say of the rest. Slow for long pages."""
+    found_out = (known[file.filename] for file in judged.shown if file.filename in known)
+    told = attrs.evolve(told, remarks=rules.remarks(page.name, found_out, now))
     if not judged.hidden:
         return told
-    if len(page.files) > _MANY_FILES:
-        reasons = await view.cpu(rules.refusals, page, now, known)
-        left = await view.cpu(left_by, page, judged)
-    else:
-        reasons, left = rules.refusals(page, now, known), left_by(page, judged)
+    reasons = rules.refusals(page, now, known)
     hidden = tuple(
-        HiddenFile(file, reasons.get(file.filename, (judged.hidden[file.filename],))) for file in page.files if file.filename in judged.hidden
+        HiddenFile(file, reasons.get(file.filename, (judged.hidden[file.filename],)))
+        for file in page.files
+        if file.filename in judged.hidden
     )
-    return attrs.evolve(told, page=left, hidden=hidden)
+    return attrs.evolve(told, page=left_by(page, judged), hidden=hidden)

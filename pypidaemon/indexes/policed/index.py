@@ -41,12 +41,16 @@ class Policed:
 
     def __attrs_post_init__(self) -> None:
         self.view = View(self.index, Rules(self.policies), self.clock, self.cpu, self.informants)
-        self.numbering = Numbering(self.label, self.records)
+        self.numbering = Numbering(self.label, self.records, self.index)
 
     @property
     def numbers(self) -> str:
         """As `ISeenThrough`."""
         return self.label
+
+    async def bury(self, name: NormalizedName) -> None:
+        """As `ISeenThrough`."""
+        await self.numbering.bury(name)
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`, without the projects that are refused as a whole."""
@@ -81,10 +85,11 @@ class Policed:
         return await self.view.open_file(name, filename, companion)
 
     async def changes(self, since: int) -> list[Change]:
-        """As `IIndex`, without those of refused projects."""
-        now = self.clock.seconds()
-        rows = await self.numbering.changes(await self.index.changes(since), since)
-        return [row for row in rows if self.view.rules.on_project(row.name, now) is None]
+        """As `IIndex`; of a project that is refused as a whole only that it changed, and only where it was shown before (`bury`)."""
+        now, rules = self.clock.seconds(), self.view.rules
+        behind = [row for row in await self.index.changes(since) if rules.on_project(row.name, now) is None]
+        rows = await self.numbering.changes(behind, since)
+        return [row for row in rows if row.name in self.numbering.buried or rules.on_project(row.name, now) is None]
 
     async def refresh(self, name: NormalizedName | None) -> int:
         """As `IIndex`."""

@@ -15,8 +15,6 @@ from pypidaemon.model import Companion, Digest, File, Filename, InThread, Knowle
 from pypidaemon.opening import opened, with_digest
 from pypidaemon.shelf import Shelf
 
-_MANY_FILES = 50
-"""Longer pages are judged on a thread: some rules take a millisecond for each version."""
 _REMEMBERED = 100_000
 """Files on the pages that are remembered as judged."""
 
@@ -67,7 +65,7 @@ class View:
         ages = self._ages(name)
         if seen is None or seen.rules != rules or seen.ages != ages or not _holds(seen, inner, now):
             judgement, known = await self.judge(inner, now)
-            many = len(inner.files) > _MANY_FILES
+            many = self.rules.slow(len(inner.files))
             page = await self.cpu(left_by, inner, judgement) if many else left_by(inner, judgement)
             seen = Seen(inner, page, judgement, rules, now, ages)
             if ages is not None and all(file.attested is None or file.attested.lasting for file in known.values()):
@@ -100,7 +98,8 @@ class View:
             now = self.clock.seconds()
             file = with_digest(listed.file, digest)
             file = (await self._known(name, file, now)).get(filename, file)
-            refusal = self.rules.on_file(name, file, now)
+            slow = self.rules.slow(1)
+            refusal = await self.cpu(self.rules.on_file, name, file, now) if slow else self.rules.on_file(name, file, now)
             turns = sooner(turns, self.rules.turns(name, file, now))
         if refusal is not None:
             raise refused(refusal)
@@ -125,7 +124,7 @@ class View:
         """
         What the rules make of that page, and what was found out for it besides what the page says: `NOTHING_KNOWN` itself where nobody wanted to know.
         """
-        many = len(inner.files) > _MANY_FILES
+        many = self.rules.slow(len(inner.files))
         known: Mapping[Filename, File] = NOTHING_KNOWN
         if self.rules.informed:
             wanted = await self.cpu(self.rules.wanted, inner, now) if many else self.rules.wanted(inner, now)
@@ -138,8 +137,8 @@ class View:
         """How old what the informants know of that project is; None where one of them cannot tell."""
         if not self.rules.informed:
             return ()
-        informants = self.informants.values()
-        return tuple([one.age(name) for one in informants]) if all(IAgeing.providedBy(one) for one in informants) else None
+        ageing = [IAgeing(one) for one in self.informants.values() if IAgeing.providedBy(one)]
+        return tuple([one.age(name) for one in ageing]) if len(ageing) == len(self.informants) else None
 
     async def _known(self, name: NormalizedName, file: File, now: float) -> dict[Filename, File]:
         """That file with what the rules want to know of it, as far as there is anything and it can be found out."""

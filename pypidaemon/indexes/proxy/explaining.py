@@ -7,15 +7,38 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.explaining import held
+from pypidaemon.explaining import MANY_FILES, held
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.interfaces import IBlobStore, IHealth
-from pypidaemon.model import Explanation, Fact, File, Filename, HiddenFile, NormalizedName, Refusal, Remembered, UpstreamPage, Withdrawn
+from pypidaemon.model import (
+    Digest,
+    Explanation,
+    Fact,
+    File,
+    Filename,
+    HiddenFile,
+    NormalizedName,
+    Refusal,
+    Remembered,
+    UpstreamPage,
+    Withdrawn,
+)
 from pypidaemon.moments import written
 from pypidaemon.showing import changed
 
 RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
 """What there is to say of a reserved name."""
+
+
+@attrs.frozen
+class _Found:
+    """What is known here of a project."""
+
+    facts: tuple[tuple[str, str], ...]
+    remembered: Remembered | None
+    known: Mapping[Filename, Fact]
+    withdrawn: Mapping[Filename, Withdrawn]
+    here: frozenset[Digest]
 
 
 async def explained(told: Explanation, name: NormalizedName, pages: Pages, blobs: IBlobStore) -> Explanation:
@@ -28,9 +51,19 @@ async def explained(told: Explanation, name: NormalizedName, pages: Pages, blobs
         known = await pages.records.facts.known(told.index, name)
         withdrawn = await pages.records.withdrawn.withdrawn(told.index, name)
         shown = told.page.files if told.page is not None else ()
-        here = await held(blobs, shown)
+        here = await held(blobs, shown, pages.cpu)
     except PypidaemonError as error:
         return attrs.evolve(told, facts=(*facts, ("trouble", str(error))))
+    found = _Found(tuple(facts), remembered, known, withdrawn, here)
+    if max(len(shown), len(known)) > MANY_FILES:
+        return await pages.cpu(_in_detail, told, found)
+    return _in_detail(told, found)
+
+
+def _in_detail(told: Explanation, found: _Found) -> Explanation:
+    """All that was found, put together. Slow for long pages."""
+    facts, remembered, known, withdrawn, here = list(found.facts), found.remembered, found.known, found.withdrawn, found.here
+    shown = told.page.files if told.page is not None else ()
     if remembered is not None:
         facts += _remembered(remembered, stale=told.page is not None and told.page.stale)
     if told.page is not None:

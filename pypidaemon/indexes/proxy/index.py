@@ -171,6 +171,12 @@ class Proxy(Service):
         """As `IFillable`: nothing shown changes, and what was taken is noted, so that it is not cleared away and a run knows what is here."""
         await warmed(self.label, self.records, page, files, serial, complete, self.clock.seconds())
 
+    async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
+        """As `IFillable`."""
+        if companion is Companion.PROVENANCE:
+            return await self.provenance.open(name, file)
+        return await (self.files.sidecar(name, file) if companion is Companion.METADATA else self.files.open(name, file))
+
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`: of what was last remembered of the page, also what clients took."""
         return await taken(self.label, self.records, self.blobs, name)

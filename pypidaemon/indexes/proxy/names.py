@@ -6,25 +6,21 @@ Losing what is kept costs time, not truth (law 8): a list that is remembered and
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
 from hashlib import blake2b
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon import freshness
-from pypidaemon.catalogues import LARGEST, Catalogues, Lines, beginning, entries, has_name, outdated
+from pypidaemon.catalogues import entries, has_name, outdated
 from pypidaemon.errors import PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
-from pypidaemon.model import InThread, NormalizedName, NotModified, ProjectList, RememberedNames, UpstreamNames, Validators
+from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
+from pypidaemon.model import InThread, NormalizedName, ProjectList, RememberedNames
 from pypidaemon.simple.names import merge
+from pypidaemon.upstream_lists import UpstreamList
 from pypidaemon.waits import first
-
-MAX_AGE = 600.0
-"""Seconds for which a list is fresh where upstream does not say."""
-_PIECE = 1 << 20
 
 
 @attrs.define
@@ -46,10 +42,10 @@ class Names:
     hides: Callable[[NormalizedName], bool]
     kept: Callable[[], Awaitable[list[NormalizedName]]]
     flights: Flights[str, RememberedNames] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
-    _catalogues: Catalogues = attrs.field(init=False, repr=False)
+    _asking: UpstreamList = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._catalogues = Catalogues(self.label, self.lists, self.disk)
+        self._asking = UpstreamList(self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk)
 
     async def project_names(self) -> ProjectList:
         """
@@ -84,60 +80,19 @@ class Names:
     async def lists_name(self, name: NormalizedName) -> bool:
         """Whether the list that is remembered, of whatever age, has that name; nothing is asked of upstream."""
         remembered = await self.records.pages.recall_names(self.label)
-        opened = await self._catalogues.opened(remembered.digest) if remembered is not None else None
+        opened = await self._asking.opened(remembered) if remembered is not None else None
         return opened is not None and await self.disk(has_name, opened, name)
 
     async def _ask(self) -> RememberedNames:
         before = await self.records.pages.recall_names(self.label)
-        if before is not None and await self._catalogues.opened(before.digest) is None:
-            before = None
-        said = await self.upstream.fetch_names(before.validators if before is not None else Validators())
-        now = self.clock.seconds()
-        if isinstance(said, NotModified):
-            if before is None:
-                raise UpstreamUnavailable(self.upstream.label, "it confirms a list that we do not hold")
-            kept = attrs.evolve(before, fetched=now, fresh_until=_until(now, said.max_age))
-        else:
-            with closing(said.body):
-                kept = await self._take(said, now)
-        await self.records.pages.keep_names(self.label, kept)
+        kept = await self._asking.ask()
         if before is None or before.digest != kept.digest:
             await self._expire_outdated(kept)
-            await self._catalogues.remove_others(kept.digest)
         return kept
-
-    async def _take(self, said: UpstreamNames, now: float) -> RememberedNames:
-        """Store the body as it comes, then read, sort and keep it as lines, piece by piece off the reactor's thread."""
-        raw = await self.lists.draft()
-        try:
-            size = await self._spool(said, raw)
-            lines = Lines(self.label, await beginning(raw, size), size, said.content_type, said.coding)
-            digest = await self._catalogues.keep(self._pieces(lines))
-        finally:
-            # It was never to be a blob: an upstream could have it be the bytes of some file.
-            await raw.abort()
-            raw.close()
-        return RememberedNames(digest, said.validators, max(said.serial or 0, lines.highest), now, _until(now, said.max_age))
-
-    async def _spool(self, said: UpstreamNames, raw: IDraft) -> int:
-        size = 0
-        while piece := await said.body.read():
-            size += len(piece)
-            if size > LARGEST:
-                raise UpstreamUnavailable(self.upstream.label, "its project list is too large")
-            await raw.write(piece)
-        return size
-
-    async def _pieces(self, lines: Lines) -> AsyncGenerator[bytes]:
-        try:
-            while piece := await self.cpu(lines.read, _PIECE):
-                yield piece
-        except ValueError as error:
-            raise UpstreamUnavailable(self.upstream.label, f"its project list cannot be read: {error}") from error
 
     async def _expire_outdated(self, kept: RememberedNames) -> None:
         """A page below the serial that the list now shows is old, whatever its age says (R70)."""
-        opened = await self._catalogues.opened(kept.digest)
+        opened = await self._asking.opened(kept)
         if opened is not None:
             numbers = await self.records.ledger.serials(self.label)
             for name in await self.cpu(outdated, opened, numbers):
@@ -145,7 +100,7 @@ class Names:
 
     async def _list(self, kept: RememberedNames, *, stale: bool) -> ProjectList | None:
         """The list that is remembered, None where it is not there. It stays readable when it is replaced meanwhile."""
-        opened = await self._catalogues.opened(kept.digest)
+        opened = await self._asking.opened(kept)
         if opened is None:
             return None
         numbers = await self.records.ledger.serials(self.label)
@@ -171,7 +126,3 @@ class Names:
 def _mark(own: list[NormalizedName]) -> list[str]:
     """What tells these projects of ours from others; nothing where there are none."""
     return [blake2b("\n".join(own).encode(), digest_size=8).hexdigest()] if own else []
-
-
-def _until(now: float, max_age: float | None) -> float:
-    return now + (MAX_AGE if max_age is None else max_age)

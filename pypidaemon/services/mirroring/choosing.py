@@ -17,6 +17,7 @@ from pypidaemon.plans import Selection
 from pypidaemon.policies.requirement_files import Named
 from pypidaemon.policies.requirements import Requirements
 from pypidaemon.policies.wanted_files import wanted_files
+from pypidaemon.services.mirroring.ahead import fetching
 from pypidaemon.settings import Lines
 
 REQUIREMENTS = "requirements"
@@ -144,4 +145,4 @@ class Chooser:
             raise PypidaemonError(f"requirements: {error}") from None
 
     def _view(self, policies: tuple[IPolicy, ...]) -> View:
-        return View(self.index, Rules(policies), self.clock, self.cpu, self.informants)
+        return View(self.index, Rules(policies), self.clock, self.cpu, fetching(self.index, self.informants))

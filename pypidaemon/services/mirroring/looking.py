@@ -8,17 +8,24 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pypidaemon.errors import NoSuchProject, PypidaemonError, StorageFull, UpstreamUnavailable
+from pypidaemon.errors import NoSuchProject, PypidaemonError, Refused, StorageFull, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.judging import sooner
 from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waiting
 from pypidaemon.plans import Look, backoff
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
 from pypidaemon.services.mirroring.allowance import Allowance
 from pypidaemon.services.mirroring.choosing import Choice
 from pypidaemon.services.mirroring.crew import together
 from pypidaemon.services.mirroring.tally import Tally
 from pypidaemon.showing import chosen
+
+BLOCKED = 86_400.0
+"""Seconds after which a project is looked at again of which a file was blocked by an order; it may have been taken back."""
+
+_MANY_FILES = 200
 
 log = Logger()
 
@@ -41,6 +48,7 @@ class Looking:
     Looks at projects, several at once.
 
     :param waiting: what earlier runs could not do, by names, as it was when this run began.
+    :param blocked: says what was blocked by an order and is not fetched.
     :param listed: whether upstream's list was compared in this run, so that what is looked at is on it.
     """
 
@@ -54,6 +62,7 @@ class Looking:
     tally: Tally
     waiting: dict[NormalizedName, Waiting]
     flights: Flights[NormalizedName, None]
+    blocked: Blocked
     listed: bool = True
     missing: list[Look] = attrs.field(factory=list, init=False)
     """Projects whose page upstream says is not there, and of which it is not known whether the list has them."""
@@ -126,10 +135,12 @@ class Looking:
         turns = judgement.turns
         # A file that was lost here looks as if it were here.
         trusted = held if page.name not in self.waiting else None
-        if turns is None and trusted is not None and _the_same(trusted, page, judgement.shown, serial):
+        if turns is None and trusted is not None and await self._is_the_same(trusted, page, judgement.shown, serial):
             self.tally.held += len(judgement.shown)
             return
-        files, trouble = await self._take(page.name, judgement.shown, trusted)
+        files, trouble, blocked = await self._take(page.name, judgement.shown, trusted)
+        if blocked:
+            turns = sooner(turns, self.clock.seconds() + BLOCKED)
         complete = not trouble
         # What is not finished is recorded as if it had no serial: should the note that it waits be lost in a crash, it is looked at again.
         await self.acts.fill(page, files, serial if complete and turns is None else 0, complete)
@@ -142,18 +153,28 @@ class Looking:
         else:
             await self.acts.done(page.name)
 
-    async def _take(self, name: NormalizedName, files: Sequence[File], held: Mirrored | None) -> tuple[list[File], list[str]]:
-        """Have these files here; answer those that are, and what is wrong with the others."""
+    async def _is_the_same(self, held: Mirrored, page: ProjectPage, files: Sequence[File], serial: int) -> bool:
+        if len(page.files) > _MANY_FILES:
+            return await self.choice.whole.cpu(_the_same, held, page, files, serial)
+        return _the_same(held, page, files, serial)
+
+    async def _take(self, name: NormalizedName, files: Sequence[File], held: Mirrored | None) -> tuple[list[File], list[str], bool]:
+        """Have these files here; answer those that are, what is wrong with the others, and whether some were blocked by an order."""
         known = {file.filename: file for file in held.page.files} if held is not None else {}
         taken: dict[File, None] = {}
         trouble: list[str] = []
+        blocked: list[File] = []
 
         async def take(file: File) -> None:
             try:
                 async with self.allowance.request():
+                    self._check_blocked(name, file)
                     count = await self.acts.take(name, file)
             except StorageFull:
                 raise
+            except Refused:
+                blocked.append(file)
+                return
             except PypidaemonError as error:
                 trouble.append(f"{file.filename}: {error}")
                 return
@@ -167,7 +188,14 @@ class Looking:
         await together(take(file) for file in wanted)
         self.tally.held += len(files) - len(wanted)
         missed = {file for file in wanted if file not in taken}
-        return [file for file in files if file not in missed], sorted(trouble)
+        return [file for file in files if file not in missed], sorted(trouble), bool(blocked)
+
+    def _check_blocked(self, name: NormalizedName, file: File) -> None:
+        """What is here already stays, hidden; nothing more of it is fetched."""
+        for one in (None, file):
+            reason = self.blocked.refusal(name, one, self.clock.seconds())
+            if reason is not None:
+                raise Refused(self.blocked.label, reason)
 
 
 def _is_here(held: File | None, file: File) -> bool:

@@ -19,6 +19,7 @@ from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IFillable, IRecords
 from pypidaemon.model import InThread, NormalizedName, Progress, RememberedNames, Validators, Waiting
 from pypidaemon.plans import Limit, Look
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
 from pypidaemon.services.mirroring.allowance import Allowance
 from pypidaemon.services.mirroring.choosing import Choice, Chooser
@@ -58,6 +59,7 @@ class Means:
     follows: bool
     limit: Limit
     flights: Flights[NormalizedName, None]
+    blocked: Blocked
     following: Following | None = None
 
 
@@ -265,6 +267,7 @@ class Run:
             tally=self.tally,
             waiting=waiting,
             flights=means.flights,
+            blocked=means.blocked,
         )
 
     def _reached(self, before: Progress, found: _Found, choice: Choice, listed: int) -> Progress:

@@ -18,6 +18,7 @@ from pypidaemon.interfaces import IMirror
 from pypidaemon.model import NormalizedName
 from pypidaemon.moments import written
 from pypidaemon.plans import Limit
+from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import KEPT, Acts, Doing, Rehearsing
 from pypidaemon.services.mirroring.allowance import Allowance
 from pypidaemon.services.mirroring.choosing import Chooser
@@ -96,6 +97,7 @@ class Runs:
             follows=not IMirror.providedBy(index) or index.removal == "follow",
             limit=index.removal_limit if IMirror.providedBy(index) else Limit(),
             flights=Flights(quiet=(PypidaemonError,)),
+            blocked=Blocked("blocked", service.rulings),
             following=service.following,
         )
 

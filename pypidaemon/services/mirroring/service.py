@@ -27,6 +27,7 @@ from pypidaemon.plans import backoff
 from pypidaemon.policies.newest import at_least_one
 from pypidaemon.policies.requirement_files import Named
 from pypidaemon.policies.wanted_files import wanted_files
+from pypidaemon.rulings import Rulings
 from pypidaemon.schedule import Schedule, schedule
 from pypidaemon.services.mirroring.allowance import MOST
 from pypidaemon.services.mirroring.clockwork import Clockwork
@@ -70,6 +71,7 @@ class Mirroring(Service):
     disk: InThread = given("disk")
     announcements: Announcements = given("announcements")
     informants: Mapping[Knowledge, IInformant] = given("informants", factory=dict)
+    rulings: Rulings = given("rulings", factory=Rulings)
     projects: tuple[str, ...] = setting(globs, default=(), help="patterns of the names of projects that are taken; * is everything")
     exclude: tuple[str, ...] = setting(globs, default=(), help="patterns of those that are not")
     requirements: Named | None = setting(

@@ -1,0 +1,170 @@
+"""`pypidaemon sync` with a pretended daemon, and what it prints of a run."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pypidaemon.commands import filling, main
+from pypidaemon.commands.reporting import report
+from tests.pretended import ControlSocket
+
+INI = """
+[daemon]
+index = mirror
+data = var
+[index:mirror]
+use = mirror
+[service:nightly]
+use = mirroring
+index = mirror
+projects = alpha
+"""
+ENDED = {"complete": True, "ended": True, "outcome": "complete (1 projects looked at)", "errors": [], "absent": [], "looked": 1}
+
+
+class Pretended(ControlSocket):
+    """Says that a run was begun, then that it goes on, then how it ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[str] = []
+        self.ended: dict[str, Any] = dict(ENDED)
+        self.looks = 0
+        self.forgets = False
+        super().__init__(path)
+
+    def attend(self, connection: socket.socket) -> None:
+        """As `ControlSocket`."""
+        with connection.makefile("rb") as stream:
+            line = stream.readline().decode().rpartition(" ")[0]
+            while stream.readline().strip():
+                pass
+        self.asked.append(line)
+        answer: dict[str, Any] = {"service": "nightly", "run": 7}
+        if line.startswith("GET"):
+            self.looks += 1
+            goes_on = {"phase": "takes", "looked": 1, "found": 2, "files": 3, "bytes": 4096}
+            state = {"running": {"7": goes_on}, "ended": {}} if self.looks == 1 else {"running": {}, "ended": {"7": self.ended}}
+            answer = {"services": {"nightly": {"running": {}, "ended": {}} if self.forgets else state}}
+        body = json.dumps(answer).encode()
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration with one service, and nothing beside it."""
+    place = tmp_path / "c.ini"
+    place.write_text(INI)
+    return str(place)
+
+
+@pytest.fixture
+def daemon(config: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretended]:
+    """One that listens for it; nobody waits between two questions."""
+    monkeypatch.setattr(filling, "PAUSE", 0.0)
+    pretended = Pretended(Path(config).parent / "var" / "control.sock")
+    yield pretended
+    pretended.close()
+
+
+def test_the_daemon_is_told_and_asked_until_the_run_has_ended(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its end is printed, and where all went well the exit status is 0."""
+    assert main(["sync", "-c", config]) == 0
+    assert daemon.asked == ["POST /sync?service=nightly", "GET /sync", "GET /sync"]
+    assert capsys.readouterr().out == "nightly: complete (1 projects looked at)\n"
+
+
+def test_M20_quiet_prints_nothing_on_success_and_json_parses(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not complete is printed all the same."""
+    assert main(["sync", "-q", "-c", config]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["sync", "--json", "--once", "nightly", "-c", config]) == 0
+    assert json.loads(capsys.readouterr().out) == {"service": "nightly", **ENDED}
+    daemon.ended |= {
+        "complete": False,
+        "outcome": "not complete: beta: broken",
+        "errors": ["beta: broken", "gamma: too"],
+        "absent": ["delta"],
+    }
+    assert main(["sync", "-q", "-c", config]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "nightly: not complete: beta: broken",
+        "  gamma: too",
+        "  upstream does not have: delta",
+    ]
+
+
+def test_a_rehearsal_prints_its_plan(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or that there is nothing to do."""
+    daemon.ended["plan"] = {"take": ["alpha alpha-1.0.tar.gz"], "remove": ["beta: upstream has it no longer"]}
+    assert main(["sync", "--dry-run", "-c", config]) == 0
+    assert daemon.asked[0] == "POST /sync?service=nightly&rehearsal=yes"
+    assert capsys.readouterr().out.splitlines()[:2] == ["take alpha alpha-1.0.tar.gz", "remove beta: upstream has it no longer"]
+    del daemon.ended["plan"]
+    assert main(["sync", "--dry-run", "-c", config]) == 0
+    assert capsys.readouterr().out.startswith("nothing would be taken")
+
+
+def test_one_project(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+    """In any spelling; a name that can be none is wrong usage, and so is one for a rehearsal."""
+    assert main(["sync", "--project", "Al_pha", "-c", config]) == 0
+    assert daemon.asked[0] == "POST /sync?service=nightly&project=al-pha"
+    assert main(["sync", "--project", "-", "-c", config]) == 2
+    assert main(["sync", "--project", "alpha", "--dry-run", "-c", config]) == 2
+
+
+def test_a_service_that_there_is_not(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that there are are named."""
+    assert main(["sync", "weekly", "-c", config]) == 1
+    assert capsys.readouterr().err == "pypidaemon: there is no service weekly that fills an index (known: nightly)\n"
+    Path(config).write_text("[daemon]\n")
+    assert main(["sync", "-c", config]) == 1
+    assert capsys.readouterr().err == "pypidaemon: say which service (known: none)\n"
+
+
+def test_a_daemon_that_was_restarted_meanwhile(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+    """It knows nothing of the run, and nobody waits for ever."""
+    daemon.forgets = True
+    assert main(["sync", "-c", config]) == 1
+    assert "knows nothing of the run" in capsys.readouterr().err
+
+
+def test_the_bar() -> None:
+    """On a terminal it is drawn again and again, and taken away in the end."""
+    drawn: list[str] = []
+    bar = filling._Bar(shown=True, write=drawn.append)
+    bar.show({})
+    bar.show({"found": 2, "looked": 1, "files": 3, "bytes": 2048})
+    bar.clear()
+    assert drawn == ["\r[###############               ] 1/2 projects, 3 files, 2.0 KiB \x1b[K", "\r\x1b[K"]
+    silent = filling._Bar(shown=False, write=drawn.append)
+    silent.show({"found": 2})
+    silent.clear()
+    assert len(drawn) == 2
+
+
+def test_a_status_names_what_waits() -> None:
+    """And how far a run is."""
+    state = {
+        "index": "mirror",
+        "projects": 2,
+        "serial": 9,
+        "outcome": "not complete",
+        "tried": "2026-03-01T00:00:00Z",
+        "next": "2026-03-01T06:00:00Z",
+        "waiting": 2,
+        "waits": [{"name": "alpha", "tries": 2, "due": "2026-03-01T00:02:00Z", "reason": "it answers 500"}],
+        "running": {"3": {"phase": "takes", "looked": 1, "found": 4}},
+    }
+    lines = list(report({"services": {"nightly": state}}))
+    assert lines[1:] == [
+        "services",
+        f"  nightly  fills mirror (2 projects, serial 9): not complete, at {state['tried']}; now takes: 1 of 4 projects; next at {state['next']}",
+        "    alpha waits until 2026-03-01T00:02:00Z, tried 2 times: it answers 500",
+        "    and 1 more wait",
+    ]
