@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import attrs
-from measuring import Answer, family, get
+from measuring import Answer, Watched, family, get
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache"
@@ -98,7 +98,7 @@ def await_answer(running: Running, path: str, good: Callable[[Answer], bool], se
 
 @attrs.frozen
 class Spent:
-    """What a process that ended came to, with all its descendants: seconds, processor seconds, and the most memory of one of them in MiB."""
+    """What a process that ended came to, with all its descendants: seconds, processor seconds, and the most resident memory that was seen, in MiB."""
 
     seconds: float
     cpu: float
@@ -115,12 +115,14 @@ def finished(command: Sequence[str], folder: Path, log: str) -> Spent:
     began = time.perf_counter()
     with open(folder / log, "w") as output:
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
+        # What the system itself calls the most memory of a child is at least what its parent had when it was started.
+        with Watched(process.pid, 0.2) as watched:
+            _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds, said = time.perf_counter() - began, (folder / log).read_text()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said[-3000:]}")
-    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, watched.peak, said)
 
 
 def upstream(*arguments: str, script: str = "upstream.py") -> tuple[Running, dict[str, Any]]:

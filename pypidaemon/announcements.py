@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import attrs
 
@@ -29,3 +30,13 @@ class Announcements:
         """Tell all listeners, now."""
         for listener in self._listeners:
             listener(name)
+
+
+class Follower(Protocol):
+    """Who is told of orders when they are in force and announced. It must be quick and must not raise."""
+
+    def ordered(self, about: str, /) -> None:
+        """An order about that target was given, or taken back."""
+
+    def learnt(self, about: Iterable[str], /) -> None:
+        """Rulings about these targets were found on record."""

@@ -2,7 +2,7 @@
 What is needed for what was chosen: of each dependency the newest releases that fit each requirement, for named environments. Pure.
 
 Nothing is solved here. Each requirement is met for itself, and so are those of what that brings in, until nothing is new; what an installer then picks among
-what is here is its own affair. Why that is enough in nearly all cases stands in decision 11.
+what is here is its own affair. Why that is enough in nearly all cases stands in decision 12.
 """
 
 from __future__ import annotations

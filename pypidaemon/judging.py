@@ -8,6 +8,7 @@ matter in which order policies are named, and what is left is never more than wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from hashlib import blake2b
 from types import MappingProxyType
 
@@ -94,8 +95,12 @@ class Rules:
 
     def frozen(self) -> Rules:
         """The same rules as they are at this moment, for work that goes on while they change and change back."""
-        made = Rules(tuple(policy.frozen() if IFreezingPolicy.providedBy(policy) else policy for policy in self.policies))
-        object.__setattr__(made, "_steady", self._steady)
+        still = {id(policy): policy.frozen() for policy in self.policies if IFreezingPolicy.providedBy(policy)}
+        if not still:
+            return self
+        made = copy(self)
+        for field in ("policies", "_timed", "_paged", "_informed", "_sampling", "_remarking"):
+            object.__setattr__(made, field, tuple(still.get(id(policy), policy) for policy in getattr(self, field)))
         return made
 
     def on_project(self, name: NormalizedName, now: float) -> Refusal | None:

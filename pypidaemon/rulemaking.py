@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.accounts.words import Unacceptable
-from pypidaemon.announcements import Announcements
+from pypidaemon.announcements import Announcements, Follower
 from pypidaemon.callers import Caller
 from pypidaemon.errors import NotAllowed, PypidaemonError
 from pypidaemon.flights import Flights, landing
@@ -59,6 +59,7 @@ class Rulemaking(Service):
     flights: Flights[object, Any] = attrs.field(init=False, repr=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
     known: bool = attrs.field(init=False, default=False)
     """Whether all that is on record is in force."""
+    _followers: list[Follower] = attrs.field(init=False, repr=False, factory=list)
     _turns: DeferredLock = attrs.field(init=False, repr=False, factory=DeferredLock)
     log: Logger = attrs.field(init=False, repr=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -74,6 +75,10 @@ class Rulemaking(Service):
         """Fires when no order is under way any more."""
         Service.stopService(self)
         return landing(self.flights)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell that one of every order from now on, and of what is found in force."""
+        self._followers.append(follower)
 
     async def learn(self) -> None:
         """
@@ -143,21 +148,25 @@ class Rulemaking(Service):
         await self.learn()
         await self._turns.acquire()
         try:
-            found = await self.records.rulings.rulings()
-            if {(ruling.kind, ruling.target): ruling for ruling in found} != self.rulings.by_target():
-                self.rulings.replace(found)
-                self.announcements.announce(None)
+            found = await self.cpu(_together, await self.records.rulings.rulings())
+            if any(found.revision(kind) != self.rulings.revision(kind) for kind in RulingKind):
+                self._find(found)
         finally:
             self._turns.release()
 
     async def _learn(self) -> None:
-        found = await self.records.rulings.rulings()
-        self.rulings.replace(found)
+        found = await self.cpu(_together, await self.records.rulings.rulings())
+        self._find(found)
         self.known = True
+        if found.count:
+            self.log.info("{count} rulings are in force", count=found.count - len(found.over(self.clock.seconds())))
+
+    def _find(self, found: Rulings) -> None:
+        self.rulings.adopt(found)
         # Somebody may have looked at an index before, for instance one that watches a folder.
         self.announcements.announce(None)
-        if found:
-            self.log.info("{count} rulings are in force", count=len(found) - len(self.rulings.over(self.clock.seconds())))
+        for follower in self._followers:
+            follower.learnt(found.targets())
 
     async def _perform(self, order: RulingOrder, caller: Caller) -> Answer:
         await self.learn()
@@ -177,6 +186,8 @@ class Rulemaking(Service):
                 await self.records.rulings.repeal(kind, order.target)
                 self.rulings.drop(kind, order.target)
             self.announcements.announce(project_of(order.target))
+            for follower in self._followers:
+                follower.ordered(order.target)
         finally:
             self._turns.release()
         detail = " ".join(filter(None, [f"until {written(until)}" if until else "", f"reason: {order.reason}" if order.reason else ""]))
@@ -215,6 +226,12 @@ def insist(account: IAccount, otherwise: str = "what is blocked or exempt is for
     # To ask with None would be to ask whether it may in any project. No pattern but `*` has the project without a name.
     if not account.may("admin", "*", NormalizedName("")):
         raise NotAllowed(otherwise, would_help=not account.authenticated)
+
+
+def _together(rulings: list[Ruling]) -> Rulings:
+    made = Rulings()
+    made.replace(rulings)
+    return made
 
 
 def _listed(rulings: Rulings, now: float) -> list[Answer]:

@@ -6,7 +6,7 @@ Held in memory, so that whoever judges a page need not wait for the records; who
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
 import attrs
@@ -82,9 +82,14 @@ class Rulings:
     """How many there are, and a number that all of them make together, whichever came first."""
 
     def replace(self, rulings: Iterable[Ruling]) -> None:
-        """From now on these are in force and no others."""
+        """From now on these are in force and no others. Slow for many: to make them on a thread and `adopt` them is better."""
         self._all, self._released, self._sums = {}, {}, {}
         self._change((), rulings)
+
+    def adopt(self, others: Rulings) -> None:
+        """From now on those are in force that the others are now, and no more."""
+        self._all, self._released, self._sums = others._all, others._released, others._sums
+        self.age += 1
 
     def put(self, ruling: Ruling) -> None:
         """From now on this is in force, instead of one of the same kind and target."""
@@ -118,9 +123,9 @@ class Rulings:
         """The same without those whose time is over."""
         return [ruling for ruling in self.all() if _lasts(ruling, now)]
 
-    def by_target(self) -> Mapping[Key, Ruling]:
-        """Each by what it is about."""
-        return self._all
+    def targets(self) -> Iterator[str]:
+        """What they are about, in no order."""
+        return (about for _, about in self._all)
 
     def over(self, now: float) -> list[Ruling]:
         """Those whose time is over, in no order."""

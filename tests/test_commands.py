@@ -374,3 +374,22 @@ def test_run_that_cannot_start_leaves_one_line(config: str, arguments: list[str]
     assert process.returncode == 1
     assert complaints == f"pypidaemon: {line}\n"
     assert said == (json.dumps({"error": line}) + "\n" if arguments else "")
+
+
+def test_the_daemon_takes_no_other_verb_along() -> None:
+    """It is there for months, and what the others are made of would be in memory for as long."""
+    code = "import sys; from pypidaemon.commands import main; main(sys.argv[1:]); print(*sorted(sys.modules))"
+
+    def loaded(*arguments: str) -> set[str]:
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True)
+        return {name.removeprefix("pypidaemon.commands.") for name in done.stdout.split() if name.startswith("pypidaemon.")}
+
+    assert not loaded("run", "--help") & {
+        "export",
+        "filling",
+        "people",
+        "moving",
+        "pypidaemon.archives.zipped",
+        "pypidaemon.records.memory",
+    }
+    assert {"export", "filling", "people", "moving"} <= loaded("--help")

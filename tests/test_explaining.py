@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -392,6 +393,24 @@ def test_what_is_held_is_found_in_any_store(house: House) -> None:
             return await self.blobs.open(digest)
 
     assert now(held(Plain(house.blobs), entries, inline)) == {digest}  # type: ignore[arg-type]  # as much of a store as is asked for
+
+
+def test_what_there_is_to_say_of_a_long_page_is_put_together_on_a_thread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is the same: everybody else would wait for it."""
+    threaded: list[str] = []
+
+    async def cpu(function: Callable[..., Any], /, *arguments: Any) -> Any:
+        threaded.append(function.__name__)
+        return function(*arguments)
+
+    name = NormalizedName("alpha")
+    mirror = house.new_mirror()
+    short = [now(explain(index, name)) for index in (house.proxy, mirror)]
+    house.proxy.pages.cpu = mirror.cpu = cpu
+    for module in ("explaining", "indexes.proxy.explaining", "indexes.mirror.explaining"):
+        monkeypatch.setattr(f"pypidaemon.{module}.MANY_FILES", -1)
+    assert [now(explain(index, name)) for index in (house.proxy, mirror)] == short
+    assert threaded == ["_digests", "_in_detail"] * 2
 
 
 @given(st.lists(st.sampled_from([".gz", "0.tar.gz", "1.tar.gz", ".zip", "x"]), max_size=4), st.booleans())

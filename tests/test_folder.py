@@ -55,7 +55,7 @@ def test_F71_a_daemon_waits_for_a_command_that_works_on_the_stores(tmp_path: Pat
     tmp_path.chmod(0o700)
     waited: list[float] = []
     with held(tmp_path):
-        with pytest.raises(PypidaemonError, match=f"a command \\(process {os.getpid()}\\) works on the data folder"):
+        with pytest.raises(PypidaemonError, match=rf"a command \(process {os.getpid()}\) works on the data folder"):
             DataFolder(tmp_path, 0.0).startService()
         with pytest.raises(InUse):
             take(tmp_path, os.open(tmp_path / LOCK, os.O_RDWR), patience=0.1, sleep=waited.append)
@@ -65,7 +65,7 @@ def test_F71_a_daemon_waits_for_a_command_that_works_on_the_stores(tmp_path: Pat
     command = held(tmp_path)
     command.__enter__()
     descriptor = os.open(tmp_path / LOCK, os.O_RDWR)
-    take(tmp_path, descriptor, sleep=lambda seconds: command.__exit__(None, None, None))
+    take(tmp_path, descriptor, sleep=lambda _: command.__exit__(None, None, None))
     os.close(descriptor)
 
 
@@ -81,7 +81,7 @@ def test_a_command_leaves_the_stores_to_a_daemon_that_does_not_listen(tmp_path: 
     folder.stopService()
     with held(folder.path):
         pass
-    with pytest.raises(PypidaemonError, match="cannot use the data folder .*: No such file"), held(tmp_path / "gone"):
+    with pytest.raises(PypidaemonError, match=r"cannot use the data folder .*: No such file"), held(tmp_path / "gone"):
         pass
 
 

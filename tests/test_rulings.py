@@ -131,7 +131,8 @@ def test_one_order_after_the_other_comes_to_the_same_as_all_at_once(changes: lis
             rulings.drop(kind, about)
     whole = Rulings()
     whole.replace(left.values())
-    assert rulings.by_target() == whole.by_target() == left
+    assert rulings.all() == whole.all() == [left[key] for key in sorted(left, key=lambda key: (key[0].value, key[1]))]
+    assert sorted(rulings.targets()) == sorted(about for _, about in left)
     assert rulings.count == len(left)
     for kind in RulingKind:
         assert rulings.revision(kind) == whole.revision(kind)

@@ -22,7 +22,9 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("check", parents=[shared], help="check the configuration and print what it comes to", allow_abbrev=False)
     verb.add_argument("--effect", action="store_true", help="print instead what it would hide and show that the running daemon does not")
     verb.add_argument("--against", metavar="FILE", help="with --effect: the configuration to compare with")
-    verb.add_argument("--limit", metavar="COUNT", type=count, default=50, help="with --effect: projects that are named at most (default: 50)")
+    verb.add_argument(
+        "--limit", metavar="COUNT", type=count, default=50, help="with --effect: projects that are named at most (default: 50)"
+    )
     verb.set_defaults(act=partial(_checked, verb))
     verb = verbs.add_parser("status", parents=[shared], help="say how the running daemon is", allow_abbrev=False)
     verb.set_defaults(act=status)

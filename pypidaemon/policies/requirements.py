@@ -32,7 +32,9 @@ class Requirements:
     """
 
     label: str = given("label")
-    files: Named = setting(paths, help="Requirements files and lock files, one on each line; they are read at the start.", read=wanted_files)
+    files: Named = setting(
+        paths, help="Requirements files and lock files, one on each line; they are read at the start.", read=wanted_files
+    )
     also: tuple[str, ...] = setting(globs, default=(), help="Patterns of projects that are shown besides, whole.")
     _also: Globs = attrs.field(init=False, repr=False, eq=False)
     _fitting: Callable[[NormalizedName, str | None], tuple[Wanted, ...]] = attrs.field(init=False, repr=False, eq=False)

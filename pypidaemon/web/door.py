@@ -46,6 +46,7 @@ from pypidaemon.web.pages import Pages
 from pypidaemon.web.people import PeopleDesk
 from pypidaemon.web.pep381 import Pep381
 from pypidaemon.web.releases import ReleaseDesk
+from pypidaemon.web.renumbering import Renumbering
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.rulings import RulingDesk
@@ -82,6 +83,7 @@ class Door(Service):
             lists.flights,
             lists.sweeps,
             self.history.flights,
+            self.history.renumbering.flights,
             self.routes.pep381.flights,
             self.routes.why.flights,
         )
@@ -158,6 +160,8 @@ def build(
     why = Why(default, indexes, gate, cpu)
     syncs = SyncDesk(mirrorings, gate, known)
     verify = VerifyDesk(verifying)
+    renumbering = Renumbering(indexes, records, clock)
+    rulemaking.follow(renumbering)
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
@@ -168,7 +172,7 @@ def build(
         address=Address(public_url, local_url),
         records=records,
         past=Past(default, indexes[default], clock, cpu),
-        pages=Pages(answers, gate, clock, addresses(public_url, default)),
+        pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering),
         integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu),
         files=Files(gate, taking),
@@ -186,7 +190,7 @@ def build(
     taker = Uploads(
         uploads, {label: every[label] for label in {**indexes, **hosted}}, gate, clashes, records.accounts, clock, doorkeeper.founded, known
     )
-    history = History(records, cpu)
+    history = History(records, cpu, renumbering)
     calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:

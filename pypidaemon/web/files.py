@@ -66,8 +66,12 @@ class Files:
             raise NoSuchFile("/".join(("packages", *below))[:200])
 
         async def allowed(_: Digest | None = None) -> Listed:
-            listed = await heard(self.gate, account, shown.index, wanted.projects, self._listed(shown.index, wanted))
-            self.gate.check(account, "read", listed.source, listed.name)
+            try:
+                listed = await heard(self.gate, account, shown.index, wanted.projects, self._listed(shown.index, wanted))
+                self.gate.check(account, "read", listed.source, listed.name)
+            except NoSuchProject:
+                # Of one that is concealed the answer is that of one that is not there (R191).
+                raise NoSuchFile(wanted.filename) from None
             return listed
 
         if ask.method == "HEAD" and wanted.companion is Companion.FILE:

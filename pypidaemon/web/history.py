@@ -9,10 +9,12 @@ import attrs
 
 from pypidaemon.errors import NoSuchProject, Refused
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords, ISeenThrough
+from pypidaemon.interfaces import IAccount, IIndex, IRecords
 from pypidaemon.leaves import Leaf, bare, leaves, locals_below
 from pypidaemon.model import Change, InThread, NormalizedName, ProjectList
 from pypidaemon.records.rules import cut
+from pypidaemon.serials import highest
+from pypidaemon.web.renumbering import Renumbering
 
 MOST_CHANGES = 10_000
 """Rows of one answer; PyPI gives 50,000 at most. Mirrors ask on from the last one."""
@@ -27,30 +29,28 @@ class History:
 
     records: IRecords
     cpu: InThread
+    renumbering: Renumbering
     flights: Flights[tuple[str, str], None] = attrs.field(factory=Flights, init=False)
     _numbered: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
     """By index and leaf the serial of the leaf up to which the index has numbers of its own."""
 
     async def last(self, label: str, index: IIndex) -> int:
         """The highest serial that the history has; upstream's list may have higher ones, of projects that nobody has asked for here."""
-        await self._number(label, index)
-        return await self._high(label, index)
+        await self.settle(label, index)
+        return await highest(self.records, index)
 
     async def since(self, account: IAccount, label: str, index: IIndex, serial: int) -> list[list[Any]]:
         """Rows of projects that the account may list, wherever below the index they are; `serial` may be any number."""
-        await self._number(label, index)
+        await self.settle(label, index)
         rows = await index.changes(min(max(serial, 0), HIGHEST))
         ours = [(leaf.index.label, await leaf.index.project_names()) for leaf in locals_below(index)]
         others = [leaf.index.label for leaf in leaves(index) if not leaf.local]
         return await self.cpu(_rows, rows, ours, others, account.may)
 
-    async def _high(self, label: str, index: IIndex) -> int:
-        if ISeenThrough.providedBy(index):
-            own, behind = await self.records.ledger.high(index.numbers), await self._high(index.index.label, index.index)
-            return max(own, behind)
-        if IHostedIndex.providedBy(index):
-            return (await index.project_names()).serial
-        return await self.records.ledger.high(label)
+    async def settle(self, label: str, index: IIndex) -> None:
+        """Come back when all that changed up to now has its number, as far as somebody here knows of it."""
+        await self._number(label, index)
+        await self.renumbering.settle(label)
 
     async def _number(self, label: str, index: IIndex) -> None:
         """
@@ -74,7 +74,7 @@ class History:
         rows = await leaf.index.changes(seen)
         for name in dict.fromkeys(row.name for row in rows):
             try:
-                await index.project_page(name)
+                self.renumbering.shown(key[0], await index.project_page(name))
             except (NoSuchProject, Refused):
                 continue
         self._numbered[key] = max([seen, *(row.serial for row in rows)])

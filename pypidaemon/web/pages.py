@@ -21,6 +21,7 @@ from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.gate import Gate, may_read
 from pypidaemon.web.hearing import heard
 from pypidaemon.web.integrity import Addresses
+from pypidaemon.web.renumbering import Renumbering
 from pypidaemon.web.reply import Reply, redirect
 from pypidaemon.web.shown import Shown
 
@@ -49,6 +50,7 @@ class Pages:
     gate: Gate
     clock: IReactorTime
     addresses: Addresses
+    renumbering: Renumbering
 
     def quick(self, ask: Ask, account: IAccount, index: str, spelled: str, view: str = "") -> Reply | None:
         """A ready answer, if there is one that the account may see, without asking anybody; `index` and `view` are those of a `Shown`."""
@@ -77,6 +79,8 @@ class Pages:
         with self.answers.readings.of(name) as reading:
             page = await heard(self.gate, account, shown.index, (name,), shown.index.project_page(name))
             self.gate.check_sources(account, page.sources, name)
+            if not shown.view:
+                self.renumbering.shown(shown.label, page)
             made = Making(
                 state_of(page, self.clock.seconds()),
                 form.content_type,

@@ -123,6 +123,7 @@ class XmlRpc:
         return await self.lists.rendered(call.account, call.label, "xml")
 
     async def _list_with_serials(self, call: _Call) -> Stream:
+        await self.history.settle(call.label, call.index)
         return await self.lists.rendered(call.account, call.label, "xml-serials")
 
     async def _last_serial(self, call: _Call) -> int:

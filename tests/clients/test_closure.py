@@ -27,6 +27,7 @@ requirements = requirements.txt
 dependencies = yes
 pythons = {sys.version_info[0]}.{sys.version_info[1]}
 platforms = {HERE}
+releases = 1
 schedule = weekly sun 03:15
 """
 

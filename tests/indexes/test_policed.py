@@ -149,9 +149,7 @@ def test_policies_compose_in_any_order_and_only_take_away(suffixes: list[str], r
     assert all(not file.filename.endswith(tuple(suffixes)) for file in one.files) or not suffixes
 
 
-@pytest.mark.parametrize(
-    ("rule", "asked"), [(NoSuffix("r", ".zip"), []), (Slow("r", ".zip"), ["judge", "left_by", "refusals", "left_by", "on_file"])]
-)
+@pytest.mark.parametrize(("rule", "asked"), [(NoSuffix("r", ".zip"), []), (Slow("r", ".zip"), ["judge", "left_by", "on_file"])])
 def test_H6_a_costly_rule_is_asked_on_a_thread_also_about_a_single_file(house: House, rule: object, asked: list[str]) -> None:
     """Upstream says what a rule has to read, and everybody else would wait while it does."""
     threaded: list[str] = []
@@ -162,11 +160,9 @@ def test_H6_a_costly_rule_is_asked_on_a_thread_also_about_a_single_file(house: H
 
     index = Policed("policed", house.proxy, (rule,), house.records, house.clock, cpu)  # type: ignore[arg-type]  # it is a policy
     assert [file.filename for file in now(index.project_page(ALPHA)).files] == ["alpha-1.0.tar.gz"]
-    now(index.explain(ALPHA))
     with pytest.raises(Refused):
         now(index.find(ALPHA, filename("alpha-2.0.zip")))
-    assert [name for name in threaded if name != "judge"] == [name for name in asked if name != "judge"]
-    assert ("judge" in threaded) is ("judge" in asked)
+    assert threaded == asked
 
 
 def test_H6_a_page_of_some_length_is_judged_on_a_thread_by_any_rule(house: House) -> None:

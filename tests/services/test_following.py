@@ -5,21 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from pypidaemon import closure
+from pypidaemon.commands.filling import lines
 from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.model import Digest, NormalizedName, Ruling, RulingKind
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.policies.wanted_files import wanted_files
 from pypidaemon.rulings import Rulings
-from pypidaemon.services.mirroring import Mirroring
-from pypidaemon.settings import Lines
+from pypidaemon.services.mirroring import Mirroring, following
+from pypidaemon.settings import KEY, Lines
 from pypidaemon.testing.archives import make_sdist, make_wheel
+from pypidaemon.waits import Bell
 from tests.gear import now
 from tests.mirroring import Mill
 
 DAY = 86_400.0
-WHERE: dict[str, Any] = {"dependencies": True, "pythons": ("3.11",), "platforms": ("linux-x86_64",)}
+WHERE: dict[str, Any] = {"dependencies": True, "pythons": ("3.11",), "platforms": ("linux-x86_64",), "releases": 1}
 
 
 def mill(tmp_path: Path, requirements: str = "alpha\n", *, proxied: bool = False, **settings: Any) -> Mill:
@@ -178,8 +182,6 @@ def test_one_project_alone_is_followed_too(tmp_path: Path) -> None:
 
 def test_after_a_kill_the_next_run_goes_on_from_what_is_here(tmp_path: Path) -> None:
     """Nothing is fetched twice."""
-    from pypidaemon.waits import Bell
-
     here = mill(tmp_path, "", projects=("alpha*",))
     publish(here, "alpha", "1.0", "beta")
     publish(here, "beta", "1.0", "gamma")
@@ -254,12 +256,39 @@ def test_a_configuration_that_makes_no_sense_is_refused(tmp_path: Path, settings
 
 def test_the_keys_are_read_from_the_configuration() -> None:
     """By the converters that refuse what is none."""
-    import attrs
-
-    from pypidaemon.settings import KEY
-
     convert = {field.name: field.metadata[KEY].convert for field in attrs.fields(Mirroring) if hasattr(field.metadata.get(KEY), "convert")}
     assert convert["pythons"]("3.11 3.12") == ("3.11", "3.12")
     assert convert["platforms"]("linux-x86_64") == ("linux-x86_64",)
     with pytest.raises(ValueError, match="1 or more"):
         convert["releases"]("0")
+
+
+def test_more_projects_than_are_followed_are_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was followed is here."""
+    monkeypatch.setattr(closure, "MOST", 2)
+    here = mill(tmp_path)
+    publish(here, "alpha", "1.0", "beta", "gamma")
+    publish(here, "beta", "1.0")
+    publish(here, "gamma", "1.0")
+    ended = here.run()
+    assert not ended["complete"]
+    assert "projects are needed" in ended["errors"][0]
+    assert here.names() == ["alpha", "beta"]
+
+
+def test_what_documents_say_is_remembered_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was forgotten is read again."""
+    monkeypatch.setattr(following, "REMEMBERED", 1)
+    here = mill(tmp_path)
+    publish(here, "alpha", "1.0", "beta")
+    publish(here, "beta", "1.0", "gamma")
+    publish(here, "gamma", "1.0")
+    completed(here)
+    assert here.names() == ["alpha", "beta", "gamma"]
+
+
+def test_what_is_missing_is_printed_for_people(tmp_path: Path) -> None:
+    here = mill(tmp_path)
+    publish(here, "alpha", "1.0", "nowhere")
+    printed = "\n".join(lines("nightly", completed(here), plan_wanted=False))
+    assert "alpha-1.0-py3-none-any.whl: needs nowhere, and nothing that fits is here for 3.11 on linux-x86_64" in printed

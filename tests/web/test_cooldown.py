@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pypidaemon.callers import THE_OPERATOR
@@ -22,7 +23,7 @@ from pypidaemon.moments import written
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.web.reply import Reply
 from tests.fakes import file, page
-from tests.gear import inline, now
+from tests.gear import inline, later, now
 from tests.house import NOON, House, header
 from tests.web.posting import look, send
 from tests.web.test_uploads import upload, wheel
@@ -271,3 +272,29 @@ def test_a_restart_changes_nothing(house: Cool) -> None:
     house.open({"root": FirstMatch("root", (cooled,), house.records), "pypi": cooled}, "root")
     after = house.get("/simple/alpha/")
     assert (after.body, header(after, "ETag"), serial(after)) == (before.body, header(before, "ETag"), serial(before))
+
+
+def test_R72_an_order_taken_back_while_a_page_is_judged_leaves_nothing_of_it(house: Cool) -> None:
+    """Neither does an exemption show what waits, nor a block hide what is shown, once both have ended."""
+    cooled = house.cool(house.barred(house.proxy))
+    house.open({"root": cooled}, "root")
+    now(house.door.routes.rulings.rulemaking.learn())
+    jobs: list[Deferred[None]] = []
+
+    async def slow(function: Callable[..., Any], /, *args: Any) -> Any:
+        jobs.append(Deferred())
+        await jobs[-1]
+        return function(*args)
+
+    many = [file(f"alpha-1.{number}.zip", b"x", upload_time="2020-01-02T03:04:05Z") for number in range(300)]
+    house.upstream.pages["alpha"] = page("alpha", OLD, NEW, *many, max_age=7 * DAY)
+    cooled.view.cpu = slow
+    judged = later(cooled.project_page(ALPHA))
+    assert jobs
+    house.order("exempt", reason="x")
+    for job in jobs:
+        job.callback(None)
+    house.order("unexempt")
+    assert now(judged).file(NEW.filename) is None
+    cooled.view.cpu = inline
+    assert now(cooled.project_page(ALPHA)).file(NEW.filename) is None

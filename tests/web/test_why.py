@@ -23,6 +23,7 @@ from pypidaemon.indexes.policed import Policed
 from pypidaemon.model import ProjectStatus
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.policies.names import Names
+from pypidaemon.policies.versions import Versions, bounds
 from pypidaemon.rulings import Rulings
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web import failures
@@ -238,6 +239,19 @@ def test_R191_a_rule_on_names_does_not_tell_which_of_them_are_concealed(house: H
     assert b"allowed" not in said[0]
     assert b"no such" in said[0]
     assert b"allowed" in answer(house, path.format("beta"), ann).body
+
+
+def test_R191_a_rule_on_files_does_not_tell_either(house: House) -> None:
+    """Where a policy hides a release of a concealed project, there is no such file, as where there is no such project."""
+    house.conceal = True
+    ann = closed(house)
+    root = FirstMatch("root", (house.door.routes.indexes["private"], house.proxy), house.records)
+    rules = (Versions("no-old", deny=bounds("beta <2")),)
+    house.open({"pol": Policed("pol", root, rules, house.records, house.clock, inline)}, "pol")
+    page = f"/packages/aa/bb/{'c' * 60}/{{}}-1.0-py3-none-any.whl"
+    said = [answer(house, page.format(name)).body.replace(name.encode(), b"X") for name in ("beta", "absent")]
+    assert said[0] == said[1]
+    assert b"no-old" in answer(house, page.format("beta"), ann).body
 
 
 def answer(house: House, path: str, token: str = "") -> Reply:

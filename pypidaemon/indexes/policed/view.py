@@ -124,14 +124,16 @@ class View:
         """
         What the rules make of that page, and what was found out for it besides what the page says: `NOTHING_KNOWN` itself where nobody wanted to know.
         """
-        many = self.rules.slow(len(inner.files))
+        # Whoever remembers it does so by what the rules are now, whatever is ordered, and taken back, before this ends.
+        rules = self.rules.frozen()
+        many = rules.slow(len(inner.files))
         known: Mapping[Filename, File] = NOTHING_KNOWN
-        if self.rules.informed:
-            wanted = await self.cpu(self.rules.wanted, inner, now) if many else self.rules.wanted(inner, now)
+        if rules.informed:
+            wanted = await self.cpu(rules.wanted, inner, now) if many else rules.wanted(inner, now)
             known = await self._found_out(inner.name, wanted) if wanted else NOTHING_KNOWN
         if many:
-            return await self.cpu(self.rules.judge, inner, now, known), known
-        return self.rules.judge(inner, now, known), known
+            return await self.cpu(rules.judge, inner, now, known), known
+        return rules.judge(inner, now, known), known
 
     def _ages(self, name: NormalizedName) -> tuple[Hashable, ...] | None:
         """How old what the informants know of that project is; None where one of them cannot tell."""

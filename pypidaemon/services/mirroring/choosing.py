@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -68,12 +68,14 @@ class Choice:
         """Whether that project is to be here. Pure, and called on threads."""
         return self.selection.chooses(name) and self.whole.rules.on_project(name, self.clock.seconds()) is None
 
-    def judges_anew(self, name: NormalizedName, before: str) -> bool:
-        """Whether of that project other files may be chosen than under the revision before."""
+    def judges_anew(self, before: str) -> Callable[[NormalizedName], bool]:
+        """Whether of a project other files may be chosen than under the revision before. It is asked of each project there is, so it is quick."""
         old, new = before.split(), self.revision.split()
-        if len(old) != len(new):
-            return bool(before)
-        return old[1] != new[1] or (old[2] != new[2] and self.named is not None and name in self.named.wanted)
+        if len(old) != len(new) or old[1] != new[1]:
+            every = bool(before)
+            return lambda _: every
+        named = self.named.wanted if self.named is not None and old[2] != new[2] else {}
+        return named.__contains__
 
     async def judge(self, page: ProjectPage) -> Judgement:
         """

@@ -7,7 +7,7 @@ It starts from what is here and not from what a run has done, so a kill between 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -90,7 +90,7 @@ class Following:
                     untold[f"{file.filename}: it is not known what it needs, since it comes without metadata"] = None
                 said.append((file, found or _NOTHING))
             waiting.update(dict.fromkeys(await self.cpu(needs.visit, name, said)))
-        unmet = {name: await self.cpu(needs.unmet, name, held.get(name, ())) for name in sorted(needs.names)}
+        unmet = await self.cpu(_unmet, needs, held)
         lines = [line for one in unmet.values() for line in one]
         return Walked(
             needs,
@@ -134,6 +134,10 @@ class Following:
         else:
             self._known.move_to_end(digest)
         return known
+
+
+def _unmet(needs: Needs, held: Mapping[NormalizedName, Sequence[File]]) -> dict[NormalizedName, list[str]]:
+    return {name: needs.unmet(name, held.get(name, ())) for name in sorted(needs.names)}
 
 
 @attrs.define

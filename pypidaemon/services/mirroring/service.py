@@ -98,7 +98,7 @@ class Mirroring(Service):
         platforms, default=(), help="the platforms that dependencies are for, such as linux-x86_64 musl-x86_64 macos-arm64 windows-x86_64"
     )
     releases: int = setting(
-        at_least_one, default=1, help="how many of the newest releases that fit are taken for each requirement, where dependencies are"
+        at_least_one, default=3, help="how many of the newest releases that fit are taken for each requirement, where dependencies are"
     )
     random: Callable[[], float] = chances.random
     following: Following | None = attrs.field(init=False, default=None, repr=False)

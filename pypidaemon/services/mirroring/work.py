@@ -105,17 +105,14 @@ class Work:
     async def _differences(self, opened: Opener, found: Survey) -> AsyncIterator[Sequence[Step]]:
         listed = _counted(opened, found)
         try:
-            waiting = sorted(one.name for one in self._due())
-            async for steps in differences(listed, self._serials, self.choice.chooses, waiting, self._again, self.cpu):
+            waiting, again = sorted(one.name for one in self._due()), self.choice.judges_anew(self.before)
+            async for steps in differences(listed, self._serials, self.choice.chooses, waiting, again, self.cpu):
                 yield steps
         finally:
             listed.close()
 
     async def _serials(self, after: str, limit: int) -> list[Entry]:
         return await self.mirrors.serials(self.label, after, limit)
-
-    def _again(self, name: NormalizedName) -> bool:
-        return self.choice.judges_anew(name, self.before)
 
     def _due(self) -> list[Waiting]:
         return [one for one in self.waiting.values() if self.is_due(one.name, one.serial)]
