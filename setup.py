@@ -82,7 +82,7 @@ setup(
             "setuptools>=77",
             "pypi-attestations>=0.0.28,<0.1",
         ],
-        "check": ["ruff>=0.17,<0.18", "mypy>=2.4", "mypy-zope>=1.0.17", "types-setuptools"],
+        "check": ["pypi-attestations>=0.0.28", "ruff>=0.17,<0.18", "mypy>=2.4", "mypy-zope>=1.0.17", "types-setuptools"],
         "docs": ["sphinx>=8", "towncrier>=24"],
     },
     # Built-in components stand in pypidaemon/components.py. The groups pypidaemon.<kind> are for other distributions.

@@ -8,7 +8,8 @@ from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
 from pypidaemon.interfaces import IHostedIndex, IIndex, IRecords, ISeenThrough
-from pypidaemon.model import NormalizedName, UpstreamPage
+from pypidaemon.leaves import leaves
+from pypidaemon.model import NormalizedName, ProjectPage, UpstreamPage
 
 SETTLED = 3600.0
 """Seconds after which a serial below the one we know is believed: a page from a lagging cache is gone by then (S33, F22)."""
@@ -63,6 +64,23 @@ async def highest(records: IRecords, index: IIndex) -> int:
     if IHostedIndex.providedBy(index):
         return (await index.project_names()).serial
     return await records.ledger.high(index.label)
+
+
+async def combined_serial(records: IRecords, index: IIndex, page: ProjectPage, name: NormalizedName) -> int:
+    """
+    The serial of a page that a combiner answers with, in the combiner's own space (R68).
+
+    Our own indexes count from 1, and who follows an upstream's numbers is far beyond that. So a new state of a page that is ours gets a number above
+    every one that was shown, the upstreams' lists as they are remembered included (R69, R71): a mirror that has read those hears of it.
+    """
+    if page.fresh_until is not None:
+        return await serial_of(records, index.label, name, page.revision, page.serial)
+
+    async def top() -> int:
+        lists = [await records.pages.recall_names(leaf.index.label) for leaf in leaves(index) if not leaf.local]
+        return max([await records.ledger.high(index.label), *(remembered.serial for remembered in lists if remembered is not None)])
+
+    return await raised(records, index.label, name, page.revision, page.serial, top)
 
 
 async def _last(records: IRecords, label: str, name: NormalizedName) -> int:

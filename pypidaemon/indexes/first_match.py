@@ -10,7 +10,7 @@ from pypidaemon.explaining import passed_on, until_answered
 from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
 from pypidaemon.listings import combined
 from pypidaemon.model import Change, Companion, Explanation, Filename, Listed, NormalizedName, ProjectList, ProjectPage
-from pypidaemon.serials import serial_of
+from pypidaemon.serials import combined_serial
 from pypidaemon.settings import given, reference, references
 
 
@@ -53,7 +53,7 @@ class FirstMatch:
             except NoSuchProject as absence:
                 gone.note(absence)
                 continue
-            serial = await serial_of(self.records, self.label, name, page.revision, page.serial)
+            serial = await combined_serial(self.records, self, page, name)
             return attrs.evolve(page, serial=serial, fresh_until=gone.sooner(page.fresh_until))
         raise NoSuchProject(name, gone.until)
 

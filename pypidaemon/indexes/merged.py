@@ -25,7 +25,7 @@ from pypidaemon.model import (
     ProjectList,
     ProjectPage,
 )
-from pypidaemon.serials import serial_of
+from pypidaemon.serials import combined_serial
 from pypidaemon.settings import given, reference, references, setting
 from pypidaemon.simple.reading import covering, in_order
 from pypidaemon.simple.revision import revise
@@ -92,8 +92,8 @@ class Merged(Service):
         found = await self._found(name)
         pages = [page for _, page in found.pages]
         page = await self._one_of(pages)
-        serial = await serial_of(self.records, self.label, name, page.revision, max(one.serial for one in pages))
-        return attrs.evolve(page, serial=serial, fresh_until=found.until)
+        page = attrs.evolve(page, serial=max(one.serial for one in pages), fresh_until=found.until)
+        return attrs.evolve(page, serial=await combined_serial(self.records, self, page, name))
 
     async def explain(self, name: NormalizedName) -> Explanation:
         """As `IExplaining`: of a merged project all its indexes were asked, up to one that fails or refuses."""

@@ -165,6 +165,7 @@ def build(
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
+    history = History(records, cpu, renumbering)
     routes = Routes(
         default=default,
         indexes=indexes,
@@ -174,7 +175,7 @@ def build(
         past=Past(default, indexes[default], clock, cpu),
         pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering),
         integrity=Integrity(gate),
-        lists=Lists(indexes, lists, clock, cpu),
+        lists=Lists(indexes, lists, clock, cpu, history.settle),
         files=Files(gate, taking),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
@@ -190,7 +191,6 @@ def build(
     taker = Uploads(
         uploads, {label: every[label] for label in {**indexes, **hosted}}, gate, clashes, records.accounts, clock, doorkeeper.founded, known
     )
-    history = History(records, cpu, renumbering)
     calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:

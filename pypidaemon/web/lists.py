@@ -5,7 +5,7 @@ sent from there. Never rendered per request, never whole in memory (R82, design 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 import attrs
 import zstandard
@@ -56,6 +56,8 @@ class Lists:
     store: IBlobStore
     clock: IReactorTime
     cpu: InThread
+    settle: Callable[[str, IIndex], Awaitable[None]]
+    """Comes back when all that changed has its number (`History.settle`): a list with an old one would keep mirrors from a change."""
     _made: dict[tuple[str, str, str, str], _Made] = attrs.field(factory=dict, init=False)
     _age: int = attrs.field(default=0, init=False)
     """How often rights have changed; what was begun before a change serves those who asked before it, and nobody else."""
@@ -67,6 +69,7 @@ class Lists:
     async def listing(self, ask: Ask, account: IAccount, index: str) -> Reply:
         """`/simple/` with its slash."""
         age = self._age  # before anything is waited for: the account's rights are of now
+        await self.settle(index, self.indexes[index])
         names = await self.indexes[index].project_names()
         form = preferred(ask)
         html = form is not Representation.JSON
@@ -91,6 +94,7 @@ class Lists:
     async def rendered(self, account: IAccount, index: str, form: str) -> Stream:
         """The list in one of the `RENDERINGS`, as it is; whoever takes it closes its content."""
         age = self._age
+        await self.settle(index, self.indexes[index])
         names = await self.indexes[index].project_names()
         made, content = await self._opened((index, form, "", account.scope), names, account, age)
         return Stream(content, 0, made.size)

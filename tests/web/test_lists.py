@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -188,3 +189,27 @@ def test_R72_a_block_that_is_taken_back_while_a_list_is_rendered_leaves_no_gap_i
     assert b"alpha" not in house.body(look(house, "/simple/"))
     now(orders.perform("unblock", {"target": "alpha"}, THE_OPERATOR))
     assert b"alpha" in house.body(look(house, "/simple/"))
+
+
+def test_R69_R71_what_is_uploaded_has_a_number_beyond_what_mirrors_have_read() -> None:
+    """Our own serials begin at 1, and a mirror that has read upstream's list passes over whatever has a number below that (M15)."""
+    house = House()
+    house.with_private()
+    house.tokens["ann"] = house.token("ann")
+    house.grant("ann", "create", "private")
+    house.upstream.names = b'{"meta":{"api-version":"1.4","_last-serial":1024},"projects":[{"name":"public","_last-serial":1024}]}'
+
+    def listed() -> dict[str, int]:
+        reply = look(house, "/simple/", accept="application/vnd.pypi.simple.v1+json")
+        document = json.loads(house.body(reply))
+        assert document["meta"]["_last-serial"] == max(project["_last-serial"] for project in document["projects"])
+        return {project["name"]: project["_last-serial"] for project in document["projects"]}
+
+    assert listed() == {"public": 1024}
+    assert upload(house, house.tokens["ann"], wheel("private")).status == 200
+    first = listed()
+    assert first["private"] > 1024
+    assert listed() == first
+    assert header(look(house, "/simple/private/"), "X-PyPI-Last-Serial") == str(first["private"])
+    assert upload(house, house.tokens["ann"], wheel("private", "1.1")).status == 200
+    assert listed()["private"] > first["private"]
