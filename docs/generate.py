@@ -22,6 +22,7 @@ import attrs
 
 from pypidaemon import commands, components, globs, moments, patterns, schema, settings
 from pypidaemon.configuration import KINDS
+from pypidaemon.services.mirroring import service as mirroring
 from pypidaemon.settings import Reference, Setting
 from pypidaemon.tap import Options
 from pypidaemon.upstreams import routes
@@ -72,6 +73,7 @@ VALUES: dict[Callable[[str], Any], tuple[str, str]] = {
         "Regular expressions in Python's grammar, one on each line. Each has to match the whole text, in any case.",
     ),
     moments.moment: ("moment", "A day, which means its first second in UTC, or a second: ``2026-03-01``, ``2026-03-01T12:30:00Z``."),
+    mirroring.hands: ("hands", f"How much is done at once: a whole number from 1 to {mirroring.MOST}."),
     routes.proxy_choice: (
         "proxy",
         "``env`` (what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say), ``none``, the URL of an HTTP proxy, or a secret that holds such a URL.",
@@ -84,7 +86,39 @@ def explained(convert: Callable[[str], Any]) -> tuple[str, str]:
     """How a way of reading a value is called, and how the value is written."""
     known = VALUES.get(convert)
     # A component's own way of reading is explained by its own words, where the key stands.
-    return known if known is not None else (convert.__name__.replace("_", " "), prose((convert.__doc__ or "").partition("\n")[0]))
+    return known if known is not None else own_values()[convert]
+
+
+@functools.cache
+def own_values() -> Mapping[Callable[[str], Any], tuple[str, str]]:
+    """The ways of reading that one component has, named as their functions are; where two are called the same, with the component's name beside it."""
+    found: dict[Callable[[str], Any], str] = {}
+    for kind in KINDS:
+        for use, component in (
+            [("", schema.Daemon)] if kind == "daemon" else [(use, components.load(kind, use)) for use in components.BUILT_IN[kind]]
+        ):
+            for wish in schema.wishes(component):
+                if isinstance(wish.source, Setting) and wish.source.convert not in VALUES:
+                    found.setdefault(wish.source.convert, use)
+    names = [convert.__name__ for convert in found]
+    alike = {name for name in names if names.count(name) > 1}
+    said = {}
+    for convert, use in found.items():
+        name = convert.__name__.replace("_", " ") + (f" ({use})" if convert.__name__ in alike else "")
+        said[convert] = (name, written_how(convert))
+    return said
+
+
+def written_how(convert: Callable[[str], Any]) -> str:
+    """The first line of that function's docstring, with the words of a constant in place of its name."""
+    line = (inspect.getdoc(convert) or "").partition("\n")[0]
+    module = sys.modules[convert.__module__]
+
+    def words(name: re.Match[str]) -> str:
+        known = getattr(module, name[1], None)
+        return ", ".join(f"`{word}`" for word in known) if isinstance(known, tuple) else name[0]
+
+    return prose(re.sub(r"`([A-Z_]+)`", words, line))
 
 
 def heading(text: str, line: str) -> str:
@@ -145,7 +179,7 @@ def configuration() -> str:
         "``pypidaemon check`` prints a configuration with every default.\n"
     )
     found.append(heading("Values", "-"))
-    kinds = dict(VALUES.values())
+    kinds = {**dict(VALUES.values()), **dict(own_values().values())}
     found.append(table(["Value", "Written"], "15 85", kinds.items()))
     found.append(".. _patterns:\n\n" + heading("Patterns of project names", "~"))
     found.append(

@@ -22,7 +22,7 @@ from pypidaemon.blueprints import plan as plan
 from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
-from pypidaemon.interfaces import IHostedIndex, IIndex, IMirror, IMirroring, IRecords, IUpstream
+from pypidaemon.interfaces import IHostedIndex, IIndex, ILocal, IMirror, IMirroring, IRecords, IUpstream
 from pypidaemon.model import Knowledge
 from pypidaemon.schema import local_url
 from pypidaemon.services.folder import LISTS, NAMES, DataFolder
@@ -137,6 +137,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
         "rulings": rulings,
         "informants": {},
         "holdings": Holdings(),
+        "local_indexes": {},
     }
     objects: dict[str, Any] = {}
     alive: dict[str, Any] = {}
@@ -163,6 +164,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
     found = Made(plan, objects, alive, given, bare)
     _check_filled_once(found)
     _tell_of_holdings(found)
+    given["local_indexes"].update({label: index for label, index in found.indexes().items() if ILocal.providedBy(index)})
     return found
 
 

@@ -17,7 +17,7 @@ from zope.interface.interface import InterfaceClass
 from pypidaemon import components, configuration
 from pypidaemon.configuration import DAEMON, Configuration, Section
 from pypidaemon.errors import ConfigError
-from pypidaemon.interfaces import IHostedIndex, IIndex
+from pypidaemon.interfaces import IFillable, IHostedIndex, IIndex
 from pypidaemon.schema import Daemon, Wish, data_beside, unknown, wishes
 from pypidaemon.services.sockets import CONTROL, LONGEST_SOCKET
 from pypidaemon.settings import Given, Reference, Setting, flag
@@ -26,6 +26,9 @@ PRIVATE = "private"
 """The label of the index that takes uploads where the file says nothing of indexes."""
 
 _EXPOSED = "exposed"
+
+_LACKING: Mapping[InterfaceClass, str] = {IFillable: "can not be filled: it is neither a mirror nor a proxy"}
+"""What is wrong with a part that lacks a capability, where the capability's own name says nothing to who writes a configuration."""
 
 
 @attrs.frozen
@@ -108,6 +111,18 @@ def plan(file: str) -> Plan:
     return resolve(configuration.read(file))
 
 
+def data_folder(file: str) -> Path:
+    """
+    The data folder by a configuration file, and nothing else of it: so a daemon can be asked though the file it was started with is right no more.
+
+    :raises ConfigError: the file cannot be read, breaks the grammar, or names no data folder that could be one.
+    """
+    read = configuration.read(file)
+    section = read.daemon
+    values, _ = _settings(read, section, tuple(wish for wish in wishes(Daemon) if wish.key == "data"))
+    return _data(read, values)
+
+
 def resolve(read: Configuration) -> Plan:
     """
     The plan of a configuration that was read, or parsed.
@@ -125,11 +140,7 @@ def resolve(read: Configuration) -> Plan:
         # Nothing is said of any index, so ours are the ones that everybody knows, and one of them takes uploads (design, section 6).
         values["uploads"] = PRIVATE
         entries = [attrs.evolve(entry, value=PRIVATE) if entry.key == "uploads" else entry for entry in entries]
-    data = values.get("data") or data_beside(read.here)
-    if len(os.fsencode(data / CONTROL)) > LONGEST_SOCKET:
-        raise ConfigError(
-            file, DAEMON, "data", f"the path is too long for the socket in it: {data / CONTROL} has more than {LONGEST_SOCKET} bytes"
-        )
+    data = _data(read, values)
     labels = {
         wish.argument: section.values.get(wish.key, str(wish.source.default)) for wish in wanted if isinstance(wish.source, Reference)
     }
@@ -208,14 +219,18 @@ class _Resolver:
             labels = tuple(raw.split())
             if not labels:
                 self._fail(section, wish.key, f"must name {_article(kind)}", self._labels(kind))
+        remark = next((label for label in labels if label.startswith((";", "#"))), None)
+        hint = "; comments stand on lines of their own" if remark is not None else ""
         if not source.many and len(labels) > 1:
-            self._fail(section, wish.key, f"names {len(labels)} sections where there can be one")
+            self._fail(section, wish.key, f"names {len(labels)} sections where there can be one{hint}")
+        if remark is not None:
+            self._fail(section, wish.key, f"{remark!r} is no label{hint}")
         if len(set(labels)) < len(labels):
             self._fail(section, wish.key, "names a section twice")
         for label in labels:
             found = self.part(kind, label, section, wish.key)
             if not source.interface.implementedBy(found.component):
-                self._fail(section, wish.key, f"[{found.name}] is no {source.interface.__name__}")
+                self._fail(section, wish.key, f"[{found.name}] {_LACKING.get(source.interface, f'is no {source.interface.__name__}')}")
         return tuple(f"{kind}:{label}" for label in labels)
 
     def _resolved(self, section: Section, implied: bool) -> Part:
@@ -276,6 +291,14 @@ class _Resolver:
 
     def _fail(self, section: Section, key: str, problem: str, known: Any = ()) -> NoReturn:
         raise ConfigError(self.read.file, section.name, key, problem, known)
+
+
+def _data(read: Configuration, values: Mapping[str, Any]) -> Path:
+    data: Path = values.get("data") or data_beside(read.here)
+    if len(os.fsencode(data / CONTROL)) > LONGEST_SOCKET:
+        problem = f"the path is too long for the socket in it: {data / CONTROL} has more than {LONGEST_SOCKET} bytes"
+        raise ConfigError(read.file, DAEMON, "data", problem)
+    return data
 
 
 def _settings(read: Configuration, section: Section, wanted: tuple[Wish, ...]) -> tuple[dict[str, Any], list[Entry]]:

@@ -19,7 +19,7 @@ import attrs
 from isal import igzip, isal_zlib
 
 from pypidaemon.blobs.descriptors import OpenFile
-from pypidaemon.errors import NoSuchBlob
+from pypidaemon.errors import Damaged, NoSuchBlob
 from pypidaemon.interfaces import IBlobStore, IContent, IInFile, IOnDisk
 from pypidaemon.model import Digest, InThread, NormalizedName
 from pypidaemon.simple.entries import Unreadable
@@ -112,12 +112,20 @@ def entries(opened: Opener) -> Iterator[tuple[NormalizedName, int]]:
     """
     The entries of a kept list.
 
-    :raises ValueError: it is none.
+    :raises Damaged: it is none, or not in order.
     """
+    previous = ""
     with opened() as stream:
-        if not stream.readline().startswith(b"#"):
-            raise ValueError("this is no kept list")
-        yield from read_lines(stream)
+        try:
+            if not stream.readline().startswith(b"#"):
+                raise ValueError
+            for entry in read_lines(stream):
+                if entry[0] <= previous:
+                    raise ValueError
+                previous = entry[0]
+                yield entry
+        except ValueError:
+            raise Damaged("a kept project list cannot be read") from None
 
 
 def is_of(opened: Opener, label: str) -> bool:

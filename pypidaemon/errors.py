@@ -76,6 +76,19 @@ class Refused(PypidaemonError):
         self.reason = reason
 
 
+class PolicyFailed(PypidaemonError):
+    """
+    A policy could not judge: it raised what no policy may. Nothing that it would have judged is shown.
+
+    :param rule: the label of the policy.
+    :param kind: the class of what it raised. Its text may hold anything, so that stands in the log alone.
+    """
+
+    def __init__(self, rule: str, kind: type[BaseException]) -> None:
+        super().__init__(f"the policy {rule} failed: {kind.__name__}")
+        self.rule = rule
+
+
 class UpstreamUnavailable(PypidaemonError):
     """
     An upstream could not be asked, or what it said cannot be believed. Never means absence (law 10).
@@ -94,6 +107,10 @@ class UpstreamUnavailable(PypidaemonError):
 
 class CorruptContent(PypidaemonError):
     """Bytes that are not the ones promised: wrong digest or wrong length. They are never stored (law 6)."""
+
+
+class Damaged(PypidaemonError):
+    """Something that this daemon wrote itself is no longer what it wrote."""
 
 
 class Changed(PypidaemonError):

@@ -7,13 +7,16 @@ matter in which order policies are named, and what is left is never more than wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
 from types import MappingProxyType
+from typing import TypeVar
 
 import attrs
 
+from pypidaemon.errors import PolicyFailed
 from pypidaemon.filenames import version_of
 from pypidaemon.interfaces import (
     IChangingPolicy,
@@ -34,6 +37,10 @@ from pypidaemon.versions import same_version
 _MANY_FILES = 20
 """Files that are judged at once while everybody waits: a single one takes a millisecond where upstream makes it as hard as it can."""
 
+T = TypeVar("T")
+P = TypeVar("P", bound=IPolicy)
+log = logging.getLogger(__name__)
+
 NOTHING_KNOWN: Mapping[Filename, File] = MappingProxyType({})
 
 
@@ -48,7 +55,11 @@ class Judgement:
 
 @attrs.frozen
 class Rules:
-    """Some policies, to be put to pages together."""
+    """
+    Some policies, to be put to pages together.
+
+    Whoever raises something besides an answer judges nothing: each method raises PolicyFailed then, and what was to be judged is not shown.
+    """
 
     policies: tuple[IPolicy, ...]
     _timed: tuple[ITimedPolicy, ...] = attrs.field(init=False, repr=False)
@@ -58,6 +69,8 @@ class Rules:
     _remarking: tuple[IRemarkingPolicy, ...] = attrs.field(init=False, repr=False)
     _costly: bool = attrs.field(init=False, repr=False)
     _steady: str = attrs.field(init=False, repr=False)
+    _failed: set[tuple[str, type[Exception]]] = attrs.field(init=False, repr=False, eq=False, factory=set)
+    """The failures that the log knows, since a page is judged again and again; copies of the rules share them."""
 
     def __attrs_post_init__(self) -> None:
         """Sort the policies by what they can, once."""
@@ -90,12 +103,13 @@ class Rules:
     @property
     def revision(self) -> str:
         """Changes whenever a rule does."""
-        changing = [policy.revision for policy in self.policies if IChangingPolicy.providedBy(policy)]
+        changing = [self._had(policy, lambda one: one.revision) for policy in self.policies if IChangingPolicy.providedBy(policy)]
         return "-".join([self._steady, *changing])
 
     def frozen(self) -> Rules:
         """The same rules as they are at this moment, for work that goes on while they change and change back."""
-        still = {id(policy): policy.frozen() for policy in self.policies if IFreezingPolicy.providedBy(policy)}
+        freezing = [policy for policy in self.policies if IFreezingPolicy.providedBy(policy)]
+        still = {id(policy): self._had(policy, lambda one: one.frozen()) for policy in freezing}
         if not still:
             return self
         made = copy(self)
@@ -118,28 +132,44 @@ class Rules:
 
     def wants(self, name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
         """What the policies need to know of that file besides what the page says."""
-        return frozenset(wanted for policy in self._informed for wanted in policy.wants(name, file, now))
+        return frozenset(wanted for policy in self._informed for wanted in self._had(policy, lambda one: one.wants(name, file, now)))
 
     def wanted(self, page: ProjectPage, now: float) -> dict[Knowledge, list[File]]:
         """Of which files the policies need to know what, to judge that page. Slow for long pages, so call it on a thread."""
-        sampled = {id(policy): policy.concerns(self._unhindered(page, now), now) for policy in self._sampling}
+        left = self._unhindered(page, now) if self._sampling else page
+        sampled = {id(policy): self._had(policy, lambda one: one.concerns(left, now)) for policy in self._sampling}
         found: dict[Knowledge, dict[Filename, File]] = {}
         for policy in self._informed:
             concerned = sampled.get(id(policy))
             for file in page.files:
                 if concerned is None or file.filename in concerned:
-                    for knowledge in policy.wants(page.name, file, now):
+                    for knowledge in self._wants(policy, page.name, file, now):
                         found.setdefault(knowledge, {})[file.filename] = file
         return {knowledge: list(files.values()) for knowledge, files in found.items()}
 
     def remarks(self, name: NormalizedName, files: Iterable[File], now: float) -> tuple[tuple[Filename, str], ...]:
         """What the policies have to say of these files, each with what was found out about it, to people."""
-        said = ((file.filename, policy.remark(name, file, now)) for file in files for policy in self._remarking)
-        return tuple((filename, remark) for filename, remark in said if remark is not None)
+        found: list[tuple[Filename, str]] = []
+        for file in files:
+            for policy in self._remarking:
+                try:
+                    remark = policy.remark(name, file, now)
+                except Exception as error:
+                    raise self._failure(policy, error) from error
+                if remark is not None:
+                    found.append((file.filename, remark))
+        return tuple(found)
 
     def turns(self, name: NormalizedName, file: File, now: float) -> float | None:
         """When the answer on that file may change by time alone; None where it will not."""
-        ends = [end for policy in self._timed if (end := policy.turns(name, file, now)) is not None]
+        ends: list[float] = []
+        for policy in self._timed:
+            try:
+                end = policy.turns(name, file, now)
+            except Exception as error:
+                raise self._failure(policy, error) from error
+            if end is not None:
+                ends.append(end)
         return min(ends, default=None)
 
     def judge(self, page: ProjectPage, now: float, known: Mapping[Filename, File] = NOTHING_KNOWN) -> Judgement:
@@ -184,7 +214,7 @@ class Rules:
                 left.append(judged)
         remaining = attrs.evolve(page, files=tuple(left))
         for policy in self._paged:
-            for filename, reason in policy.refusals(remaining, now).items():
+            for filename, reason in self._had(policy, lambda one: one.refusals(remaining, now)).items():
                 found[filename] = (*found.get(filename, ()), Refusal(policy.label, reason))
         return found
 
@@ -195,7 +225,7 @@ class Rules:
         remaining = attrs.evolve(page, files=tuple(known.get(file.filename, file) for file in left))
         refused: dict[Filename, Refusal] = {}
         for policy in self._paged:
-            for filename, reason in policy.refusals(remaining, now).items():
+            for filename, reason in self._had(policy, lambda one: one.refusals(remaining, now)).items():
                 refused.setdefault(filename, Refusal(policy.label, reason))
         hidden.update(refused)
         return [file for file in left if file.filename not in refused]
@@ -203,24 +233,46 @@ class Rules:
     def _unhindered(self, page: ProjectPage, now: float) -> ProjectPage:
         """What is left of the page by the policies that judge files one by one and need to know no more than the page says."""
         plain = [policy for policy in self.policies if not IInformedPolicy.providedBy(policy)]
-        left = (file for file in page.files if all(policy.refusal(page.name, file, now) is None for policy in plain))
+        left = (file for file in page.files if all(self._said_by(policy, page.name, file, now) is None for policy in plain))
         return attrs.evolve(page, files=tuple(left))
 
     def _first(self, name: NormalizedName, file: File | None, now: float) -> Refusal | None:
         for policy in self.policies:
-            reason = policy.refusal(name, file, now)
+            try:
+                reason = policy.refusal(name, file, now)
+            except Exception as error:
+                raise self._failure(policy, error) from error
             if reason is not None:
                 return Refusal(policy.label, reason, self._end(policy, name, file, now))
         return None
 
     def _said_by(self, policy: IPolicy, name: NormalizedName, file: File | None, now: float) -> Refusal | None:
-        reason = policy.refusal(name, file, now)
+        reason = self._had(policy, lambda one: one.refusal(name, file, now))
         return None if reason is None else Refusal(policy.label, reason, self._end(policy, name, file, now))
 
     def _end(self, policy: IPolicy, name: NormalizedName, file: File | None, now: float) -> float | None:
         if file is None:
             return None
-        return next((timed.turns(name, file, now) for timed in self._timed if timed is policy), None)
+        ends = (self._had(timed, lambda one: one.turns(name, file, now)) for timed in self._timed if timed is policy)
+        return next(ends, None)
+
+    def _wants(self, policy: IInformedPolicy, name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
+        return self._had(policy, lambda one: one.wants(name, file, now))
+
+    def _had(self, policy: P, question: Callable[[P], T]) -> T:
+        """What that policy answers. What is asked for each file of a page does this where it asks, since a call costs more than some answers."""
+        try:
+            return question(policy)
+        except Exception as error:
+            raise self._failure(policy, error) from error
+
+    def _failure(self, policy: IPolicy, error: Exception) -> PolicyFailed:
+        """What is to be raised in place of that error."""
+        known = (policy.label, type(error))
+        if known not in self._failed:
+            self._failed.add(known)
+            log.error("the policy %s failed; what it judges is not shown", policy.label, exc_info=error)
+        return PolicyFailed(policy.label, type(error))
 
 
 def left_by(page: ProjectPage, judgement: Judgement) -> ProjectPage:

@@ -2,7 +2,7 @@
 Lock files, read for the files that they name: `uv.lock`, `pylock.toml` (PEP 751), `poetry.lock` and `pdm.lock`. Pure.
 
 A lock is for many machines at once, so all files of all its packages count, whatever their markers and tags say. What comes from no index (a
-repository, a folder, a URL of its own) is passed over.
+repository, a folder, a URL of its own) is passed over, and the project itself, the folder that the lock stands in, without a word.
 """
 
 from __future__ import annotations
@@ -92,6 +92,9 @@ def _uv(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]
     for package in _packages(document):
         name, source = _name(package), _table(package, "source")
         if "registry" not in source:
+            if any(source.get(kind) == "." for kind in ("virtual", "editable", "directory")):
+                # What the lock was made for, which nobody expects from an index.
+                continue
             passed_over.append(f"{name}, which is from {_first(source)}")
             continue
         files = [*_tables(package, "wheels"), *([sdist] if (sdist := _table(package, "sdist")) else [])]
@@ -124,6 +127,8 @@ def _pdm(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked
 def _pylock(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
     """PEP 751, as `packaging` reads and checks it."""
     for package in Pylock.from_dict(document).packages:
+        if package.directory and package.directory.path == ".":
+            continue
         if package.vcs or package.directory or package.archive:
             passed_over.append(f"{package.name}, which is from {_kind(package)}")
             continue

@@ -22,7 +22,10 @@ LONGEST_WAIT = 6 * 3600.0
 """Seconds until what fails again and again is tried again."""
 
 AT_LEAST = 3
-"""Projects that may go whatever the percentage, so that a small mirror can follow."""
+"""Projects that may go whatever the percentage, so that a small mirror can follow; of no more than that one stays."""
+
+NAMED, ASKED = "named", "asked"
+"""Words for what is chosen since requirements name it, and since clients took it."""
 
 _LIMIT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)\s*%|(\d{1,9})", re.ASCII)
 
@@ -154,12 +157,12 @@ class Limit:
         if self.percent is None:
             assert self.number is not None
             return self.number
-        return max(AT_LEAST, int(held * self.percent / 100)) if self.percent else 0
+        return max(min(AT_LEAST, held - 1), int(held * self.percent / 100), 0) if self.percent else 0
 
 
 @attrs.frozen
 class Verdict:
-    """Whether a run may remove what is gone, and if not, why, in one line for a person."""
+    """Whether a run may remove what is gone, and if not, why, in one line for a person; "" where that is nothing to worry about."""
 
     allowed: bool
     reason: str = ""
@@ -173,14 +176,14 @@ def removals(gone: int, held: int, limit: Limit, listed: int, before: int, seria
     :param held: how many are here.
     :param listed: how many projects upstream lists now, chosen or not.
     :param before: how many it listed at the last run that was completed; 0 where there was none.
-    :param serial: the list's own serial, `serial_before` that of the last run; 0 where there is none, which is not compared.
+    :param serial: the list's own serial, `serial_before` that of the last run; 0 where there is none. A list that had one and has none has fallen.
     """
     if not gone:
         return Verdict(allowed=True)
     if not listed:
         return Verdict(allowed=False, reason="upstream's list is empty")
-    if 0 < serial < serial_before:
-        return Verdict(allowed=False, reason=f"upstream's serial fell from {serial_before} to {serial}")
+    if serial < serial_before:
+        return Verdict(allowed=False, reason=f"upstream's serial fell from {serial_before} to {serial or 'none'}")
     if before - listed > limit.of(before):
         return Verdict(allowed=False, reason=f"upstream's list shrank from {before} projects to {listed}, by more than {limit}")
     if gone > limit.of(held):
@@ -188,9 +191,45 @@ def removals(gone: int, held: int, limit: Limit, listed: int, before: int, seria
     return Verdict(allowed=True)
 
 
+def drops(dropped: int, held: int, limit: Limit, before: str, now: str, brief: bool) -> Verdict:
+    """
+    Whether the projects that are no longer chosen may go, or whether it looks like a mistake in what chooses them.
+
+    The owner's own will has no limit (M1). A requirements file that was cut short and a history of fetches that was lost are nobody's will.
+
+    :param held: how many projects are here.
+    :param before: by what was chosen before, as `chosen_by` says it; "" where that is not known.
+    :param now: the same now.
+    :param brief: whether what clients took is chosen, and less of their history is known than is chosen from.
+    """
+    if not dropped:
+        return Verdict(allowed=True)
+    (then, *had), (will, *has) = before.split("+"), now.split("+")
+    if then and then != will:
+        return Verdict(allowed=True)
+    if NAMED in had and NAMED not in has:
+        return Verdict(allowed=False, reason="the requirements name no project any more")
+    if ASKED in had and ASKED not in has:
+        return Verdict(allowed=False, reason="it is not known any more what clients took")
+    if brief:
+        return Verdict(allowed=False)
+    if dropped > limit.of(held):
+        return Verdict(allowed=False, reason=f"{dropped} of {held} projects would go, more than {limit.of(held)} ({limit})")
+    return Verdict(allowed=True)
+
+
+def chosen_by(configured: str, *, named: bool, asked: bool) -> str:
+    """
+    In one word what chooses: what the owner configured, and whether that finds anything in requirements and in what clients took.
+
+    :param configured: the same for the same configuration.
+    """
+    return "+".join([sha256(configured.encode()).hexdigest()[:16], *([NAMED] if named else ()), *([ASKED] if asked else ())])
+
+
 def limit(raw: str) -> Limit:
     """
-    How much may be removed in one run: `5%` (then at least 3 projects may go) or a number of projects; `0` lets none go.
+    How much may be removed in one run: `5%` (then at least 3 projects may go, and never all) or a number of projects; `0` lets none go.
 
     :raises ValueError: it is neither.
     """

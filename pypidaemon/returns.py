@@ -9,7 +9,17 @@ import attrs
 from pypidaemon.accounts.words import Unacceptable
 from pypidaemon.announcements import Announcements
 from pypidaemon.interfaces import IMirror, IMirrorRecords
-from pypidaemon.model import NormalizedName
+from pypidaemon.model import Leaving, NormalizedName
+
+
+async def forget_over(label: str, records: IMirrorRecords, now: float) -> list[Leaving]:
+    """
+    Forget what left that mirror and cannot be brought back any more, and answer it.
+
+    That is what a run has ended after: of a clock that jumps ahead all that waits is over at once, and it is gone for good (F44). So one run more goes by
+    first, in which the clock can be put right.
+    """
+    return await records.forget_leaving(label, min(now, (await records.progress(label)).tried))
 
 
 @attrs.frozen

@@ -51,6 +51,7 @@ GIVEN = (
     "inspector",
     "label",
     "lists",
+    "local_indexes",
     "reactor",
     "reserved",
     "rulings",
@@ -59,7 +60,7 @@ GIVEN = (
 """
 What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
 disks, what is stored and who names it, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the
-reactor, the reserved patterns, and the spool of the default blob store.
+indexes whose truth is here, by label, once all are made, the reactor, the reserved patterns, and the spool of the default blob store.
 """
 
 HIDDEN = "(hidden)"
@@ -219,9 +220,20 @@ class Wish:
             return _in_units(value, _UNITS) or f"{value:g}s"
         if self.source.convert is size:
             return _in_units(value, _SIZES) or str(value)
+        if isinstance(value, float) and (spelled := self._as_duration(value)) is not None:
+            return spelled
         if self.source.convert is moment:
             return written(value)
         return _CREDENTIALS.sub(HIDDEN + "@", str(value))
+
+    def _as_duration(self, value: float) -> str | None:
+        """That value as a duration, where a component's own way of reading understands those; else None."""
+        assert isinstance(self.source, Setting)
+        spelled = _in_units(value, _UNITS) or f"{value:g}s"
+        try:
+            return spelled if self.source.convert(spelled) == value else None
+        except ValueError:
+            return None
 
 
 def wishes(component: type) -> tuple[Wish, ...]:

@@ -86,10 +86,13 @@ def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None)
     if is_another(file, fact):
         assert fact.digest is not None
         pinned = attrs.evolve(file, path=path, hashes=(("sha256", fact.digest),), size=fact.size, core_metadata=fact.metadata)
-        return attrs.evolve(pinned, upload_time=date)
+        # Its provenance is about the other bytes (PEP 740).
+        return attrs.evolve(pinned, upload_time=date, provenance=None)
     hashes, size, sidecar = file.hashes, file.size, file.core_metadata
     if file.digest is None and fact.digest is not None:
         hashes = (("sha256", fact.digest), *file.hashes)
+        # Of the pinned bytes, also where upstream tells of others by their size alone (S28).
+        size = fact.size if fact.size is not None else size
     if size is None:
         size = fact.size
     if fact.metadata_broken:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +18,7 @@ from twisted.logger import Logger
 from pypidaemon.archives import BadArchive, wheel_metadata
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IContent, IOnDisk, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IKeeping, IOnDisk, IRecords, IUpstream
 from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
 from pypidaemon.spool import Spool, Want
 
@@ -83,6 +84,24 @@ class Sidecars:
         """
         return await self.flights.join(digest, lambda: self._take(name, filename, digest))
 
+    async def keep_promised(self, name: NormalizedName, file: File, digest: Digest) -> bool:
+        """
+        Keep the METADATA of a wheel that is held, if it is byte for byte what the page promises; answer whether it is.
+
+        Then upstream need not be asked for it, and there is nothing to learn: the page says it already (law 12).
+
+        :raises NoSuchBlob: the wheel is not held.
+        """
+        try:
+            document, _ = await self._document(file.filename, digest)
+        except NoSuchFile:
+            return False
+        if sha256(document).hexdigest() != file.core_metadata:
+            return False
+        await self._stored(document)
+        self.announce(name)
+        return True
+
     async def _from_upstream(self, name: NormalizedName, file: File, fetched: Callable[[int], None]) -> IContent:
         promised = Digest(file.core_metadata) if file.core_metadata else None
         parts = urlsplit(file.url)
@@ -110,27 +129,36 @@ class Sidecars:
         )
 
     async def _take(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:
+        document, size = await self._document(filename, digest)
+        taken = await self._stored(document)
+        # With the wheel's digest, so that it never stands beside another wheel of that name.
+        await self.records.facts.learn(self.label, name, filename, Fact(digest=digest, size=size, metadata=taken))
+        return taken
+
+    async def _document(self, filename: Filename, digest: Digest) -> tuple[bytes, int | None]:
+        """METADATA of a wheel that is held, and how many bytes the wheel has."""
         wheel = await self.blobs.open(digest)
         try:
             if IOnDisk.providedBy(wheel):
-                document = await self.disk(_metadata_at, wheel.path, filename)
-            else:
-                document = wheel_metadata(io.BytesIO(await _whole(wheel)), filename)
+                return await self.disk(_metadata_at, wheel.path, filename), wheel.size
+            return wheel_metadata(io.BytesIO(await _whole(wheel)), filename), wheel.size
         except BadArchive as error:
             raise NoSuchFile(f"{filename}.metadata") from error
         finally:
             wheel.close()
+
+    async def _stored(self, document: bytes) -> Digest:
+        if IKeeping.providedBy(self.blobs):
+            kept: Digest = await self.blobs.keep(document)
+            return kept
         draft = await self.blobs.draft()
         try:
             await draft.write(document)
-            taken = await draft.commit(None)
+            return await draft.commit(None)
         finally:
             # After a commit this does nothing.
             await draft.abort()
             draft.close()
-        # With the wheel's digest, so that it never stands beside another wheel of that name.
-        await self.records.facts.learn(self.label, name, filename, Fact(digest=digest, size=wheel.size, metadata=taken))
-        return taken
 
 
 def _metadata_at(path: str, filename: Filename) -> bytes:

@@ -7,7 +7,7 @@ The lines are made of the object and not of the explanation, since a command pri
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -89,10 +89,20 @@ def lines(said: Mapping[str, Any]) -> Iterator[str]:
 
 def hidden_by(refusals: Sequence[Mapping[str, Any]]) -> str:
     """Those refusals as the end of a sentence: `by cooldown until 2026-03-01T00:00:00Z: uploaded ...; and by names: ...`."""
-    return "; and ".join(
-        f"by {refusal['rule']}" + (f" until {refusal['until']}" if refusal["until"] else "") + f": {refusal['reason']}"
-        for refusal in refusals
-    )
+    return "; and ".join(map(_by, refusals))
+
+
+def _by(refusal: Mapping[str, Any]) -> str:
+    until, reason = refusal["until"], refusal["reason"]
+    if not until:
+        return f"by {refusal['rule']}: {reason}"
+    # Reasons stand alone elsewhere, and then have to say it themselves.
+    return f"by {refusal['rule']} until {until}: {reason.removesuffix(f'; shown from {until} on')}"
+
+
+def no_address(label: str, known: Iterable[str]) -> str:
+    """What to say of an index that cannot be asked about by its label, where these can."""
+    return f"no index {label!r} has an address of its own; those that have: {' '.join(sorted(known))}; without --index it is the one at /simple/"
 
 
 def ends(refusal: Refusal) -> str | None:
@@ -193,6 +203,11 @@ def _answer(told: Explanation, name: NormalizedName, version: str | None, releas
     files = sum(release["shown"] for release in releases)
     if version is None:
         seen = sum(1 for release in releases if release["shown"] and release["version"])
+        if releases and not files:
+            versions = sum(1 for release in releases if release["version"])
+            all_of = f"all {versions} releases are" if versions > 1 else "the only release is" if versions else "all files are"
+            yield f"{name}: {all_of} hidden in {told.index}"
+            return
         yield f"{name} is shown by {by}: {plural(seen, 'release')}, {plural(files, 'file')}"
     elif files:
         yield f"{name} {version} is shown by {by}: {plural(files, 'file')}"

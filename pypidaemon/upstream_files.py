@@ -7,11 +7,12 @@ A file that is here is never fetched again, whoever fetched it: the store knows 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 import attrs
 
+from pypidaemon.archives.beginnings import LONGEST, begins_well
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights
@@ -87,13 +88,17 @@ class UpstreamFiles:
         """
         Have a file and its sidecar here, verified by every hash and durable; answer how many bytes were fetched for them.
 
+        What is here already may be old and recorded by nobody yet, so it is too young to be cleared away from now on (law 7).
+
         :raises PypidaemonError: they could not be had.
         """
+        promised = [Digest(one) for one in (file.digest, file.core_metadata) if one]
+        here = await renewed(self.blobs, promised) if promised else frozenset()
         counted: list[int] = []
         digest = await self._arrived(await self.spool.open(self._want(name, file, lambda _, size: counted.append(size))))
         if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
             await self._given_sidecar(name, file.filename, digest)
-        elif file.core_metadata is not None and not await self._holds(file.core_metadata):
+        elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest)):
             # Where none can be had, the page promises none from now on, and the file is good without.
             with suppress(NoSuchFile):
                 await self._arrived(await self.sidecar(name, with_digest(file, digest), counted.append))
@@ -104,6 +109,8 @@ class UpstreamFiles:
 
         async def landed(digest: Digest, size: int) -> None:
             if promised is None:
+                if not file.hashes:
+                    await self._insist_on_an_archive(file.filename, digest)
                 known = await self.records.facts.learn(self.label, name, file.filename, Fact(digest=digest, size=size))
                 if known.digest != digest:
                     raise CorruptContent(f"{file.filename} is not the file that was first seen under this name")
@@ -123,6 +130,12 @@ class UpstreamFiles:
             title=file.filename,
         )
 
+    async def _insist_on_an_archive(self, filename: Filename, digest: Digest) -> None:
+        """What has no hash is pinned as it first came, which must not be the page of a proxy that wants a login (F26)."""
+        with closing(await self.blobs.open(digest)) as content:
+            if not begins_well(filename, await content.read(0, LONGEST)):
+                raise CorruptContent("what came has no hash to go by, and is no archive")
+
     async def _arrived(self, content: IContent) -> Digest:
         """Wait until all of it is here and verified."""
         try:
@@ -134,8 +147,11 @@ class UpstreamFiles:
         assert digest is not None  # who has heard that there is no more has had the verdict
         return digest
 
-    async def _holds(self, digest: str) -> bool:
-        return bool(digest) and bool(await holding(self.blobs, [Digest(digest)]))
+    async def _kept(self, name: NormalizedName, file: File, digest: Digest) -> bool:
+        """Whether the promised sidecar was in the wheel, which saves a request for each; what the page does not know the digest of is asked for."""
+        if not file.core_metadata or package_type(file.filename) != "bdist_wheel":
+            return False
+        return await self.sidecars.keep_promised(name, file, digest)
 
     async def _from_held_wheel(self, name: NormalizedName, file: File) -> Digest | None:
         """The sidecar taken out of a wheel that is here; None where it is not."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import closing
+from hashlib import file_digest
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from pypidaemon.catalogues import LARGEST, Catalogues, Lines, Opener, beginning
 from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
-from pypidaemon.model import InThread, NotModified, RememberedNames, UpstreamNames, Validators
+from pypidaemon.model import Digest, InThread, NotModified, RememberedNames, UpstreamNames, Validators
 
 MAX_AGE = 600.0
 """Seconds for which a list is fresh where upstream does not say."""
 _PIECE = 1 << 20
+
+log = Logger()
 
 
 @attrs.define
@@ -47,7 +51,8 @@ class UpstreamList:
         :raises StorageFull: there is no room for it.
         """
         before = await self.records.pages.recall_names(self.label)
-        if before is not None and await self.opened(before) is None:
+        if before is not None and not await self._is_whole(before):
+            # Upstream would confirm it, and nobody could read it.
             before = None
         said = await self.upstream.fetch_names(before.validators if before is not None else Validators())
         now = self.clock.seconds()
@@ -66,6 +71,16 @@ class UpstreamList:
     async def opened(self, kept: RememberedNames) -> Opener | None:
         """A way to read that list from threads, None where it is not here any more. It stays readable when it is replaced meanwhile."""
         return await self.catalogues.opened(kept.digest)
+
+    async def _is_whole(self, kept: RememberedNames) -> bool:
+        opened = await self.opened(kept)
+        if opened is None:
+            return False
+        whole = await self.disk(_has, opened, kept.digest)
+        if not whole:
+            log.error("{label}: the kept list is damaged, so it is asked for anew", label=self.label)
+            await self.lists.remove(kept.digest)
+        return whole
 
     async def _take(self, said: UpstreamNames, now: float) -> RememberedNames:
         """Store the body as it comes, then read, sort and keep it as lines, piece by piece off the reactor's thread."""
@@ -95,6 +110,14 @@ class UpstreamList:
                 yield piece
         except ValueError as error:
             raise UpstreamUnavailable(self.upstream.label, f"its project list cannot be read: {error}") from error
+
+
+def _has(opened: Opener, digest: Digest) -> bool:
+    with opened() as stream:
+        try:
+            return file_digest(stream, "sha256").hexdigest() == digest  # type: ignore[arg-type]  # typeshed wants more than any file has
+        except OSError:
+            return False
 
 
 def until(now: float, max_age: float | None) -> float:

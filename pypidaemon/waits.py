@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
@@ -47,6 +46,10 @@ class Bell:
 async def _follow(awaitable: Awaitable[Any]) -> None:
     """Turn anything that can be awaited into a coroutine, the one thing that a Deferred can be made from."""
     await awaitable
+
+
+async def _outcome(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 async def first(*awaitables: Awaitable[Any]) -> int:
@@ -88,11 +91,31 @@ async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -
     :raises TookTooLong: the time is up. That does not depend on how quickly the cancelled one gives up.
     :raises Exception: whatever `awaitable` raised in time.
     """
-    results: list[T] = []
+    if isinstance(awaitable, Deferred) and awaitable.called and not awaitable.paused:
+        # A place that was free is the usual case, and is worth no timer.
+        ready: T = await awaitable
+        return ready
+    outcome: Deferred[T] = Deferred()
 
-    async def keep() -> None:
-        results.append(await awaitable)
+    def done(result: T | Failure) -> None:
+        if not outcome.called:
+            if isinstance(result, Failure):
+                outcome.errback(result)
+            else:
+                outcome.callback(result)
 
-    if await first(keep(), deferLater(clock, seconds)) == 1:
-        raise TookTooLong(f"nothing came within {seconds:g} seconds")
-    return results[0]
+    def late() -> None:
+        if not outcome.called:
+            outcome.errback(TookTooLong(f"nothing came within {seconds:g} seconds"))
+
+    running = Deferred.fromCoroutine(_outcome(awaitable))
+    running.addBoth(done)
+    if outcome.called:
+        return await outcome
+    timer = clock.callLater(seconds, late)
+    try:
+        return await outcome
+    finally:
+        if timer.active():
+            timer.cancel()
+        running.cancel()

@@ -393,3 +393,31 @@ def test_the_daemon_takes_no_other_verb_along() -> None:
         "pypidaemon.records.memory",
     }
     assert {"export", "filling", "people", "moving"} <= loaded("--help")
+
+
+def test_status_of_a_daemon_whose_configuration_is_right_no_more(
+    config: str, daemon: PretendedDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is as well as it was, and that it could not be started again is said beside it."""
+    with open(config, "a", encoding="utf-8") as file:
+        file.write("[policy:mine]\nuse = requirements\nfiles = uv.lock\n")
+    assert main(["status", "-c", config]) == 0
+    said = capsys.readouterr().out
+    assert "not usable" in said
+    assert "uv.lock" in said
+    assert main(["refresh", "-c", config, "foo-bar"]) == 0
+
+
+def test_what_a_lock_passes_over_is_told_by_check_alone(config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not by every verb that reads the configuration."""
+    with open(config, "a", encoding="utf-8") as file:
+        file.write("[policy:mine]\nuse = requirements\nfiles = uv.lock\n")
+    package = '[[package]]\nname = "{}"\nversion = "1"\nsource = {{ {} }}\n'
+    (Path(config).parent / "uv.lock").write_text(
+        "version = 1\n" + package.format("trip", 'virtual = "."') + package.format("side", 'editable = "side"')
+    )
+    assert main(["rulings", "-c", config]) == 0
+    assert caplog.messages == []
+    assert main(["check", "-c", config]) == 0
+    assert len(caplog.messages) == 1
+    assert "side, which is from 'editable'" in caplog.messages[0]

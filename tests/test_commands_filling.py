@@ -75,7 +75,7 @@ def daemon(config: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretended]:
 def test_the_daemon_is_told_and_asked_until_the_run_has_ended(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
     """Its end is printed, and where all went well the exit status is 0."""
     assert main(["sync", "-c", config]) == 0
-    assert daemon.asked == ["POST /sync?service=nightly", "GET /sync", "GET /sync"]
+    assert daemon.asked == ["POST /sync", "GET /sync", "GET /sync"]
     assert capsys.readouterr().out == "nightly: complete (1 projects looked at)\n"
 
 
@@ -103,7 +103,7 @@ def test_a_rehearsal_prints_its_plan(config: str, daemon: Pretended, capsys: pyt
     """Or that there is nothing to do."""
     daemon.ended["plan"] = {"take": ["alpha alpha-1.0.tar.gz"], "remove": ["beta: upstream has it no longer"]}
     assert main(["sync", "--dry-run", "-c", config]) == 0
-    assert daemon.asked[0] == "POST /sync?service=nightly&rehearsal=yes"
+    assert daemon.asked[0] == "POST /sync?rehearsal=yes"
     assert capsys.readouterr().out.splitlines()[:2] == ["take alpha alpha-1.0.tar.gz", "remove beta: upstream has it no longer"]
     del daemon.ended["plan"]
     assert main(["sync", "--dry-run", "-c", config]) == 0
@@ -113,7 +113,7 @@ def test_a_rehearsal_prints_its_plan(config: str, daemon: Pretended, capsys: pyt
 def test_one_project(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
     """In any spelling; a name that can be none is wrong usage, and so is one for a rehearsal."""
     assert main(["sync", "--project", "Al_pha", "-c", config]) == 0
-    assert daemon.asked[0] == "POST /sync?service=nightly&project=al-pha"
+    assert daemon.asked[0] == "POST /sync?project=al-pha"
     assert main(["sync", "--project", "-", "-c", config]) == 2
     assert main(["sync", "--project", "alpha", "--dry-run", "-c", config]) == 2
 
@@ -124,7 +124,7 @@ def test_a_service_that_there_is_not(config: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "pypidaemon: there is no service weekly that fills an index (known: nightly)\n"
     Path(config).write_text("[daemon]\n")
     assert main(["sync", "-c", config]) == 1
-    assert capsys.readouterr().err == "pypidaemon: say which service (known: none)\n"
+    assert capsys.readouterr().err == "pypidaemon: the configuration has no mirroring service\n"
 
 
 def test_a_daemon_that_was_restarted_meanwhile(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,3 +168,9 @@ def test_a_status_names_what_waits() -> None:
         "    alpha waits until 2026-03-01T00:02:00Z, tried 2 times: it answers 500",
         "    and 1 more wait",
     ]
+
+
+def test_no_service_at_all(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(config).write_text("[daemon]\n")
+    assert main(["sync", "weekly", "-c", config]) == 1
+    assert capsys.readouterr().err == "pypidaemon: the configuration has no mirroring service\n"

@@ -124,7 +124,9 @@ def test_why_without_a_daemon_goes_by_what_is_remembered(filled: str, tmp_path: 
     answer = json.loads(run_with_output(filled, "why", "nothing", "--json", status=1))
     assert (answer["outcome"], answer["shown"]) == ("unknown", False)
     assert json.loads(run(filled, "why", "alpha==1", "--json", "--index", "private"))["sources"] == ["private"]
-    assert "no index 'nowhere' has an address; known are private pypi root" in run(filled, "why", "alpha", "--index", "nowhere", status=1)
+    assert "no index 'nowhere' has an address of its own; those that have: private pypi root; without --index" in run(
+        filled, "why", "alpha", "--index", "nowhere", status=1
+    )
     assert contents(tmp_path / "var") == before
 
 

@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from pypidaemon.blobs.directory import DirectoryBlobs
-from pypidaemon.errors import NoSuchBlob, PypidaemonError
+from pypidaemon.errors import NoSuchBlob, NoSuchProject, PypidaemonError, Refused, UpstreamUnavailable
 from pypidaemon.exports import staging
 from pypidaemon.exports.gathering import Export, Exported, known, synchronised
 from pypidaemon.exports.items import Item, Source
@@ -105,6 +105,17 @@ class Yard:
             for one in self.tree.rglob("*")
             if one.is_file()
         }
+
+
+@attrs.define
+class Failing:
+    """An index that has nothing, and fails for beta."""
+
+    label: str
+    error: Exception
+
+    async def project_page(self, name: NormalizedName) -> ProjectPage:
+        raise self.error if name == BETA else NoSuchProject(name)
 
 
 @pytest.fixture
@@ -307,6 +318,47 @@ def test_what_a_project_has_may_not_be_known_here(yard: Yard) -> None:
     done, _ = yard.export()
     assert (done.projects, set(done.unknown)) == ([], {ALPHA, BETA})
     assert "upstream pypi" in done.unknown[ALPHA]
+
+
+def test_law_10_a_project_that_cannot_be_told_of_stays_as_it_was(yard: Yard) -> None:
+    """One that is refused goes."""
+    yard.export()
+    before = yard.files()
+    failing = Failing("first", UpstreamUnavailable("mirror", "what is recorded of it is damaged", 60.0))
+    yard.index = FirstMatch("root", (failing, yard.house.proxy), yard.house.records)  # type: ignore[arg-type]
+    done, tree = yard.export()
+    assert (done.projects, done.kept, set(done.unknown)) == ([ALPHA], [BETA], {BETA})
+    assert (yard.files(), yard.names(), tree.removed) == (before, ["alpha", "beta"], 0)
+    failing.error = Refused("blocks", "bad")
+    assert (yard.export()[0].kept, yard.names()) == ([], ["alpha"])
+    assert not [*yard.tree.rglob(f"{SDIST[0]}*")]
+
+
+def test_law_10_a_project_whose_bytes_are_not_here_just_now_stays_as_it_was(yard: Yard) -> None:
+    take(yard, "alpha", OLD[0], Companion.METADATA)
+    yard.export()
+    before = yard.files()
+    now(yard.blobs.remove(Digest(hashlib.sha256(OLD[1]).hexdigest())))
+    done, _ = yard.export()
+    assert (done.projects, done.kept, done.left_out[ALPHA]) == ([BETA], [ALPHA], [OLD[0], NEW[0]])
+    assert (yard.files(), yard.names()) == (before, ["alpha", "beta"])
+
+
+def test_a_project_whose_bytes_are_not_here_does_not_stay_with_what_is_shown_no_longer(yard: Yard) -> None:
+    yard.index = yard.house.barred(yard.house.proxy)
+    take(yard, "alpha", NEW[0])
+    yard.export()
+    yard.house.rulings.replace([Ruling(RulingKind.BLOCK, "alpha==1", "bad")])
+    now(yard.blobs.remove(Digest(hashlib.sha256(NEW[1]).hexdigest())))
+    done, _ = yard.export()
+    assert (done.kept, yard.names()) == ([], ["beta"])
+
+
+def test_a_project_whose_page_in_the_tree_cannot_be_read_does_not_stay(yard: Yard) -> None:
+    yard.export()
+    (yard.tree / "simple" / "beta" / "index.v1_json").write_bytes(b"{")
+    now(yard.blobs.remove(Digest(hashlib.sha256(SDIST[1]).hexdigest())))
+    assert (yard.export()[0].kept, yard.names()) == ([], ["alpha"])
 
 
 def test_bytes_that_are_not_whole_are_not_exported(yard: Yard) -> None:

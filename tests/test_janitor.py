@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.model import Leaving
+from pypidaemon.model import Leaving, Progress
 from pypidaemon.services.janitor import DAY, FIRST, Janitor, age, interval
 from pypidaemon.verification.holdings import Home
 from tests.contracts.blob_store import put
@@ -72,6 +72,9 @@ def test_what_left_a_mirror_is_forgotten_when_its_time_is_over_and_its_bytes_go_
     larder.clock.advance(FIRST)
     assert theirs <= larder.held()
     larder.clock.advance(DAY)
+    assert theirs <= larder.held(), "no run has ended since its time was over, so it may be the clock that jumped (F44)"
+    now(records.advance("mirror", Progress(tried=larder.clock.seconds())))
+    larder.clock.advance(DAY)
     assert not theirs & larder.held()
     assert digest_of(OUR_BYTES) in larder.held()
     assert now(records.leaving("mirror")) == []
@@ -86,6 +89,7 @@ def test_bytes_that_somebody_else_names_stay_when_a_mirror_lets_go(larder: Larde
     mirrored = now(records.page("mirror", ALPHA))
     assert mirrored is not None
     now(records.leave("mirror", [Leaving(ALPHA, None, 0.0, 0.0, mirrored)]))
+    now(records.advance("mirror", Progress(tried=1.0)))
     janitor = started(larder)
     larder.clock.advance(FIRST)
     assert {digest_of(WHEEL_BYTES), digest_of(SIDECAR)} <= larder.held()

@@ -9,9 +9,11 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zope.interface import classImplements
 
+from pypidaemon.errors import PolicyFailed
 from pypidaemon.filenames import filename, version_of
-from pypidaemon.interfaces import IInformedPolicy, IPagePolicy, IPolicy
+from pypidaemon.interfaces import IInformedPolicy, IPagePolicy, IPolicy, IRemarkingPolicy, ITimedPolicy
 from pypidaemon.judging import Refusal, Rules, left_by, sooner
 from pypidaemon.model import Described, File, Knowledge, NormalizedName, ProjectPage, ProjectStatus, Ruling, RulingKind
 from pypidaemon.moments import moment
@@ -225,3 +227,60 @@ def test_a_moment_before_time_ends_a_refusal_it_still_holds() -> None:
     end = moment("2026-03-02")
     assert rules.on_file(FOO, file, math.nextafter(end, 0)) is None
     assert rules.on_file(FOO, file, end) is not None
+
+
+@attrs.frozen
+class Broken:
+    """A policy of one's own that fails wherever it is asked."""
+
+    label: str = "mine"
+
+    def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
+        raise KeyError(name)
+
+
+@attrs.frozen
+class Untimely:
+    """One that fails only where it is asked for more than whether it refuses."""
+
+    label: str = "mine"
+
+    def refusal(self, name: NormalizedName, file: File | None, now: float) -> str | None:
+        return None
+
+    def turns(self, name: NormalizedName, file: File, now: float) -> float | None:
+        raise KeyError(name)
+
+    remark = wants = turns
+
+
+def test_a_policy_that_raises_is_named_shows_nothing_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it is asked; and what it raised, whose text may hold anything, is in the log alone."""
+    classImplements(Broken, IPolicy)
+    rules = Rules((Broken(),))
+    page = ProjectPage(FOO, (OLD, NEW))
+    for ask in (
+        lambda: rules.judge(page, 0.0),
+        lambda: rules.on_project(FOO, 0.0),
+        lambda: rules.frozen().on_file(FOO, OLD, 0.0),
+        lambda: rules.every(FOO, OLD, 0.0),
+        lambda: rules.refusals(page, 0.0),
+    ):
+        with pytest.raises(PolicyFailed, match=r"^the policy mine failed: KeyError$"):
+            ask()
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.getMessage() == "the policy mine failed; what it judges is not shown"
+
+
+def test_a_policy_that_fails_at_anything_else_shows_nothing_either() -> None:
+    classImplements(Untimely, ITimedPolicy, IInformedPolicy, IRemarkingPolicy)
+    rules = Rules((Untimely(),))
+    for ask in (
+        lambda: rules.judge(ProjectPage(FOO, (OLD,)), 0.0),
+        lambda: rules.wants(FOO, OLD, 0.0),
+        lambda: rules.wanted(ProjectPage(FOO, (OLD,)), 0.0),
+        lambda: rules.remarks(FOO, (OLD,), 0.0),
+    ):
+        with pytest.raises(PolicyFailed):
+            ask()

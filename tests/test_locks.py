@@ -164,7 +164,7 @@ def test_M21_uv_lock_names_what_comes_from_an_index() -> None:
             ),
             _locked("dynamic", None),
         ),
-        ("demo, which is from 'virtual'", "forked, which is from 'git'", "nowhere, which is from 'nowhere'"),
+        ("forked, which is from 'git'", "nowhere, which is from 'nowhere'"),
     )
 
 
@@ -177,7 +177,7 @@ def test_M21_pylock_toml_names_what_comes_from_an_index(name: str) -> None:
             _locked("only-sdist", None, ("only_sdist-1.tar.gz", C)),
             _locked("only-wheels", "1", ("only_wheels-1-py3-none-any.whl", C)),
         ),
-        ("folder, which is from a folder", "one-archive, which is from an archive", "repository, which is from version control"),
+        ("one-archive, which is from an archive", "repository, which is from version control"),
     )
 
 

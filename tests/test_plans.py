@@ -9,7 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.model import NormalizedName
-from pypidaemon.plans import Dropped, Gone, Limit, Look, Selection, Settled, Step, Verdict, backoff, compare, limit, removals
+from pypidaemon.plans import (
+    Dropped,
+    Gone,
+    Limit,
+    Look,
+    Selection,
+    Settled,
+    Step,
+    Verdict,
+    backoff,
+    chosen_by,
+    compare,
+    drops,
+    limit,
+    removals,
+)
 
 
 def _n(text: str) -> NormalizedName:
@@ -167,7 +182,9 @@ def test_what_is_no_limit_is_refused(raw: str) -> None:
         (3, 10, 97, 100, (0, 0), ""),
         (3, 10, 97, 0, (5, 4), ""),
         (50, 1000, 950, 1000, (5, 5), ""),
-        (1, 10, 100, 100, (0, 9), ""),
+        (1, 10, 100, 100, (0, 0), ""),
+        (1, 10, 100, 100, (0, 9), "upstream's serial fell from 9 to none"),
+        (2, 2, 100, 100, (0, 0), "2 of 2 projects would go, more than 1 (5%)"),
         (1, 10, 0, 100, (0, 0), "upstream's list is empty"),
         (1, 10, 0, 0, (0, 0), "upstream's list is empty"),
         (1, 10, 99, 100, (4, 5), "upstream's serial fell from 5 to 4"),
@@ -190,6 +207,40 @@ def test_M7_never_more_than_the_limit_goes(gone: int, held: int, listed: int, be
         assert listed
         assert gone <= most
         assert before - listed <= most
+
+
+@given(st.integers(0, 200), st.floats(0, 99))
+def test_M7_a_percentage_never_lets_everything_go(held: int, percent: float) -> None:
+    assert Limit(percent).of(held) < max(held, 1)
+
+
+MINE, OTHER = chosen_by("a*", named=False, asked=False), chosen_by("b*", named=False, asked=False)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "before", "after", "brief", "allowed", "reason"),
+    [
+        (0, MINE, MINE, True, True, ""),
+        (3, MINE, MINE, False, True, ""),
+        (4, MINE, MINE, False, False, "4 of 10 projects would go, more than 3 (5%)"),
+        (4, "", MINE, False, False, "4 of 10 projects would go, more than 3 (5%)"),
+        (10, OTHER, MINE, True, True, ""),
+        (10, f"{OTHER}+named+asked", MINE, True, True, ""),
+        (1, f"{MINE}+named", MINE, False, False, "the requirements name no project any more"),
+        (1, f"{MINE}+named+asked", f"{MINE}+named", True, False, "it is not known any more what clients took"),
+        (1, f"{MINE}+named+asked", f"{MINE}+named+asked", True, False, ""),
+        (1, f"{MINE}+asked", f"{MINE}+named+asked", False, True, ""),
+    ],
+)
+def test_M1_what_is_not_chosen_any_more_goes_by_the_owners_will_alone(
+    dropped: int, before: str, after: str, brief: bool, allowed: bool, reason: str
+) -> None:
+    assert drops(dropped, 10, Limit(), before, after, brief) == Verdict(allowed, reason)
+
+
+def test_what_chooses_is_one_word() -> None:
+    assert chosen_by("a b", named=True, asked=True) == chosen_by("a b", named=False, asked=False) + "+named+asked"
+    assert " " not in chosen_by("a b", named=True, asked=True)
 
 
 def test_M11_what_fails_is_tried_again_later_and_later() -> None:

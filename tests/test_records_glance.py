@@ -127,8 +127,9 @@ def test_a_cache_that_is_gone_is_as_good_as_empty(tmp_path: Path, clock: Clock) 
 
 
 def test_where_there_is_no_mirror_none_is_seen_and_none_made(tmp_path: Path, clock: Clock) -> None:
-    now(opened(tmp_path, clock).stopService())
-    (tmp_path / "r-mirrors.sqlite").unlink()
+    records = sqlite_records(tmp_path / "r.sqlite", clock)
+    records.startService()
+    now(records.stopService())
     before = contents(tmp_path)
     looked = glance(sqlite_records(tmp_path / "r.sqlite", clock))
     assert now(looked.mirrors.pinned("mirror")) == frozenset()

@@ -14,6 +14,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
@@ -327,7 +328,7 @@ def test_F92_an_upgrade_of_one_database_copies_no_other(path: Path, monkeypatch:
     before = contents(records)
     records.stopService()
     steps = schemas.steps
-    for series, copy in (("records", "records-schema-3.sqlite"), ("mirrors", "records-mirrors-schema-1.sqlite")):
+    for series, copy in (("records", "records-schema-4.sqlite"), ("mirrors", "records-mirrors-schema-1.sqlite")):
         later = {series: ("CREATE TABLE later (word TEXT)",)}
         monkeypatch.setattr(schemas, "steps", lambda which, later=later: (*steps(which), *later.get(which, ())))
         again = started(path)
@@ -377,6 +378,48 @@ def test_F66_a_damaged_database_refuses_the_start_and_is_left_as_it_is(path: Pat
     assert beside(path).read_bytes() == before
     assert not list(path.parent.glob("*-wal"))
     assert Path(f"{path}-dirty").exists() is False
+
+
+def test_F66_a_database_that_is_gone_refuses_the_start(path: Path) -> None:
+    """Else a mirror would be empty, and say so to everybody. An empty file in its place is how somebody says that it shall be."""
+    records = started(path)
+    fill(records)
+    records.stopService()
+    kept = beside(path).read_bytes()
+    for _ in range(2):
+        beside(path).unlink(missing_ok=True)
+        with pytest.raises(UnusableDatabase, match=r"mirrors of records: records-mirrors\.sqlite is gone"):
+            started(path)
+        with pytest.raises(UnusableDatabase, match=r"records-mirrors\.sqlite is gone"):
+            IService(sqlite_records(path, Clock()).for_reading()).startService()
+    beside(path).write_bytes(kept)
+    again = started(path)
+    assert contents(again) != NOTHING
+    again.stopService()
+    beside(path).write_bytes(b"")
+    emptied = started(path)
+    assert contents(emptied) == NOTHING
+    emptied.stopService()
+
+
+def test_F66_one_that_was_there_before_anybody_noted_it_is_missed_too(path: Path) -> None:
+    records = started(path)
+    fill(records)
+    now(records._main.write(lambda connection: connection.execute("DELETE FROM made")))
+    records.stopService()
+    started(path).stopService()
+    beside(path).unlink()
+    with pytest.raises(UnusableDatabase, match="is gone"):
+        started(path)
+
+
+def test_what_is_mirrored_is_kept_where_that_cannot_be_noted(path: Path, lines: list[str]) -> None:
+    records = started(path)
+    now(records._main.write(lambda connection: connection.execute("DROP TABLE made")))
+    fill(records)
+    assert contents(records) != NOTHING
+    assert [line for line in lines if "could not be noted" in line]
+    records.stopService()
 
 
 def test_S7_a_symbolic_link_in_its_place_refuses_the_start(path: Path, tmp_path: Path) -> None:

@@ -176,3 +176,18 @@ def test_any_words_make_an_object_that_can_be_sent_and_lines_that_a_terminal_can
     said = document(told, ALPHA, version)
     assert json.loads(json.dumps(said)) == said
     assert all(line.isprintable() for line in lines(said))
+
+
+def test_where_everything_is_hidden_that_is_what_is_said_first() -> None:
+    """And not that it is shown, with nothing."""
+    both = policed(proxy("alpha-1.0.tar.gz", "alpha-2.0.tar.gz"), v1_0=(NAMES,), v2_0=(NAMES,))
+    assert document(both, ALPHA, None)["summary"][0] == "alpha: all 2 releases are hidden in root"
+    one = policed(proxy("alpha-1.0.tar.gz"), v1_0=(NAMES,))
+    assert document(one, ALPHA, None)["summary"][0] == "alpha: the only release is hidden in root"
+
+
+def test_when_it_ends_is_said_once() -> None:
+    until = "2026-05-28T20:26:40Z"
+    refusal = {"rule": "cooldown", "until": until, "reason": f"uploaded yesterday; shown from {until} on"}
+    assert hidden_by([refusal]) == f"by cooldown until {until}: uploaded yesterday"
+    assert hidden_by([{**refusal, "until": None}]) == f"by cooldown: {refusal['reason']}"

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import filename
-from pypidaemon.model import Companion, Digest, Fact, Leaving, NormalizedName
+from pypidaemon.model import Companion, Digest, Fact, Leaving, NormalizedName, Waiting
 from pypidaemon.verification.findings import line
 from pypidaemon.verification.holdings import Holdings, Home
 from pypidaemon.verification.pace import Pace
@@ -119,6 +119,19 @@ class TestFound:
         now(records.pages.drop("pypi", BETA))
         assert told(larder.verify()) == [("unowned", digest_of(SDIST_BYTES))]
         assert {pinned, kept, made} <= larder.held()
+
+    def test_M3_what_came_of_a_project_that_a_run_could_not_finish_is_owned(self, larder: Larder) -> None:
+        mirrors, upstream = larder.house.records.mirrors, larder.house.upstream
+        gamma, came, of_old = NormalizedName("gamma"), b"gamma, of two days ago", b"gamma, as somebody let it go"
+        upstream.add("gamma", ("gamma-1.0.tar.gz", came), ("gamma-2.0.tar.gz", b"still to come"))
+        now(larder.mirror.offered(gamma, 0))
+        digests = {larder.stray(came)}
+        unowned = larder.stray(of_old)
+        now(mirrors.wait("mirror", [Waiting(gamma, 0, tries=1, due=1e12, reason="it failed"), Waiting(BETA, 0, tries=1)]))
+        assert told(larder.verify(repair=True)) == [("unowned", unowned)]
+        assert digests <= larder.held()
+        now(mirrors.wait("mirror", [Waiting(gamma, 0, tries=0, due=1e12, reason="a policy lets it in later")]))
+        assert told(larder.verify()) == [("unowned", digest) for digest in digests]
 
     def test_records_of_indexes_that_are_configured_no_longer_own_what_they_name(self, larder: Larder) -> None:
         larder.holdings.homes = [home for home in larder.holdings.homes if home.label == "pypi"]

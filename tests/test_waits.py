@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import fail as fail_at_once
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -71,6 +72,24 @@ def test_within_gives_what_came_in_time_and_leaves_no_timer() -> None:
     clock = Clock()
     assert now(within(clock, 2, give("answer"))) == "answer"
     assert clock.getDelayedCalls() == []
+
+
+def test_within_gives_what_is_there_already_at_once_be_it_good_or_bad() -> None:
+    clock = Clock()
+    assert now(within(clock, 2, succeed("here"))) == "here"
+    with pytest.raises(LookupError):
+        now(within(clock, 2, fail_at_once(LookupError("broken"))))
+    assert clock.getDelayedCalls() == []
+
+
+def test_within_waits_for_one_that_has_fired_with_another_that_has_not() -> None:
+    clock = Clock()
+    inner: Deferred[str] = Deferred()
+    chained = succeed(None).addCallback(lambda _: inner)
+    waited = later(within(clock, 2, chained))
+    clock.advance(3)
+    with pytest.raises(TookTooLong):
+        now(waited)
 
 
 def test_within_raises_when_the_time_is_up_and_cancels() -> None:

@@ -20,7 +20,7 @@ from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.blobs.drafts import FileDraft, sweep
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, ITended
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
 
@@ -49,7 +49,7 @@ class FileContent:
         return await self._file.use(self._disk, tending.set_aside, self.path, self._file.descriptor, into)
 
 
-@implementer(IBlobStore, IHolding, ITended)
+@implementer(IBlobStore, IHolding, IKeeping, ITended)
 @attrs.define(eq=False, slots=False)
 class DirectoryBlobs(Service):
     """
@@ -107,6 +107,10 @@ class DirectoryBlobs(Service):
 
     async def _new_draft(self) -> FileDraft:
         return await self.disk(FileDraft.create, str(self.path / DRAFTS), self.disk, self._shelve)
+
+    async def keep(self, data: bytes) -> Digest:
+        """Make these bytes a blob; as `IKeeping.keep`, in one call to the disk."""
+        return await self.disk(self._keep, data)
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""
@@ -183,6 +187,9 @@ class DirectoryBlobs(Service):
             file.close()
             raise NoSuchBlob(digest)
         return FileContent(os.path.abspath(place), found.st_size, digest, file, self.disk)
+
+    def _keep(self, data: bytes) -> Digest:
+        return FileDraft.create(str(self.path / DRAFTS), self.disk, self._shelve).whole(data)
 
     def _holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         return frozenset(digest for digest in digests if (place := self._place(digest)) is not None and _is_file(place))

@@ -116,6 +116,21 @@ class FileDraft:
                 return cls(path, file, disk, shelve)
             file.close()
 
+    def whole(self, data: bytes) -> Digest:
+        """
+        Write it all and make it a blob, on the thread on which this is called; nobody else knows of the draft, and it is at its end.
+
+        :raises StorageFull: there is no room; nothing is left of it.
+        """
+        try:
+            self._append(data)
+            return self._settle(None)
+        except BaseException:
+            self._discard()
+            raise
+        finally:
+            self._file.close()
+
     @property
     def written(self) -> int:
         """How many bytes there are so far."""

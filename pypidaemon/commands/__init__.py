@@ -7,9 +7,11 @@ Every verb exits with 0 (done), 1 (something was found, or failed) or 2 (wrong u
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from pypidaemon import __version__
 from pypidaemon.commands.speech import Verbs, say
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # argparse has printed the help, or what is wrong with the usage, and leaves by exception.
         return leaving.code if isinstance(leaving.code, int) else 2
     try:
-        status: int = arguments.act(arguments)
+        with nullcontext() if _speaks_of_files(words, arguments) else _unsaid():
+            status: int = arguments.act(arguments)
         sys.stdout.flush()
     except PypidaemonError as error:
         line = str(error).removeprefix("pypidaemon: ")
@@ -44,6 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 1
     return status
+
+
+def _speaks_of_files(words: Sequence[str], arguments: argparse.Namespace) -> bool:
+    """Whether what was passed over in files that the configuration names is told: where it is read for itself, and not by every other verb."""
+    return words[0] == "run" or (words[0] == "check" and not arguments.effect)
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Let our own modules warn of nothing; what fails is the one line of the verb."""
+    ours = logging.getLogger("pypidaemon")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
 
 
 def _parser(first: str | None = None) -> argparse.ArgumentParser:

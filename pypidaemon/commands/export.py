@@ -165,6 +165,7 @@ def _as_json(done: Exported, tree: Tree, label: str) -> dict[str, Any]:
         "removed": tree.removed,
         "left_out": done.left_out,
         "unknown": done.unknown,
+        "kept": done.kept,
         "concealed": done.concealed,
     }
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone_writing
+from pypidaemon.commands.standalone import alone_writing, daemon_or_alone
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
-from pypidaemon.services.sockets import CONTROL
 
 
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
@@ -44,12 +43,12 @@ def refresh(arguments: argparse.Namespace, names: Sequence[NormalizedName]) -> i
 
     :raises PypidaemonError: the daemon refuses, or the records cannot be used.
     """
-    planned = plan(named_file(arguments))
     query = [("name", str(name)) for name in names] or [("all", "yes")]
-    try:
-        answer = control.ask(planned.data / CONTROL, "POST", "/refresh", query)
-    except control.NotRunning:
-        answer = _without_daemon(planned, names)
+    answer = daemon_or_alone(
+        named_file(arguments),
+        lambda socket: control.ask(socket, "POST", "/refresh", query),
+        lambda planned: _without_daemon(planned, names),
+    )
     counts = answer.get("projects", {})
     say(arguments, "\n".join(_lines(answer, names)), answer)
     return 0 if all(counts.get(name) for name in names) else 1

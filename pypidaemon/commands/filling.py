@@ -8,20 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores
-from pypidaemon.blueprints import plan
 from pypidaemon.commands import control
 from pypidaemon.commands.reporting import amount
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import reacting
+from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IMirroring
 from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
-from pypidaemon.services.sockets import CONTROL
 
 PAUSE = 0.3
 """Seconds between two looks at how far a run is."""
@@ -59,13 +58,13 @@ def sync(arguments: argparse.Namespace) -> int:
 
     :raises PypidaemonError: there is no such service, or it cannot run.
     """
-    planned = plan(named_file(arguments))
-    label = _service(planned, arguments.service)
     bar = _Bar(shown=sys.stderr.isatty() and not arguments.quiet and not arguments.json)
     try:
-        answer = _by_the_daemon(planned, label, arguments, bar)
-    except control.NotRunning:
-        answer = _alone(planned, label, arguments, bar)
+        label, answer = daemon_or_alone(
+            named_file(arguments),
+            lambda socket: _by_the_daemon(socket, arguments, bar),
+            lambda planned: _alone(planned, arguments, bar),
+        )
     finally:
         bar.clear()
     done = bool(answer.get("complete"))
@@ -74,44 +73,46 @@ def sync(arguments: argparse.Namespace) -> int:
     return 0 if done else 1
 
 
-def _service(planned: Plan, wanted: str | None) -> str:
-    known = [
-        part.section.label for part in planned.parts.values() if part.section.kind == "service" and IMirroring.implementedBy(part.component)
-    ]
+def _service(known: Sequence[str], wanted: str | None) -> str:
+    if not known:
+        raise PypidaemonError("the configuration has no mirroring service")
     if wanted is None and len(known) == 1:
         return known[0]
     if wanted is None or wanted not in known:
         which = "say which service" if wanted is None else f"there is no service {wanted} that fills an index"
-        raise PypidaemonError(f"{which} (known: {' '.join(sorted(known)) or 'none'})")
+        raise PypidaemonError(f"{which} (known: {' '.join(sorted(known))})")
     return wanted
 
 
-def _by_the_daemon(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar) -> Answer:
-    path = planned.data / CONTROL
-    query = [("service", label)]
+def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: _Bar) -> tuple[str, Answer]:
+    # Which services there are is for the daemon to say, whatever its file says by now.
+    query = [("service", arguments.service)] if arguments.service is not None else []
     if arguments.project:
         query.append(("project", arguments.project))
     if arguments.dry_run:
         query.append(("rehearsal", "yes"))
-    number = str(control.ask(path, "POST", "/sync", query)["run"])
+    begun = control.ask(path, "POST", "/sync", query)
+    label, number = str(begun["service"]), str(begun["run"])
     while True:
         state = control.ask(path, "GET", "/sync")["services"].get(label, {})
         if number in state.get("ended", {}):
             answer: Answer = state["ended"][number]
-            return answer
+            return label, answer
         if number not in state.get("running", {}):
             raise PypidaemonError("the daemon knows nothing of the run any more; its log has more")
         bar.show(state["running"][number])
         time.sleep(PAUSE)
 
 
-def _alone(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar) -> Answer:
+def _alone(planned: Plan, arguments: argparse.Namespace, bar: _Bar) -> tuple[str, Answer]:
+    services = [part for part in planned.parts.values() if part.section.kind == "service" and IMirroring.implementedBy(part.component)]
+    label = _service([part.section.label for part in services], arguments.service)
     # What is written belongs to the daemon's own user alone (S87).
     os.umask(0o077)
     planned.data.parent.mkdir(parents=True, exist_ok=True)
     planned.data.mkdir(mode=0o700, exist_ok=True)
     with held(planned.data):
-        return reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
+        return label, reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
 
 
 async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar, reactor: Any) -> Answer:

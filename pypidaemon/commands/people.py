@@ -9,15 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.assembly import Made, Plan
 from pypidaemon.assembly import people as made_people
 from pypidaemon.commands import control
 from pypidaemon.commands.input import lifetime, line, password
 from pypidaemon.commands.speech import Verbs, named_file, say
-from pypidaemon.commands.standalone import alone, alone_writing
+from pypidaemon.commands.standalone import alone, alone_writing, daemon_or_alone
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import ACTIONS
-from pypidaemon.services.sockets import CONTROL
 
 _ONE_LINE = "read a password of at least 8 characters from standard input, one line; on a terminal it is asked for twice and not shown"
 _SCOPE = (
@@ -76,11 +75,11 @@ def order(arguments: argparse.Namespace, words: tuple[str, str], **fields: Any) 
 
     :raises PypidaemonError: it cannot be, and why.
     """
-    planned = plan(named_file(arguments))
-    try:
-        return control.ask(planned.data / CONTROL, "POST", f"/people/{words[0]}/{words[1]}", body=json.dumps(fields).encode())
-    except control.NotRunning:
-        return _without_daemon(planned, words, fields)
+    return daemon_or_alone(
+        named_file(arguments),
+        lambda socket: control.ask(socket, "POST", f"/people/{words[0]}/{words[1]}", body=json.dumps(fields).encode()),
+        lambda planned: _without_daemon(planned, words, fields),
+    )
 
 
 def _without_daemon(planned: Plan, words: tuple[str, str], fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,17 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone, alone_writing
+from pypidaemon.commands.standalone import alone, alone_writing, daemon_or_alone
 from pypidaemon.errors import InvalidName, NoSuchProject
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
-from pypidaemon.services.sockets import CONTROL
 from pypidaemon.settings import duration
 
 _LONG = 3600.0
@@ -120,8 +120,7 @@ def log(arguments: argparse.Namespace) -> int:
 
         return await journal(made.records().accounts, reactor.seconds(), duration(arguments.since))
 
-    planned = plan(named_file(arguments))
-    answer = _asked(planned, f"/log?since={quote(arguments.since)}", work, {"log": [], "complete": True})
+    answer = _asked(named_file(arguments), f"/log?since={quote(arguments.since)}", work, {"log": [], "complete": True})
     say(arguments, "\n".join(_rows(answer)), answer)
     return 0
 
@@ -142,11 +141,10 @@ def check_upstream(arguments: argparse.Namespace) -> int:
         clashes = Clashes(made.indexes(), made.upstreams(), made.plan.daemon.reserved)
         return clashes_json(await (clashes.ask() if arguments.ask else clashes.known()), arguments.ask)
 
-    planned = plan(named_file(arguments))
     if arguments.ask:
-        upstreams = [part.section.label for part in planned.parts.values() if part.section.kind == "upstream" and part.needed]
-        sys.stderr.write(f"pypidaemon: the names of all private projects that are not reserved go to: {' '.join(upstreams)}\n")
-    answer = _asked(planned, "/check-upstream" + "?ask=yes" * arguments.ask, work, {"known": [], "asked": arguments.ask})
+        upstreams = " ".join(daemon_or_alone(named_file(arguments), _upstreams_asked, _upstreams_planned))
+        sys.stderr.write(f"pypidaemon: the names of all private projects that are not reserved go to: {upstreams}\n")
+    answer = _asked(named_file(arguments), "/check-upstream" + "?ask=yes" * arguments.ask, work, {"known": [], "asked": arguments.ask})
     lines = (f"{one['name']} in {one['index']}: {one['known']} has a project of that name" for one in answer["known"])
     say(arguments, "\n".join(lines), answer)
     return 1 if answer["known"] else 0
@@ -155,12 +153,11 @@ def check_upstream(arguments: argparse.Namespace) -> int:
 def _release(arguments: argparse.Namespace, verb: str, done: str, **more: str) -> int:
     name, version = arguments.release
     order = {"project": name, "version": version, "index": arguments.index, **more}
-    planned = plan(named_file(arguments))
-    try:
-        body = json.dumps(order).encode()
-        answer = control.ask(planned.data / CONTROL, "POST", f"/releases/{verb}", body=body)
-    except control.NotRunning:
-        answer = _without_daemon(planned, verb, order)
+    answer = daemon_or_alone(
+        named_file(arguments),
+        lambda socket: control.ask(socket, "POST", f"/releases/{verb}", body=json.dumps(order).encode()),
+        lambda planned: _without_daemon(planned, verb, order),
+    )
     count = answer["files"]
     what = answer["project"] + (f" {answer['version']}" if answer["version"] else "")
     say(arguments, f"{what} in {answer['index']}: {count} {'file' if count == 1 else 'files'} {done}", answer)
@@ -199,12 +196,21 @@ def _nobody_to_tell(account: str, label: str, project: NormalizedName) -> None:
     """Without a daemon nobody remembers what was before."""
 
 
-def _asked(planned: Plan, resource: str, work: Callable[[Made, Any], Awaitable[dict[str, Any]]], nothing: dict[str, Any]) -> dict[str, Any]:
+def _upstreams_asked(socket: Path) -> list[str]:
+    return list(control.ask(socket, "GET", "/status").get("upstreams", ()))
+
+
+def _upstreams_planned(planned: Plan) -> list[str]:
+    return [part.section.label for part in planned.parts.values() if part.section.kind == "upstream" and part.needed]
+
+
+def _asked(file: str, resource: str, work: Callable[[Made, Any], Awaitable[dict[str, Any]]], nothing: dict[str, Any]) -> dict[str, Any]:
     """What the running daemon answers, or the work does without one; `nothing` where there never was one."""
-    try:
-        return control.ask(planned.data / CONTROL, "GET", resource, patience=_LONG)
-    except control.NotRunning:
-        return alone(planned, work, "blobs", "upstream") if planned.data.is_dir() else nothing
+    return daemon_or_alone(
+        file,
+        lambda socket: control.ask(socket, "GET", resource, patience=_LONG),
+        lambda planned: alone(planned, work, "blobs", "upstream") if planned.data.is_dir() else nothing,
+    )
 
 
 def _rows(answer: dict[str, Any]) -> Iterator[str]:

@@ -83,6 +83,8 @@ def _place(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for title, key in (("configuration", "configuration"), ("data folder", "data"), ("default index", "index")):
         if status.get(key):
             yield title, status[key]
+    if status.get("unusable"):
+        yield "not usable", f"a daemon could not be started by it now: {status['unusable']}"
     if status.get("indexes"):
         yield "indexes", " ".join(status["indexes"])
 

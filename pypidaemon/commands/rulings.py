@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import alone, alone_writing
+from pypidaemon.commands.standalone import alone, alone_writing, daemon_or_alone
 from pypidaemon.errors import InvalidName
 from pypidaemon.rulings import target
-from pypidaemon.services.sockets import CONTROL
 from pypidaemon.settings import duration
 
 _DONE = {"block": "blocked", "unblock": "blocked no longer", "exempt": "exempt from waiting", "unexempt": "exempt no longer"}
@@ -47,11 +46,11 @@ def order(arguments: argparse.Namespace) -> int:
     verb: str = arguments.verb
     wanted = {"target": arguments.what, "reason": getattr(arguments, "reason", None), "for": getattr(arguments, "lasting", None)}
     said = {field: value for field, value in wanted.items() if value is not None}
-    planned = plan(named_file(arguments))
-    try:
-        answer = control.ask(planned.data / CONTROL, "POST", f"/rulings/{verb}", body=json.dumps(said).encode())
-    except control.NotRunning:
-        answer = _without_daemon(planned, verb, said)
+    answer = daemon_or_alone(
+        named_file(arguments),
+        lambda socket: control.ask(socket, "POST", f"/rulings/{verb}", body=json.dumps(said).encode()),
+        lambda planned: _without_daemon(planned, verb, said),
+    )
     until = f" until {answer['until']}" if verb == "exempt" else ""
     say(arguments, f"{answer['target']} is {_DONE[verb]}{until}" + (_hint(answer) if verb == "block" else ""), answer)
     return 0
@@ -69,7 +68,7 @@ def rulings(arguments: argparse.Namespace) -> int:
 
         return await rulemaking(made, reactor).listed()
 
-    answer = _asked(plan(named_file(arguments)), "/rulings", (), work, {"rulings": []})
+    answer = _asked(named_file(arguments), "/rulings", (), work, {"rulings": []})
     lines = (
         f"{one['kind']} {one['target']} {one['account']} {one['time']}{' until ' + one['until'] if one['until'] else ''}: {one['reason']}"
         for one in answer["rulings"]
@@ -93,7 +92,7 @@ def who(arguments: argparse.Namespace) -> int:
 
     query = (("what", arguments.what), *((("since", since),) if since else ()))
     nothing = {"target": arguments.what, "fetches": [], "complete": True}
-    answer = _asked(plan(named_file(arguments)), "/who", query, work, nothing)
+    answer = _asked(named_file(arguments), "/who", query, work, nothing)
     say(arguments, "\n".join(map(_printable, _rows(answer))) or "nobody is on record as having taken it", answer)
     return 0
 
@@ -131,17 +130,18 @@ def _without_daemon(planned: Plan, verb: str, said: dict[str, Any]) -> dict[str,
 
 
 def _asked(
-    planned: Plan,
+    file: str,
     resource: str,
     query: tuple[tuple[str, str], ...],
     work: Callable[[Made, Any], Awaitable[dict[str, Any]]],
     nothing: dict[str, Any],
 ) -> dict[str, Any]:
     """What the running daemon answers, or the work does without one; `nothing` where there never was one."""
-    try:
-        return control.ask(planned.data / CONTROL, "GET", resource, query)
-    except control.NotRunning:
-        return alone(planned, work) if planned.data.is_dir() else nothing
+    return daemon_or_alone(
+        file,
+        lambda socket: control.ask(socket, "GET", resource, query),
+        lambda planned: alone(planned, work) if planned.data.is_dir() else nothing,
+    )
 
 
 def _printable(line: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from typing import NoReturn
 
-from pypidaemon.assembly import describe, describe_json, plan
+from pypidaemon.assembly import Plan, describe, describe_json, plan
+from pypidaemon.blueprints import data_folder
 from pypidaemon.commands import control
 from pypidaemon.commands.reporting import report
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.standalone import daemon_or_alone
+from pypidaemon.errors import ConfigError
 from pypidaemon.schema import local_url
 from pypidaemon.services.sockets import CONTROL
 from pypidaemon.settings import count
@@ -85,18 +89,26 @@ def status(arguments: argparse.Namespace) -> int:
     """
     Print what the running daemon says of itself, and where it lies by the configuration.
 
+    Where the configuration could not be used any more to start it again, `unusable` says why.
+
     In JSON times are in UTC, `uptime_seconds` is in seconds, and the rest are counts and bytes since the start.
 
     :raises NotRunning: there is none.
     """
-    planned = plan(named_file(arguments))
-    answer = control.ask(planned.data / CONTROL, "GET", "/status")
+    file = named_file(arguments)
+    answer = daemon_or_alone(file, lambda socket: control.ask(socket, "GET", "/status"), _not_there)
     # The daemon does not tell where it lies: the socket it was asked by stands in its data folder.
-    answer |= {
-        "configuration": planned.file,
-        "data": str(planned.data),
-        "listen": list(planned.daemon.listen),
-        "address": planned.daemon.public_url or local_url(planned.daemon.listen),
-    }
+    answer |= {"configuration": file, "data": str(data_folder(file))}
+    try:
+        planned = plan(file)
+    except ConfigError as error:
+        # The daemon is as well as it was; that it could not be started again is to be known before it has to be.
+        answer |= {"unusable": str(error)}
+    else:
+        answer |= {"listen": list(planned.daemon.listen), "address": planned.daemon.public_url or local_url(planned.daemon.listen)}
     say(arguments, "\n".join(report(answer)), answer)
     return 0
+
+
+def _not_there(planned: Plan) -> NoReturn:
+    raise control.NotRunning(planned.data / CONTROL)

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
-from pypidaemon.assembly import Made, Plan, make, stores
+from pypidaemon.assembly import Made, Plan, make, plan, stores
+from pypidaemon.blueprints import data_folder
+from pypidaemon.commands.control import NotRunning
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
+from pypidaemon.services.sockets import CONTROL
 
 T = TypeVar("T")
+
+
+def daemon_or_alone(file: str, ask: Callable[[Path], T], otherwise: Callable[[Plan], T]) -> T:
+    """
+    Have the running daemon do it, or do it without one where none runs.
+
+    Where a daemon runs, the data folder is all that is read of the configuration: an order to block something must not fail because a file that the
+    configuration names is half written, or gone, since the daemon was started.
+
+    :param ask: takes the control socket.
+    :param otherwise: takes the whole plan.
+    :raises ConfigError: the file names no data folder, or no daemon runs and the configuration cannot be used.
+    :raises PypidaemonError: either of them raised it.
+    """
+    try:
+        return ask(data_folder(file) / CONTROL)
+    except NotRunning:
+        pass
+    return otherwise(plan(file))
 
 
 def alone(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str) -> T:

@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, verification_means
-from pypidaemon.blueprints import plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import reacting
+from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
 from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
-from pypidaemon.services.sockets import CONTROL
 from pypidaemon.telling import plural
 from pypidaemon.verification.findings import Finding, line
 from pypidaemon.verification.run import Verification
@@ -62,7 +61,6 @@ def verify(arguments: argparse.Namespace) -> int:
 
     :raises PypidaemonError: it could not be done to the end.
     """
-    planned = plan(named_file(arguments))
     ticker = _Ticker(shown=sys.stderr.isatty() and not arguments.json)
     findings: list[dict[str, Any]] = []
 
@@ -74,9 +72,11 @@ def verify(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
 
     try:
-        state = _by_the_daemon(planned, arguments, found, ticker.show)
-    except control.NotRunning:
-        state = _alone(planned, arguments, found, ticker.show)
+        state = daemon_or_alone(
+            named_file(arguments),
+            lambda socket: _by_the_daemon(socket, arguments, found, ticker.show),
+            lambda planned: _alone(planned, arguments, found, ticker.show),
+        )
     finally:
         ticker.clear()
     left = state["unrepaired"] if arguments.repair else state["problems"]
@@ -96,9 +96,8 @@ def _summary(arguments: argparse.Namespace, state: State) -> str:
 
 
 def _by_the_daemon(
-    planned: Plan, arguments: argparse.Namespace, found: Callable[[dict[str, Any]], None], show: Callable[[State], None]
+    path: Path, arguments: argparse.Namespace, found: Callable[[dict[str, Any]], None], show: Callable[[State], None]
 ) -> State:
-    path = planned.data / CONTROL
     query = [("project", name) for name in arguments.projects] + ([("repair", "yes")] if arguments.repair else [])
     state = control.ask(path, "POST", "/verify", query)
     run, told = state["run"], 0

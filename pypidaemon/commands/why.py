@@ -6,17 +6,16 @@ import argparse
 from functools import partial
 from typing import Any
 
-from pypidaemon.assembly import Made, Plan, plan
+from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.looking import Sight, insist_on_data, look
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
-from pypidaemon.commands.standalone import reacting
+from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import NormalizedName
-from pypidaemon.services.sockets import CONTROL
-from pypidaemon.telling import lines
+from pypidaemon.telling import lines, no_address
 
 _CAUSE = "no daemon is running, so nothing is asked"
 
@@ -49,12 +48,12 @@ def why(arguments: argparse.Namespace, name: NormalizedName, version: str | None
 
     :raises PypidaemonError: there is no such index, or what is remembered cannot be read.
     """
-    planned = plan(named_file(arguments))
     given = (("project", name), ("version", version), ("index", arguments.index))
-    try:
-        answer = control.ask(planned.data / CONTROL, "GET", "/why", [(key, str(value)) for key, value in given if value is not None])
-    except control.NotRunning:
-        answer = _without_daemon(planned, name, version, arguments.index)
+    answer = daemon_or_alone(
+        named_file(arguments),
+        lambda socket: control.ask(socket, "GET", "/why", [(key, str(value)) for key, value in given if value is not None]),
+        lambda planned: _without_daemon(planned, name, version, arguments.index),
+    )
     say(arguments, "\n".join(lines(answer)), answer)
     return 0 if answer.get("shown") else 1
 
@@ -69,7 +68,7 @@ def _without_daemon(planned: Plan, name: NormalizedName, version: str | None, la
         known = made[0].exposed()
         index = known.get(label or planned.parts[planned.index].section.label)
         if index is None:
-            raise PypidaemonError(f"no index {label!r} has an address; known are {' '.join(sorted(known))}")
+            raise PypidaemonError(no_address(label or "", known))
         return document(await explain(index, name), name, version)
 
     return reacting(lambda reactor: look(reactor, (Sight(planned, _CAUSE),), work))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import closing
 
 import attrs
@@ -47,6 +47,8 @@ class Exported:
     left_out: dict[NormalizedName, list[Filename]] = attrs.field(factory=dict)
     unknown: dict[NormalizedName, str] = attrs.field(factory=dict)
     concealed: list[NormalizedName] = attrs.field(factory=list)
+    kept: list[NormalizedName] = attrs.field(factory=list)
+    """Those of them that stand in the tree as an export before this one left them."""
 
 
 async def known(index: IIndex, records: IRecords) -> list[NormalizedName]:
@@ -102,25 +104,30 @@ class Export:
         """
         Bring the tree up to date with these projects, those alone that match where there are patterns.
 
-        Where nothing is here and the tree has something it stays as it is: an empty index is more likely to be a mistake.
+        Where nothing is here and the tree has something it stays as it is: an empty index is more likely to be a mistake. So does a project of
+        which it is not known what it has, or of which no file is here just now: trouble is no absence (law 10).
 
         :raises PypidaemonError: something cannot be read, or the tree cannot be written to; then it stays as it was.
         """
         wanted = [name for name in names if globs is None or globs.first(name) is not None]
         done = Exported()
+        shelved: dict[NormalizedName, Collection[str] | None] = {}
         for number, name in enumerate(wanted):
             self.told(number, len(wanted))
             page = await self._page(name, done)
-            if page is not None:
-                await self._put(page, done)
+            if page is not None and not await self._put(page, done):
+                shelved[name] = [file.path for file in page.files]
         self.told(len(wanted), len(wanted))
         if not done.projects and not await self.disk(self.tree.is_empty):
             raise PypidaemonError(f"{self.tree.path}: nothing of {self.index.label} is here, so the export that is there stays as it is")
-        entries = [(name, 0) for name in done.projects]
+        shelved.update(dict.fromkeys(done.unknown))
+        done.kept = [name for name in sorted(shelved) if await self.disk(self.tree.keep, name, shelved[name])]
+        standing = sorted([*done.projects, *done.kept])
+        entries = [(name, 0) for name in standing]
         await self.disk(self.tree.write, (SIMPLE, HTML), render_names_html(entries, 0))
         await self.disk(self.tree.write, (SIMPLE, JSON), render_names_json(entries, 0))
         await self.disk(self.tree.write, (STAMP,), (stamp,))
-        await self.disk(self.tree.publish, frozenset(done.projects))
+        await self.disk(self.tree.publish, frozenset(standing))
         return done
 
     async def _page(self, name: NormalizedName, done: Exported) -> ProjectPage | None:
@@ -136,7 +143,8 @@ class Export:
             return None
         return page
 
-    async def _put(self, page: ProjectPage, done: Exported) -> None:
+    async def _put(self, page: ProjectPage, done: Exported) -> bool:
+        """Bring what is here of a project; answer False where it has files and none of them is here."""
         name = page.name
         found = {file.filename: (file, item) async for file, item in self._items(page)}
         lost = await self.disk(self.tree.hold, name, [item for _, item in found.values()]) if found else frozenset()
@@ -147,13 +155,14 @@ class Export:
             done.left_out[name] = missing
         if missing and not files:
             # A page without files would say that there are none.
-            return
+            return False
         # Nobody numbers what is in a tree, so it has no serials.
         left = attrs.evolve(page, files=tuple(files), versions=chosen(page, files).versions, serial=0)
         pages = {HTML: await self.cpu(render_html, left), JSON: await self.cpu(render_json, left)}
         await self.disk(self.tree.show, name, pages, here)
         done.projects.append(name)
         done.files += len(files)
+        return True
 
     async def _items(self, page: ProjectPage) -> AsyncIterator[tuple[File, Item]]:
         """The files whose bytes are here, in order, each as the page is going to have it."""
@@ -246,5 +255,8 @@ def summary(done: Exported, tree: Tree) -> Iterable[str]:
         yield f"{plural(count, 'file')} of {plural(len(done.left_out), 'project')} {verb} not here; --json lists {them}"
     if done.unknown:
         yield f"what {plural(len(done.unknown), 'project')} should have is not known here; --json says why"
+    if done.kept:
+        verb, they = ("stays", "it was") if len(done.kept) == 1 else ("stay", "they were")
+        yield f"of these {plural(len(done.kept), 'project')} {verb} in the export as {they}"
     if done.concealed:
         yield f"left out because a login is needed: {plural(len(done.concealed), 'project')}; --hidden-names takes them as well"

@@ -23,7 +23,7 @@ import orjson
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.exports.items import Item, Source
 from pypidaemon.exports.staging import Altered, Place, Staging, one_line
-from pypidaemon.model import Digest, Filename, NormalizedName
+from pypidaemon.model import Companion, Digest, Filename, NormalizedName
 
 SIMPLE, PACKAGES, STAMP = "simple", "packages", "last-modified"
 HTML, JSON = "index.html", "index.v1_json"
@@ -117,6 +117,20 @@ class Tree:
             present = self.staging.entries((SIMPLE, name))
             self._gone += [(SIMPLE, name, entry) for entry in present if entry not in pages and entry not in files]
 
+    def keep(self, name: NormalizedName, allowed: Collection[str] | None) -> bool:
+        """
+        Leave a project as it stands, with the files that its page names; answer whether it stands there and may stay.
+
+        :param allowed: the paths of the files that may be named; one with another is not left. None are all.
+        """
+        with self._at_work():
+            standing = self._named(name)
+            if standing is None or (allowed is not None and not standing.keys() <= set(allowed)):
+                return False
+            for path in standing:
+                self._expected.update(f"{PACKAGES}/{path}{companion.value}" for companion in Companion)
+            return True
+
     def write(self, place: Place, pieces: Iterable[bytes]) -> None:
         """Have that published as well, after all that was given before."""
         with self._at_work():
@@ -168,12 +182,16 @@ class Tree:
 
     def _listed(self, name: NormalizedName) -> dict[str, str]:
         """By the path of each file that the page of that project names now the sha256 that it has there."""
+        # Where there is no page, or none of ours, every file is brought anew.
+        return self._named(name) or {}
+
+    def _named(self, name: NormalizedName) -> dict[str, str] | None:
+        """The same; None where there is no page, or none of ours."""
         try:
             entries = orjson.loads(self.staging.read((SIMPLE, name, JSON)) or b"")["files"]
             return {unquote(entry["url"]).removeprefix("../../packages/"): entry["hashes"]["sha256"] for entry in entries}
         except (ValueError, KeyError, TypeError, AttributeError):
-            # There is none, or none of ours; then every file is brought anew.
-            return {}
+            return None
 
     def _brought(self, source: Source, place: Place, digest: Digest | None, *, known: bool) -> str | None:
         """

@@ -17,6 +17,7 @@ from pypidaemon.interfaces.contents import IContent as IContent
 from pypidaemon.interfaces.contents import IDraft as IDraft
 from pypidaemon.interfaces.contents import IHolding as IHolding
 from pypidaemon.interfaces.contents import IInFile as IInFile
+from pypidaemon.interfaces.contents import IKeeping as IKeeping
 from pypidaemon.interfaces.contents import ILocated as ILocated
 from pypidaemon.interfaces.contents import IOnDisk as IOnDisk
 from pypidaemon.interfaces.contents import ITended as ITended

@@ -111,6 +111,19 @@ class IHolding(Interface):
         """Those of the digests whose content is here."""
 
 
+class IKeeping(Interface):
+    """A capability of blob stores: to take a content that is all in memory, for less than a draft costs."""
+
+    async def keep(data: bytes) -> Digest:
+        """
+        Make these bytes a blob, and answer its digest once it is durable; nothing is left of one that fails.
+
+        Who stops waiting does not know whether it is one.
+
+        :raises StorageFull: there is no room.
+        """
+
+
 class ITended(Interface):
     """
     A capability of blob stores: what whoever looks after them needs.

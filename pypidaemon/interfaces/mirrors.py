@@ -73,7 +73,13 @@ class IMirrorRecords(Interface):
         """Take that project off the list."""
 
     async def waiting(label: str) -> list[Waiting]:
-        """The list, in order of names."""
+        """The list, in order of names. It may be long: whoever wants one of them, or the first, asks for that."""
+
+    async def waiting_of(label: str, name: NormalizedName) -> Waiting | None:
+        """What the list says of that project; None where it is not on it."""
+
+    async def queue(label: str) -> tuple[int, float]:
+        """How many are on the list, and the first moment that one of them waits for; infinity where there are none."""
 
     async def progress(label: str) -> Progress:
         """How far it has come."""
@@ -148,6 +154,7 @@ class IMirroring(Interface):
         Begin a run for one project, or with None for everything, and answer its number; where such a run is under way, that one's.
 
         :param rehearsal: whether nothing is to be changed, and only to be said what would be.
+        :raises PypidaemonError: so many projects were ordered and are not done that no more may wait.
         """
 
     async def state() -> dict[str, Any]:

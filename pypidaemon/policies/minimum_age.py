@@ -7,7 +7,7 @@ import math
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IFreezingPolicy, IInformedPolicy, ITimedPolicy
+from pypidaemon.interfaces import IFreezingPolicy, IInformedPolicy, IRemarkingPolicy, ITimedPolicy
 from pypidaemon.model import File, Knowledge, NormalizedName, Ruling, RulingKind
 from pypidaemon.moments import uploaded, written
 from pypidaemon.policies.exemptions import Exempt, exemptions, read
@@ -19,7 +19,7 @@ _PROVENANCE = frozenset({Knowledge.PROVENANCE})
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
-@implementer(ITimedPolicy, IInformedPolicy, IFreezingPolicy)
+@implementer(ITimedPolicy, IInformedPolicy, IFreezingPolicy, IRemarkingPolicy)
 @attrs.frozen
 class MinimumAge:
     """
@@ -78,6 +78,16 @@ class MinimumAge:
         if since is None:
             return end
         return since + self.age if end is None else min(end, since + self.age)
+
+    def remark(self, name: NormalizedName, file: File, now: float) -> str | None:
+        """By which order that file need not wait, where it would have to otherwise."""
+        if self._passes(uploaded(file), now):
+            return None
+        ruling = self._ruling(name, file, now)
+        if ruling is None:
+            return None
+        until = f" until {written(math.ceil(ruling.until))}" if ruling.until is not None else ""
+        return f"exempt from waiting{until}: {ruling.reason}"
 
     def wants(self, name: NormalizedName, file: File, now: float) -> frozenset[Knowledge]:
         """Who attests it, of files that would have to wait otherwise and that have a provenance."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -30,7 +31,7 @@ from pypidaemon.interfaces import (
 )
 from pypidaemon.records import schemas
 from pypidaemon.records.database import BUSY_SECONDS, Database
-from pypidaemon.records.sqlite import SqliteRecords
+from pypidaemon.records.sqlite import MIRRORS, SqliteRecords, has_made, missing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,6 +87,11 @@ class Glance(Database):
         :raises PypidaemonError: always.
         """
         raise PypidaemonError(f"{self.title}: it is only looked at")
+
+    def has_made(self, word: str) -> bool:
+        """Whether it is noted that the database of that word was made beside this one, which is open."""
+        assert self._writer is not None  # or there would be nothing to ask
+        return self._guarded(partial(has_made, self._writer, word))
 
     def _connect(self) -> sqlite3.Connection:
         # Where nobody is at work there is no log, and SQLite would make one that it may not take away again.
@@ -147,6 +153,8 @@ class GlanceRecords(Service):
         main.open()
         try:
             mirrored.open()
+            if not os.path.exists(mirrored.path) and isinstance(main, Glance) and main.has_made(MIRRORS):
+                raise missing(mirrored)
         except BaseException:
             main.close()
             raise

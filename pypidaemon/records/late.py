@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 import attrs
@@ -24,6 +24,9 @@ class Late(Database):
     start, so that damage is found then and not later (F66).
     """
 
+    made: Callable[[], Awaitable[None]] | None = attrs.field(default=None, init=False)
+    """Called after the write that may have made it."""
+
     def open(self) -> None:
         """As `Database.open` where there is one, or anything in its place; else nothing is done."""
         if os.path.lexists(self.path):
@@ -36,6 +39,14 @@ class Late(Database):
                 return await self.read_nothing(question, *args, **kwargs)
             await self.writing(self._begin)
         return await Database.read(self, question, *args, **kwargs)
+
+    async def write(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `Database.write`; the first one makes the database."""
+        first = self._writer is None
+        result = await Database.write(self, change, *args, **kwargs)
+        if first and self.made is not None:
+            await self.made()
+        return result
 
     def at_once(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """As `Database.at_once`, and so as `Database.write`; the first makes the database, and may raise what `open` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -119,6 +120,15 @@ class MemoryMirrors:
     async def waiting(self, label: str) -> list[Waiting]:
         """The list, in order of names."""
         return [one for _, one in sorted(self._mirrors[label].waiting.items())]
+
+    async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
+        """What the list says of that project; None where it is not on it."""
+        return self._mirrors[label].waiting.get(name)
+
+    async def queue(self, label: str) -> tuple[int, float]:
+        """How many are on the list, and the first moment that one of them waits for."""
+        waiting = self._mirrors[label].waiting.values()
+        return len(waiting), min((one.due for one in waiting), default=math.inf)
 
     async def progress(self, label: str) -> Progress:
         """How far it has come."""

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon import settings
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import (
     IAccountRecords,
     IDocumentCache,
@@ -52,6 +53,17 @@ READERS = 2
 """How many questions are asked at once; more would only wait for the interpreter's lock."""
 
 
+MIRRORS = "mirrors"
+"""The word by which it is noted that the database of mirrors was made."""
+
+
+def missing(mirrored: Database) -> UnusableDatabase:
+    """What there is to say of a database of mirrors that was made and is gone: to begin anew would be to offer nothing, as if that were so."""
+    return UnusableDatabase(
+        f"{mirrored.title}: {mirrored.path.name} is gone; put it back as it was, or put an empty file there to begin with empty mirrors"
+    )
+
+
 class Pool(InThread, Protocol):
     """What `pypidaemon.threads.Threads` is: threads with a life."""
 
@@ -67,6 +79,15 @@ def _identify(connection: sqlite3.Connection, fresh: str) -> str:
     connection.execute("INSERT OR IGNORE INTO instance (one, identity) VALUES (1, ?)", (fresh,))
     identity: str = connection.execute("SELECT identity FROM instance").fetchone()[0]
     return identity
+
+
+def has_made(connection: sqlite3.Connection, word: str) -> bool:
+    """Whether that database was made beside the main one, which this is."""
+    return connection.execute("SELECT 1 FROM made WHERE word = ?", (word,)).fetchone() is not None
+
+
+def _note_made(connection: sqlite3.Connection, word: str) -> None:
+    connection.execute("INSERT OR IGNORE INTO made (word) VALUES (?)", (word,))
 
 
 @implementer(IRecords, IReadable)
@@ -132,6 +153,8 @@ class SqliteRecords(Service):
         mirrored, cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("mirrors", "cache", "fetches"))
         self._main = self.kind(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
         self._mirrored = self.late(mirrored, f"mirrors of {self.label}", schemas.steps("mirrors"), "FULL", reading, mirroring)
+        if isinstance(self._mirrored, Late):
+            self._mirrored.made = self._note_mirrors
         self._cache = self.kind(cache, f"page cache of {self.label}", schemas.steps("cache"), "NORMAL", reading, caching)
         self._taken = self.kind(taken, f"fetches of {self.label}", schemas.steps("fetches"), "NORMAL", reading, noting)
         self.pages = SqlitePages(self._cache)
@@ -150,13 +173,17 @@ class SqliteRecords(Service):
         """
         Open the databases and start their threads; all is usable when this returns.
 
-        :raises UnusableDatabase: the main database or the one of mirrors is damaged (F66) or was made by a later version (F92); nothing
-            of it was changed.
+        :raises UnusableDatabase: the main database or the one of mirrors is damaged (F66) or was made by a later version (F92), or the
+            one of mirrors was made and is gone; nothing of it was changed.
         :raises PypidaemonError: a database cannot be used, for the reason given.
         """
         self._main.open()
         try:
             self._mirrored.open()
+            if os.path.lexists(self._mirrored.path):
+                self._main.at_once(_note_made, MIRRORS)
+            elif self._main.at_once(has_made, MIRRORS):
+                raise missing(self._mirrored)
             self._identity = self._main.at_once(_identify, self.draw(8).hex())
             self._open_or_begin_anew(self._cache)
             self._open_or_begin_anew(self._taken)
@@ -194,6 +221,13 @@ class SqliteRecords(Service):
     async def identity(self) -> str:
         """The random name of this instance, made once and kept: 16 hexadecimal digits, a pseudonym for `Via` (RFC 9110 §7.6.3)."""
         return self._identity
+
+    async def _note_mirrors(self) -> None:
+        try:
+            await self._main.write(_note_made, MIRRORS)
+        except PypidaemonError as error:
+            # What was written is written; the next start makes up for the note.
+            self.log.warn("{label}: that there are mirrors could not be noted: {error}", label=self.label, error=str(error))
 
     def _open_or_begin_anew(self, database: Database) -> None:
         """Open a database that may be lost."""

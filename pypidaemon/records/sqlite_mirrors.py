@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 
@@ -64,6 +65,16 @@ def _done(connection: sqlite3.Connection, label: str, name: NormalizedName) -> N
 def _waiting(connection: sqlite3.Connection, label: str) -> list[Waiting]:
     found = connection.execute("SELECT name, serial, tries, due, reason FROM waiting WHERE label = ? ORDER BY name", (label,))
     return [Waiting(*row) for row in found]
+
+
+def _waiting_of(connection: sqlite3.Connection, label: str, name: NormalizedName) -> Waiting | None:
+    row = connection.execute("SELECT name, serial, tries, due, reason FROM waiting WHERE label = ? AND name = ?", (label, name)).fetchone()
+    return None if row is None else Waiting(*row)
+
+
+def _queue(connection: sqlite3.Connection, label: str) -> tuple[int, float]:
+    count, first = connection.execute("SELECT count(*), min(due) FROM waiting WHERE label = ?", (label,)).fetchone()
+    return int(count), math.inf if first is None else float(first)
 
 
 def _progress(connection: sqlite3.Connection, label: str) -> Progress:
@@ -193,6 +204,14 @@ class SqliteMirrors:
     async def waiting(self, label: str) -> list[Waiting]:
         """The list, in order of names."""
         return await self.database.read(_waiting, label)
+
+    async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
+        """What the list says of that project; None where it is not on it."""
+        return await self.database.read(_waiting_of, label, name)
+
+    async def queue(self, label: str) -> tuple[int, float]:
+        """How many are on the list, and the first moment that one of them waits for."""
+        return await self.database.read(_queue, label)
 
     async def progress(self, label: str) -> Progress:
         """How far it has come."""

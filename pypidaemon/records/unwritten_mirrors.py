@@ -65,6 +65,14 @@ class UnwrittenMirrors:
         """The list, in order of names."""
         return await self.mirrors.waiting(label)
 
+    async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
+        """What the list says of that project; None where it is not on it."""
+        return await self.mirrors.waiting_of(label, name)
+
+    async def queue(self, label: str) -> tuple[int, float]:
+        """How many are on the list, and the first moment that one of them waits for."""
+        return await self.mirrors.queue(label)
+
     async def progress(self, label: str) -> Progress:
         """How far it has come."""
         return await self.mirrors.progress(label)

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IMeasured
+from pypidaemon.returns import forget_over
 from pypidaemon.settings import duration, given, setting
 from pypidaemon.verification.clearing import AGE, Clearing
 from pypidaemon.verification.holdings import Holdings
@@ -114,8 +115,12 @@ class Janitor(Service):
     async def _forget(self) -> None:
         """First on record, then the bytes: what is forgotten in between is unowned, and nothing is on record without its bytes (law 7)."""
         for home in self.holdings.homes:
-            if home.source is not None:
-                self.forgotten += len(await home.records.mirrors.forget_leaving(home.label, self.clock.seconds()))
+            mirrors, now = home.records.mirrors, self.clock.seconds()
+            if home.remembers:
+                # What a proxy has of that is from when it was a mirror, and no run of one ends any more.
+                self.forgotten += len(await mirrors.forget_leaving(home.label, now))
+            elif home.source is not None:
+                self.forgotten += len(await forget_over(home.label, mirrors, now))
 
     async def _clear(self) -> None:
         pace = Pace(self.clock, PACE)

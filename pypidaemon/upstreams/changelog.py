@@ -62,11 +62,14 @@ class Changelog:
         if since <= 0:
             return None
         found: list[Change] = []
+        seen = 0
         while True:
             part = await self._answer(write_call("changelog_since_serial", since), read_changelog, since)
             found += part.rows
             since = part.last
-            if len(found) > MOST_CHANGES:
+            # Also rows of which nothing is kept: whoever sends no others would be asked for ever.
+            seen += part.count
+            if seen > MOST_CHANGES:
                 return None
             if part.count < FEW:
                 return found

@@ -2,7 +2,7 @@
 What nobody needs: found, and removed.
 
 A blob is unowned if no record of a private file or of a mirror names it, what is leaving a mirror included, and nothing that is remembered of an upstream
-does. A young one is none: somebody may be about to record it (law 7).
+does, nor of a project that a run is to finish. A young one is none: somebody may be about to record it (law 7).
 """
 
 from __future__ import annotations
@@ -88,6 +88,9 @@ class Clearing:
                     found.setdefault(digest, []).append(label)
                 await self.pace.spend(1)
         for home in self.holdings.homes:
+            if found:
+                async for digest in home.awaited():
+                    found.pop(digest, None)
             if found and home.remembers:
                 async for named in home.cached():
                     found.pop(named.digest, None)

@@ -109,6 +109,23 @@ class Home:
                     for one in _promised(role, self.label, name, file, facts.get(file.filename)):
                         yield one
 
+    async def awaited(self) -> AsyncIterator[Digest]:
+        """
+        The bytes that pages promise of projects which a run could not finish: some may have come already, and are to be offered with the rest (M3).
+
+        :raises PypidaemonError: the records cannot be read.
+        """
+        if self.source is None:
+            return
+        # What waits for a policy's time alone is finished as far as it can be.
+        for name in [one.name for one in await self.records.mirrors.waiting(self.label) if one.tries]:
+            facts = await self.records.facts.known(self.label, name)
+            kept = await self.records.pages.recall(self.label, name)
+            listed = kept.page.files if kept is not None and kept.page is not None else ()
+            for file in completed(self.label, name, listed, facts):
+                for one in _companions(Role.MIRRORED, self.label, name, file):
+                    yield one.digest
+
     async def _private(self, projects: Collection[NormalizedName] | None) -> AsyncIterator[Named]:
         for name in await self.records.files.names(self.label) if projects is None else sorted(projects):
             try:

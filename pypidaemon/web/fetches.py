@@ -22,7 +22,7 @@ from pypidaemon.web.reply import Reply
 from pypidaemon.web.site import product
 
 AGAIN = 60.0
-"""Seconds after which the same file, taken from the same address by the same account, is noted again."""
+"""Seconds after which the same file, taken from the same address by the same account and program, is noted again."""
 _REMEMBERED = 20_000
 """Rows that are remembered for that, at some 500 bytes each."""
 
@@ -33,7 +33,7 @@ class Fetches:
     Notes every file that somebody begins to take. No download waits for it, and none fails for it.
 
     One row for each request that is answered with the first byte, so one for each that a client begins anew; none for what a client has already
-    (304), for a HEAD, for the rest of a download that broke off, and for what the same account took from the same address less than a minute ago.
+    (304), for a HEAD, for the rest of a download that broke off, and for what the same account and program took from the same address less than a minute ago.
 
     What is sent whole is counted besides, by day, when its last byte goes out (PEP 381): not what broke off, and no part of a file.
     """
@@ -68,7 +68,7 @@ class Fetches:
 
     def _just_noted(self, fetch: Fetch) -> bool:
         """Whether there has just been a row like it, which is one for a thousand requests for the first byte of a file too."""
-        key = (fetch.account, fetch.address, fetch.index, fetch.name, fetch.filename, fetch.digest)
+        key = (fetch.account, fetch.address, fetch.agent, fetch.index, fetch.name, fetch.filename, fetch.digest)
         before = self._noted.get(key)
         if before is not None and 0 <= fetch.time - before < AGAIN:
             return True

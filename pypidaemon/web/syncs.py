@@ -9,7 +9,7 @@ import attrs
 
 from pypidaemon.errors import InvalidName, NoSuchFile
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IAccount, IMirroring
+from pypidaemon.interfaces import IMirroring
 from pypidaemon.model import NormalizedName
 from pypidaemon.rulemaking import insist
 from pypidaemon.web.ask import Ask
@@ -45,20 +45,18 @@ class SyncDesk:
         asked = dict(ask.query)
         service = self.services.get(asked.get("service", ""))
         project = _project(asked)
-        if service is None:
-            # Only who may administrate everything is told which services there are.
+        # No pattern but one of everything has the project without a name: what is ordered for all takes the right for all.
+        name = project if isinstance(project, str) else NormalizedName("")
+        if service is None or not account.may("admin", service.index.label, name):
+            # In the same words whether there is such a service or not: only who may administrate everything is told which there are.
             insist(account, "filling indexes is for their administrators")
+        if service is None:
             raise NoSuchFile(f"the service {asked.get('service', '')}"[:200])
-        self._check(account, service.index.label, project)
+        self.gate.check(account, "admin", service.index.label, name)
         if isinstance(project, InvalidName):
             return text(400, f"project: {project}", ask.id)
         number = service.begin(project, False)
         return json_reply(202, {"service": service.label, "project": project, "run": number})
-
-    def _check(self, account: IAccount, label: str, project: NormalizedName | InvalidName | None) -> None:
-        # No pattern but one of everything has the project without a name: what is ordered for all takes the right for all.
-        name = project if isinstance(project, str) else NormalizedName("")
-        self.gate.check(account, "admin", label, name)
 
     async def operate(self, ask: Ask) -> Reply:
         """
@@ -84,7 +82,9 @@ class SyncDesk:
         if label is None and len(self.services) == 1:
             [label] = self.services
         if label is None or label not in self.services:
-            known = " ".join(sorted(self.services)) or "none"
+            if not self.services:
+                return text(404, "the configuration has no mirroring service", ask.id)
+            known = " ".join(sorted(self.services))
             return text(404, f"there is no such service: say one of those that fill indexes: {known}", ask.id)
         project = project_name(asked["project"]) if "project" in asked else None
         service = self.services[label]

@@ -18,7 +18,7 @@ from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IAccount, IIndex
 from pypidaemon.model import Explanation, InThread, NormalizedName, Outcome
 from pypidaemon.simple.negotiation import choose_type
-from pypidaemon.telling import document, lines
+from pypidaemon.telling import document, lines, no_address
 from pypidaemon.versions import LONGEST_VERSION
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
@@ -117,7 +117,7 @@ class Why:
         given = dict(ask.query)
         label = given.get("index", self.default)
         if label not in self.indexes:
-            return text(404, f"no index {label[:80]!r} has an address here; known are {' '.join(sorted(self.indexes))}", ask.id)
+            return text(404, no_address(label[:80], self.indexes), ask.id)
         name = project_name(given.get("project", ""))
         told = await explain(self.indexes[label], name)
         return json_reply(200, await self.cpu(document, told, name, given.get("version")))

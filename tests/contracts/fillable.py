@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.interfaces import IFillable
-from pypidaemon.model import Companion, NormalizedName, ProjectStatus
+from pypidaemon.model import Companion, Digest, NormalizedName, ProjectStatus
 from pypidaemon.testing.archives import core_metadata, make_wheel
 from tests.fakes import file, page
 from tests.filling import bring, read, shown
@@ -21,7 +21,7 @@ from tests.house import House
 ALPHA = NormalizedName("alpha")
 WHEEL, WHEEL_BYTES = make_wheel("alpha", "1.0")
 SIDECAR = core_metadata("alpha", "1.0")
-SDIST, SDIST_BYTES = "alpha-1.0.tar.gz", b"an sdist"
+SDIST, SDIST_BYTES = "alpha-1.0.tar.gz", b"\x1f\x8ban sdist"
 DOCUMENT = b'{"version":1,"attestation_bundles":[]}'
 PROVENANCE = "https://files.example/integrity/alpha-1.0-py3-none-any.whl/provenance"
 A_WHEEL = file(WHEEL, WHEEL_BYTES, core_metadata=hashlib.sha256(SIDECAR).hexdigest(), provenance=PROVENANCE, yanked="broken")
@@ -106,10 +106,10 @@ class FillableContract:
 
     def test_a_file_is_taken_with_its_companions_once(self, house: House, index: IFillable) -> None:
         assert now(index.taken(ALPHA)) is None
-        assert bring(index, ALPHA, 9) == len(WHEEL_BYTES) + len(SIDECAR) + len(DOCUMENT) + len(SDIST_BYTES)
+        assert bring(index, ALPHA, 9) == len(WHEEL_BYTES) + len(DOCUMENT) + len(SDIST_BYTES)
         assert now(index.taken(ALPHA)) == {WHEEL: A_WHEEL.digest, SDIST: AN_SDIST.digest}
         assert sorted(house.upstream.asked) == [
-            f"body {WHEEL}", f"body {WHEEL}.metadata", f"body {SDIST}", "body provenance", "page alpha",
+            f"body {WHEEL}", f"body {SDIST}", "body provenance", "page alpha",
         ]  # fmt: skip
         house.upstream.asked.clear()
         assert bring(index, ALPHA, 9) == 0
@@ -161,6 +161,35 @@ class FillableContract:
         assert (found.digest, found.size) == (AN_SDIST.digest, len(SDIST_BYTES))
         assert now(index.taken(ALPHA)) == {SDIST: AN_SDIST.digest}
         assert read(index, ALPHA, SDIST) == SDIST_BYTES
+
+    @pytest.mark.parametrize("said", ["other", "no"])
+    @pytest.mark.parametrize("size", [len(SDIST_BYTES), 3, None])
+    def test_S28_F26_bytes_that_upstream_replaced_stay_the_first_ones_and_the_others_are_never_taken(
+        self, house: House, index: IFillable, said: str, size: int | None
+    ) -> None:
+        bring(index, ALPHA, 9)
+        replaced = attrs.evolve(file(SDIST, b"XX sdist"), size=size)
+        if said == "no":
+            replaced = attrs.evolve(replaced, hashes=())
+        for serial in (20, 21):
+            house.upstream.pages["alpha"] = page("alpha", A_WHEEL, attrs.evolve(replaced, yanked="odd"), serial=serial)
+            house.upstream.bodies[replaced.url] = b"XX sdist"
+            house.upstream.asked.clear()
+            assert bring(index, ALPHA, serial) == 0
+            assert house.upstream.asked == ["page alpha"]
+            found = now(index.project_page(ALPHA)).files[1]
+            assert (found.digest, found.yanked) == (AN_SDIST.digest, "odd")
+            assert now(index.taken(ALPHA)) == {WHEEL: A_WHEEL.digest, SDIST: AN_SDIST.digest}
+            assert read(index, ALPHA, SDIST) == SDIST_BYTES
+            house.restart()
+        assert now(house.records.mirrors.references(Digest(AN_SDIST.digest or ""))) == 1
+
+    def test_S28_a_wheel_that_upstream_replaced_keeps_its_sidecar(self, house: House, index: IFillable) -> None:
+        bring(index, ALPHA, 9)
+        house.upstream.add("alpha", (WHEEL, b"another wheel"), serial=20)
+        assert bring(index, ALPHA, 20) == 0
+        assert read(index, ALPHA, WHEEL) == WHEEL_BYTES
+        assert read(index, ALPHA, WHEEL, Companion.METADATA) == SIDECAR
 
     def test_R102_a_wheel_without_a_sidecar_is_given_one(self, house: House, index: IFillable) -> None:
         house.upstream.pages["alpha"] = page("alpha", attrs.evolve(A_WHEEL, core_metadata=None, provenance=None), serial=9)
@@ -232,6 +261,18 @@ class FillableContract:
             now(index.take(ALPHA, offered.files[0]))
         house.upstream.bodies[PROVENANCE] = DOCUMENT
         assert now(index.take(ALPHA, offered.files[0])) == len(DOCUMENT)
+
+    def test_law_7_what_is_found_here_when_it_is_taken_is_young_again(self, house: House, index: IFillable) -> None:
+        house.blobs.clock = house.clock
+        bring(index, ALPHA, 9, [])
+        for one in now(index.offered(ALPHA, 9)).files:
+            now(index.take(ALPHA, one))
+        came = dict(house.blobs._came)
+        house.clock.advance(1000)
+        for one in now(index.offered(ALPHA, 9)).files:
+            now(index.take(ALPHA, one))
+        renewed = {digest for digest, when in house.blobs._came.items() if when > came[digest]}
+        assert {A_WHEEL.digest, A_WHEEL.core_metadata, AN_SDIST.digest} <= renewed
 
     def test_nothing_is_fetched_that_another_index_had_fetched(self, house: House, index: IFillable) -> None:
         """N9: the store knows bytes, and not for whom they came."""

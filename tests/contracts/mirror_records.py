@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import pytest
 from zope.interface.verify import verifyObject
@@ -89,6 +91,8 @@ class MirrorRecordsContract:
         assert now(mirrors.forget_leaving("mirror", 9e9)) == []
         assert now(mirrors.pinned("mirror")) == frozenset()
         assert now(mirrors.waiting("mirror")) == []
+        assert now(mirrors.waiting_of("mirror", FOO)) is None
+        assert now(mirrors.queue("mirror")) == (0, math.inf)
         assert now(mirrors.progress("mirror")) == Progress()
         assert now(mirrors.references(A)) == 0
         assert now(mirrors.digests("", 10)) == []
@@ -331,7 +335,11 @@ class MirrorRecordsContract:
         now(mirrors.wait("other", [Waiting(FOO, 1)]))
         now(mirrors.wait("mirror", []))
         assert now(mirrors.waiting("mirror")) == [Waiting(BAR, 8, 2, 5.5, "it is down"), Waiting(FOO, 7)]
+        assert now(mirrors.waiting_of("mirror", BAR)) == Waiting(BAR, 8, 2, 5.5, "it is down")
+        assert now(mirrors.waiting_of("other", BAR)) is None
+        assert (now(mirrors.queue("mirror")), now(mirrors.queue("other"))) == ((2, 0.0), (1, 0.0))
         now(mirrors.wait("mirror", [Waiting(FOO, 9, 1, 6.5, "older than announced")]))
+        assert now(mirrors.queue("mirror")) == (2, 5.5)
         assert now(mirrors.waiting("mirror"))[1] == Waiting(FOO, 9, 1, 6.5, "older than announced")
         for _ in range(2):
             now(mirrors.done("mirror", BAR))

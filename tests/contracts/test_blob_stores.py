@@ -28,7 +28,7 @@ from zope.interface.verify import verifyObject
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFull
-from pypidaemon.interfaces import IOnDisk
+from pypidaemon.interfaces import IKeeping, IOnDisk
 from pypidaemon.model import Digest
 from pypidaemon.threads import Threads
 from tests.contracts.blob_store import BlobStoreContract, held, put, sha256, whole
@@ -320,6 +320,34 @@ class OnDiskTests(TestCase):
         with pytest.raises(StorageFull):
             await self.store.draft()
         patch.restore()
+
+    async def test_what_is_kept_at_once_is_a_blob_as_durable_as_any(self) -> None:
+        verifyObject(IKeeping, self.store)
+        digest = await self.store.keep(b"data")
+        assert digest == sha256(b"data")
+        content = await self.store.open(digest)
+        assert await content.read(0, 100) == b"data"
+        content.close()
+        steps: list[str] = []
+        real = os.fsync
+        patch = self.patch(os, "fsync", lambda descriptor: (steps.append("sync"), real(descriptor)))
+        await self.store.keep(b"data")
+        patch.restore()
+        # The file, and the folder that it is in.
+        assert steps == ["sync"] * 2
+        assert self.drafts() == []
+
+    async def test_F53_what_there_is_no_room_for_is_not_kept_and_leaves_nothing_behind(self) -> None:
+        def full(*_: Any, **__: Any) -> Any:
+            raise OSError(errno.ENOSPC, "full")
+
+        for name in ("open", "pwrite", "fsync", "rename", "mkdir"):
+            patch = self.patch(os, name, full)
+            with pytest.raises(StorageFull):
+                await self.store.keep(name.encode())
+            patch.restore()
+            assert self.drafts() == []
+            assert await held(self.store) == set()
 
     async def test_a_failing_disk_is_not_taken_for_a_full_one(self) -> None:
         def broken(*_: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, Pypidae
 from pypidaemon.explaining import explain
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.mirror import Mirror
-from pypidaemon.model import Companion, Digest, NormalizedName, NotModified, Outcome, ProjectStatus, Validators
+from pypidaemon.indexes.mirror.hold import FORGOTTEN, OFTEN
+from pypidaemon.model import Companion, Digest, File, NormalizedName, NotModified, Outcome, ProjectStatus, Validators
 from pypidaemon.moments import written
 from pypidaemon.simple.reading import read_page
 from pypidaemon.spool import Spool
@@ -91,6 +93,13 @@ async def full(*_: object) -> None:
 def leaves(house: House) -> list[tuple[str | None, float]]:
     """The files that leave, and when they will have gone."""
     return [(one.filename, one.until) for one in now(house.records.mirrors.leaving("mirror"))]
+
+
+def shown_file(mirror: Mirror, spelled: str) -> File:
+    """That entry of the page of alpha."""
+    found = now(mirror.project_page(ALPHA)).file(filename(spelled))
+    assert found is not None
+    return found
 
 
 class TestWhole:
@@ -211,6 +220,92 @@ class TestWhole:
         with pytest.raises(CorruptContent):
             bring(mirror, ALPHA, 20)
 
+    def test_S28_a_replaced_file_keeps_its_provenance_and_what_else_was_said_of_it(self, house: House, mirror: Mirror) -> None:
+        bring(mirror, ALPHA, 9)
+        other = file(WHEEL, b"another", provenance="https://files.example/other/provenance", requires_python=">=9")
+        house.upstream.pages["alpha"] = page("alpha", other, AN_SDIST, serial=20)
+        assert bring(mirror, ALPHA, 20) == 0
+        assert attrs.evolve(shown_file(mirror, WHEEL), yanked="broken") == attrs.evolve(A_WHEEL, url=other.url)
+        assert read(mirror, ALPHA, WHEEL, Companion.PROVENANCE) == DOCUMENT
+
+    def test_S28_a_weaker_hash_tells_other_bytes_too(self, house: House, mirror: Mirror) -> None:
+        weak = attrs.evolve(AN_SDIST, hashes=(*AN_SDIST.hashes, ("md5", hashlib.md5(SDIST_BYTES).hexdigest())))
+        house.upstream.pages["alpha"] = page("alpha", weak, serial=9)
+        bring(mirror, ALPHA, 9)
+        for hashes in (weak.hashes[1:], (("md5", "0" * 32),)):
+            house.upstream.pages["alpha"] = page("alpha", attrs.evolve(weak, hashes=hashes), serial=20)
+            assert bring(mirror, ALPHA, 20) == 0
+            assert shown_file(mirror, SDIST) == weak
+
+    def test_F26_a_file_that_comes_back_with_other_bytes_is_still_the_first_one(self, house: House) -> None:
+        mirror = house.new_mirror(removal_delay=100.0)
+        bring(mirror, ALPHA, 9)
+        says(house, (NEWER, NEWER_BYTES))
+        bring(mirror, ALPHA, 20)
+        says(house, (NEWER, NEWER_BYTES), (SDIST, b"other bytes"), serial=30)
+        assert bring(mirror, ALPHA, 30) == 0
+        assert read(mirror, ALPHA, SDIST) == SDIST_BYTES
+
+    def test_F26_and_where_the_first_bytes_are_gone_it_is_not_offered(self, house: House, mirror: Mirror) -> None:
+        bring(mirror, ALPHA, 9)
+        says(house, (NEWER, NEWER_BYTES))
+        bring(mirror, ALPHA, 20)
+        now(house.records.mirrors.forget_leaving("mirror", house.clock.seconds() + 1e9))
+        now(house.blobs.remove(Digest(AN_SDIST.digest or "")))
+        says(house, (NEWER, NEWER_BYTES), (SDIST, b"other bytes"), serial=30)
+        house.upstream.asked.clear()
+        assert bring(mirror, ALPHA, 30) == 0
+        assert shown(mirror, ALPHA) == [NEWER]
+        assert house.upstream.asked == ["page alpha"]
+
+    def test_long_pages_are_worked_on_where_they_disturb_nobody(self, house: House) -> None:
+        calls: list[str] = []
+
+        async def cpu(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            calls.append(function.__name__)
+            return function(*args, **kwargs)
+
+        mirror = house.new_mirror()
+        mirror.pages.cpu = cpu
+        says(house, *((f"alpha-{number}.tar.gz", b"%d" % number) for number in range(201)))
+        bring(mirror, ALPHA, 20)
+        bring(mirror, ALPHA, 20, [], complete=False)
+        assert len(shown(mirror, ALPHA)) == 201
+        assert {"with_firsts", "show", "_made", "filled"} <= set(calls)
+
+
+class TestUnderWay:
+    """A project whose bytes take longer than what is nobody's may lie about."""
+
+    def test_M3_law_7_what_was_taken_stays_young_while_more_of_it_arrives(self, house: House, mirror: Mirror) -> None:
+        house.blobs.clock = house.clock
+        offered = now(mirror.offered(ALPHA, 9))
+        now(mirror.take(ALPHA, offered.files[0]))
+        house.clock.advance(OFTEN)
+        young = house.clock.seconds()
+        now(mirror.take(ALPHA, offered.files[1]))
+        for digest in (A_WHEEL.digest, A_WHEEL.core_metadata, AN_SDIST.digest, hashlib.sha256(DOCUMENT).hexdigest()):
+            assert not now(house.blobs.clear(Digest(digest or ""), young)), digest
+
+    def test_what_was_filled_in_or_given_up_is_held_no_longer(self, house: House, mirror: Mirror) -> None:
+        bring(mirror, ALPHA, 9)
+        house.upstream.add("beta", ("beta-1.0.tar.gz", b"b"))
+        now(mirror.take(BETA, now(mirror.offered(BETA, 0)).files[0]))
+        house.clock.advance(FORGOTTEN)
+        now(mirror.take(ALPHA, AN_SDIST))
+        assert list(mirror.filling.hold._taken) == ["alpha"]
+
+    def test_where_it_cannot_be_renewed_what_was_taken_is_none_the_worse(self, house: House, mirror: Mirror) -> None:
+        offered = now(mirror.offered(ALPHA, 9))
+        now(mirror.take(ALPHA, offered.files[0]))
+        house.clock.advance(OFTEN)
+        real = house.records.facts
+        house.records.facts = Over(real, known=full)
+        assert now(mirror.take(ALPHA, offered.files[1])) == len(SDIST_BYTES)
+        house.records.facts = real
+        now(mirror.fill(offered, offered.files, 9, True))
+        assert shown(mirror, ALPHA) == [WHEEL, SDIST]
+
 
 class TestNothingHalf:
     """What is offered changes in one step, after all bytes are here (law 7)."""
@@ -249,9 +344,24 @@ class TestNothingHalf:
         after = house.new_mirror()
         assert bring(after, ALPHA, 9) == 0
         assert sorted(house.upstream.asked) == [
-            f"body {WHEEL}", f"body {WHEEL}.metadata", f"body {SDIST}", "body provenance", "page alpha", "page alpha",
+            f"body {WHEEL}", f"body {SDIST}", "body provenance", "page alpha", "page alpha",
         ]  # fmt: skip
         assert read(after, ALPHA, WHEEL, Companion.PROVENANCE) == DOCUMENT
+
+    def test_what_the_wheel_says_of_itself_is_not_asked_for_where_the_page_promises_just_that(self, house: House, mirror: Mirror) -> None:
+        bring(mirror, ALPHA, 9)
+        assert f"body {WHEEL}.metadata" not in house.upstream.asked
+        assert read(mirror, ALPHA, WHEEL, Companion.METADATA) == SIDECAR
+
+    @pytest.mark.parametrize("body", [WHEEL_BYTES, b"no archive"])
+    def test_S30_a_sidecar_other_than_what_the_wheel_says_is_asked_for(self, house: House, mirror: Mirror, body: bytes) -> None:
+        """What the page promises counts, whatever the wheel holds (law 12)."""
+        other = SIDECAR + b"Summary: mended\n"
+        entry = file(WHEEL, body, core_metadata=hashlib.sha256(other).hexdigest())
+        house.upstream.pages["alpha"] = page("alpha", entry, serial=9)
+        house.upstream.bodies = {entry.url: body, entry.url + ".metadata": other}
+        assert bring(mirror, ALPHA, 9) == len(body) + len(other)
+        assert read(mirror, ALPHA, WHEEL, Companion.METADATA) == other
 
     def test_M3_what_was_in_flight_when_it_was_killed_is_all_that_is_fetched_again(self, house: House, mirror: Mirror) -> None:
         offered = now(mirror.offered(ALPHA, 9))
@@ -259,7 +369,7 @@ class TestNothingHalf:
         house.restart()
         after = house.new_mirror()
         bring(after, ALPHA, 9)
-        assert [house.upstream.asked.count(f"body {one}") for one in (WHEEL, f"{WHEEL}.metadata", "provenance", SDIST)] == [1] * 4
+        assert [house.upstream.asked.count(f"body {one}") for one in (WHEEL, "provenance", SDIST)] == [1] * 3
 
     def test_a_failure_takes_nothing_away_that_was_offered(self, house: House, mirror: Mirror) -> None:
         bring(mirror, ALPHA, 9)
@@ -271,11 +381,21 @@ class TestNothingHalf:
         assert shown(mirror, ALPHA) == [SDIST]
         assert leaves(house) == []
 
-    def test_a_failure_leaves_nothing_offered_that_upstream_has_as_something_else(self, house: House, mirror: Mirror) -> None:
+    def test_S28_a_failure_leaves_offered_what_upstream_has_as_something_else(self, house: House, mirror: Mirror) -> None:
         bring(mirror, ALPHA, 9)
         says(house, (SDIST, b"other bytes"))
         bring(mirror, ALPHA, 20, [], complete=False)
-        assert shown(mirror, ALPHA) == []
+        assert shown(mirror, ALPHA) == [SDIST]
+        assert read(mirror, ALPHA, SDIST) == SDIST_BYTES
+
+    def test_S28_whoever_asked_before_replaces_nothing_either(self, house: House, mirror: Mirror) -> None:
+        says(house, (SDIST, b"other bytes"))
+        early = now(mirror.offered(ALPHA, 20))
+        house.upstream.pages["alpha"] = page("alpha", AN_SDIST, serial=21)
+        house.upstream.bodies[AN_SDIST.url] = SDIST_BYTES
+        bring(mirror, ALPHA, 21)
+        now(mirror.fill(early, early.files, 20, True))
+        assert read(mirror, ALPHA, SDIST) == SDIST_BYTES
 
     def test_what_fails_while_it_is_recorded_leaves_the_page_as_it_was(self, house: House, mirror: Mirror) -> None:
         bring(mirror, ALPHA, 9)
@@ -314,7 +434,8 @@ class TestLost:
                 read(mirror, ALPHA, spelled, companion)
         assert house.upstream.asked == []
         assert waits(house) == [f"alpha: {spelled}{companion.value} is lost"]
-        assert bring(mirror, ALPHA, 9) > 0
+        # METADATA is in the wheel, which is here.
+        assert (bring(mirror, ALPHA, 9) > 0) is (companion is not Companion.METADATA)
         assert waits(house) == []
         assert read(mirror, ALPHA, spelled, companion)
         now(house.blobs.remove(Digest(digest)))

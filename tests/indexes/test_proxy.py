@@ -252,14 +252,14 @@ def test_S29_a_file_without_a_hash_is_pinned_at_first_sight(house: House) -> Non
     url = "https://files.example/old/gamma-1.0.tar.gz"
     gamma = NormalizedName("gamma")
     house.upstream.pages["gamma"] = page("gamma", file("gamma-1.0.tar.gz", hashes=(), size=None, path="", url=url))
-    house.upstream.bodies[url] = b"first"
+    house.upstream.bodies[url] = b"\x1f\x8bfirst"
     before = now(house.proxy.project_page(gamma))
     assert before.files[0].digest is None
     assert before.files[0].path == "by-name/pypi/gamma/gamma-1.0.tar.gz"
-    assert read(house, "gamma-1.0.tar.gz", project=gamma) == b"first"
+    assert read(house, "gamma-1.0.tar.gz", project=gamma) == b"\x1f\x8bfirst"
     after = now(house.proxy.project_page(gamma))
-    assert after.files[0].digest == hashlib.sha256(b"first").hexdigest()
-    assert after.files[0].size == 5
+    assert after.files[0].digest == hashlib.sha256(b"\x1f\x8bfirst").hexdigest()
+    assert after.files[0].size == 7
     assert after.files[0].path == before.files[0].path
     assert after.serial > before.serial
     assert after.files[0].digest is not None
@@ -267,6 +267,20 @@ def test_S29_a_file_without_a_hash_is_pinned_at_first_sight(house: House) -> Non
     house.upstream.bodies[url] = b"other"
     with pytest.raises(CorruptContent):
         read(house, "gamma-1.0.tar.gz", project=gamma)
+
+
+def test_F26_a_page_that_wants_a_login_is_not_pinned_as_a_file_without_a_hash(house: House) -> None:
+    """Nor given to anybody; once upstream is to be reached again, the file is had."""
+    url = "https://files.example/old/gamma-1.0.tar.gz"
+    gamma = NormalizedName("gamma")
+    house.upstream.pages["gamma"] = page("gamma", file("gamma-1.0.tar.gz", hashes=(), size=None, path="", url=url))
+    for portal in (b"<html>log in to the wireless network</html>", b""):
+        house.upstream.bodies[url] = portal
+        with pytest.raises(CorruptContent, match="no archive"):
+            read(house, "gamma-1.0.tar.gz", project=gamma)
+        assert now(house.proxy.project_page(gamma)).files[0].digest is None
+    house.upstream.bodies[url] = b"\x1f\x8bfirst"
+    assert read(house, "gamma-1.0.tar.gz", project=gamma) == b"\x1f\x8bfirst"
 
 
 def wheel(house: House, **more: object) -> tuple[str, bytes]:

@@ -141,10 +141,12 @@ def test_what_is_no_date_of_these_bytes_is_not_taken(twin: Any) -> None:
 
 
 def test_a_file_whose_hash_upstream_does_not_tell_is_known_by_the_bytes_first_seen() -> None:
-    house = home(other(ONE))
+    data = b"\x1f\x8b" + ONE.encode()
+    twin = page("alpha", file(ONE, data, upload_time=SAID))
+    house = home(FakeUpstream(label="other", pages={"alpha": twin}))
     entry = file(ONE, hashes=(), size=None, path="", url="https://files.example/old/alpha-1.0.tar.gz", upload_time=None)
     house.upstream.pages["alpha"] = page("alpha", entry)
-    house.upstream.bodies[entry.url] = ONE.encode()
+    house.upstream.bodies[entry.url] = data
     assert shown(house) == {ONE: None}
     now(house.proxy.open_file(ALPHA, filename(ONE), Companion.FILE)).close()
     assert shown(house) == {ONE: None}

@@ -143,7 +143,7 @@ def test_keep_if_used_goes_by_what_is_held_when_the_page_is_made() -> None:
     """A withdrawn file whose hash upstream never told is known by the bytes first seen."""
     house = House(settings={"removal": "keep-if-used"})
     entry = file("alpha-1.0.tar.gz", hashes=(), size=None, path="", url="https://files.example/alpha-1.0.tar.gz")
-    house.upstream.bodies[entry.url] = b"one"
+    house.upstream.bodies[entry.url] = b"\x1f\x8bone"
     house.upstream.pages["alpha"] = page("alpha", entry, file("alpha-2.0.tar.gz", hashes=()), serial=10)
     read(house, "alpha-1.0.tar.gz")
     house.upstream.pages["alpha"] = page("alpha", serial=11)

@@ -106,3 +106,31 @@ def test_F53_without_room_for_either_there_is_nothing_to_see(
     store.full = store.slow = ()
     assert not publish(yard, index).repeated
     assert list(files(index)) == [WHEEL]
+
+
+@pytest.mark.parametrize("lost", ["file", "sidecar", "both"])
+def test_F99_what_is_uploaded_again_after_it_was_lost_is_whole(lost: str, yard: Yard, index: Private, store: Store) -> None:
+    """Though the records have the file, so that the answer is that it was here."""
+    file = publish(yard, index).file
+    assert file.digest is not None
+    assert file.core_metadata is not None
+    for digest in {"file": [file.digest], "sidecar": [file.core_metadata], "both": [file.digest, file.core_metadata]}[lost]:
+        now(store.remove(Digest(digest)))
+    assert publish(yard, index).repeated
+    assert yard.held() == {file.digest, file.core_metadata}
+
+
+def test_F99_what_was_cut_off_is_replaced_when_it_is_uploaded_again(yard: Yard, index: Private, store: Store) -> None:
+    file = publish(yard, index).file
+    assert file.digest is not None
+    store.blobs._blobs[Digest(file.digest)] = WHEEL_BYTES[:-1]
+    assert publish(yard, index).repeated
+    content = now(store.open(Digest(file.digest)))
+    assert content.size == len(WHEEL_BYTES)
+
+
+def test_what_is_whole_is_not_written_again(yard: Yard, index: Private, store: Store) -> None:
+    publish(yard, index)
+    store.committing.clear()
+    assert publish(yard, index).repeated
+    assert store.committing == []

@@ -219,3 +219,13 @@ def test_between_two_turns_nothing_changes(
         assert then.hidden.keys() == first.hidden.keys()
     for name, refusal in first.hidden.items():
         assert refusal.until is None or refusal.until > now, name
+
+
+def test_what_an_order_spares_is_remarked_with_its_end_and_reason() -> None:
+    """Unless it need not wait any more, or waits all the same."""
+    assert policy("", "hide", spared("alpha", SINCE + DAY)).remark(ALPHA, FILE, SINCE) == (
+        "exempt from waiting until 2026-11-26T10:00:01Z: the fix of today"
+    )
+    assert policy("", "hide", spared("alpha", None)).remark(ALPHA, FILE, SINCE) == "exempt from waiting: the fix of today"
+    assert policy("", "hide", spared("alpha", None)).remark(ALPHA, FILE, READY) is None
+    assert policy().remark(ALPHA, FILE, SINCE) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC
 
-from pypidaemon.model import NormalizedName, Progress, Waiting
+from pypidaemon.model import Progress
 from pypidaemon.schedule import schedule
 from pypidaemon.services.mirroring.clockwork import Clockwork
 from pypidaemon.windows import windows
@@ -40,9 +40,8 @@ def test_everything_waits_for_the_hours() -> None:
     opens = night.next_run(Progress(), False, NOON)
     assert opens % 86_400 == 22 * HOUR
     assert night.closes(opens) == opens + HOUR
-    waiting = [Waiting(NormalizedName("alpha"), 1, 1, NOON + 60)]
-    assert night.next_retry(waiting, NOON) == opens
-    assert clockwork().next_retry(waiting, NOON) == NOON + 60
-    assert clockwork().next_retry(waiting, NOON + 90) == NOON + 90
-    assert clockwork().next_retry([], NOON) == math.inf
+    assert night.next_retry(NOON + 60, NOON) == opens
+    assert clockwork().next_retry(NOON + 60, NOON) == NOON + 60
+    assert clockwork().next_retry(NOON + 60, NOON + 90) == NOON + 90
+    assert clockwork().next_retry(math.inf, NOON) == math.inf
     assert clockwork().closes(NOON) == math.inf

@@ -51,7 +51,7 @@ def test_a_proxy_is_filled_without_what_stands_before_it(tmp_path: Path) -> None
         (f"{BEGIN}[service:s]\nuse = mirroring\nindex = mirror\nprojects = *\nparallel = 11\n", "from 1 to 10"),
         (f"{BEGIN}[service:s]\nuse = mirroring\nindex = mirror\nprojects = *\nschedule = sometimes\n", "no schedule"),
         (f"{BEGIN}[service:s]\nuse = mirroring\nindex = mirror\nrequirements = none.txt\n", "cannot read"),
-        ("[daemon]\n[service:s]\nuse = mirroring\nindex = private\nprojects = *\n", "no IFillable"),
+        ("[daemon]\n[service:s]\nuse = mirroring\nindex = private\nprojects = *\n", "can not be filled"),
         (
             f"{BEGIN}[service:s]\nuse = mirroring\nindex = mirror\nprojects = a\n[service:t]\nuse = mirroring\nindex = mirror\nprojects = b\n",
             "fills the index mirror already",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
+from zope.interface import implementer
 
 from pypidaemon.descriptions import Descriptions
 from pypidaemon.errors import CorruptContent, NoSuchProject, StorageFull, UpstreamUnavailable
-from pypidaemon.model import Change, Knowledge, NormalizedName, Progress, Ruling, RulingKind
+from pypidaemon.interfaces import ILocal
+from pypidaemon.model import Change, Knowledge, NormalizedName, Progress, ProjectList, Ruling, RulingKind
 from pypidaemon.policies.licences import Licences
 from pypidaemon.policies.minimum_age import MinimumAge
+from pypidaemon.policies.wanted_files import wanted_files
 from pypidaemon.rulings import Rulings
+from pypidaemon.settings import Lines
 from tests.gear import inline, now
 from tests.mirroring import Mill, Offer
 
@@ -111,9 +116,24 @@ def test_M6_a_project_that_is_off_the_list_and_has_no_page_goes(mill: Mill) -> N
     assert mill.names() == ["alpha", "gamma"]
     [left] = now(mill.records.mirrors.leaving("mirror"))
     assert (left.name, left.until - left.since) == ("beta", 7 * DAY)
-    mill.clock.advance(8 * DAY)
+    for waiting in (1, 0):
+        mill.clock.advance(8 * DAY)
+        mill.run()
+        assert len(now(mill.records.mirrors.leaving("mirror"))) == waiting
+
+
+def test_F44_a_clock_that_jumps_ahead_ends_no_waiting_before_it_can_be_put_right(mill: Mill) -> None:
+    """What had left can be brought back as before."""
+    filled(mill)
+    mill.upstream.remove("beta")
     mill.run()
-    assert now(mill.records.mirrors.leaving("mirror")) == []
+    mill.clock.advance(50 * 365 * DAY)
+    mill.run()
+    assert [one.name for one in now(mill.records.mirrors.leaving("mirror"))] == ["beta"]
+    mill.clock.rightNow -= 50 * 365 * DAY
+    mill.clock.advance(DAY)
+    mill.run()
+    assert [one.name for one in now(mill.records.mirrors.leaving("mirror"))] == ["beta"]
 
 
 def test_M7_a_project_whose_page_is_there_stays_though_it_is_off_the_list(mill: Mill) -> None:
@@ -319,18 +339,49 @@ def test_M1_what_is_chosen_no_longer_goes(mill: Mill) -> None:
 
 def test_M1_names_alone_need_no_list(tmp_path: Path) -> None:
     """Each page is asked whether it has changed; what upstream does not have is named, and fails nothing."""
-    mill = Mill(tmp_path, settings={"projects": ("alpha", "not-there")})
-    mill.upstream.add("alpha", "alpha-1.0.tar.gz")
-    mill.upstream.add("beta", "beta-1.0.tar.gz")
+    mill = Mill(tmp_path, settings={"projects": ("alpha", "gamma", "not-there")})
+    for name in ("alpha", "beta", "gamma"):
+        mill.upstream.add(name, f"{name}-1.0.tar.gz")
     ended = mill.run()
     assert ended["complete"]
     assert ended["absent"] == ["not-there"]
     mill.upstream.asked.clear()
     assert mill.run()["complete"]
-    assert sorted(mill.upstream.asked) == ["page alpha", "page not-there"]
+    assert sorted(mill.upstream.asked) == ["page alpha", "page gamma", "page not-there"]
     mill.upstream.remove("alpha")
     assert mill.run()["complete"]
-    assert mill.names() == []
+    assert mill.names() == ["gamma"]
+
+
+@implementer(ILocal)
+@attrs.frozen
+class Ours:
+    """An index of ours with projects of these names."""
+
+    names: tuple[str, ...]
+
+    async def project_names(self) -> ProjectList:
+        entries = [(NormalizedName(name), 1) for name in self.names]
+        return ProjectList(entries=lambda: iter(entries), revision="1", serial=1, source="ours")
+
+
+def test_P15_upstream_is_not_asked_about_projects_of_ours_that_requirements_name(tmp_path: Path) -> None:
+    """Nor is what was taken before it was ours given up: that is no secret. Whoever names one among the projects means upstream's."""
+    (tmp_path / "r.txt").write_text("alpha==1.0\nsecret==1.0\nbeta\ngamma\n")
+    ours: dict[str, Ours] = {}
+    found = wanted_files(Lines([tmp_path / "r.txt"]))
+    mill = Mill(tmp_path, settings={"projects": ("gamma",), "requirements": found, "local_indexes": ours})
+    for name in ("alpha", "beta", "gamma", "secret"):
+        mill.upstream.add(name, f"{name}-1.0.tar.gz")
+    ours["ours"] = Ours(("secret", "gamma", "unnamed"))
+    ended = mill.run()
+    assert (ended["complete"], ended["private"]) == (True, ["secret"])
+    assert not [asked for asked in mill.upstream.asked if "secret" in asked]
+    assert mill.names() == ["alpha", "beta", "gamma"]
+    ours["ours"] = Ours(("beta",))
+    ended = mill.run()
+    assert (ended["complete"], ended["private"]) == (True, [])
+    assert mill.names() == ["alpha", "beta", "gamma", "secret"]
 
 
 def test_M21_what_requirements_and_locks_name_is_taken_and_nothing_else(tmp_path: Path) -> None:

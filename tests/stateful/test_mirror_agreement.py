@@ -130,6 +130,9 @@ class Agreement(RuleBasedStateMachine):
     )
     def wait(self, label: str, waiting: list[Waiting]) -> None:
         self.both("wait", label, waiting)
+        self.both("queue", label)
+        for one in waiting:
+            self.both("waiting_of", label, one.name)
 
     @rule(label=LABELS, name=NAMES)
     def done(self, label: str, name: NormalizedName) -> None:

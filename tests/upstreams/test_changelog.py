@@ -134,6 +134,14 @@ class AgainstIndex(TestCase):
         assert [row.serial for row in found] == [6, 7, 10]
         assert self.index.count("/pypi") == 3
 
+    async def test_rows_of_which_nothing_is_kept_count_as_well(self) -> None:
+        """Who sends nothing else, and always has more, is not asked for ever."""
+        self.patch(changelog, "FEW", 2)
+        self.patch(changelog, "MOST_CHANGES", 3)
+        self.answer(said(rows(6, 7, name="../x")), said(rows(8, 9, name="../x")), said(rows(10, 11, name="../x")))
+        assert await self.upstream.changes(5) is None
+        assert self.index.count("/pypi") == 2
+
     async def test_more_changes_than_are_worth_holding_are_not_told(self) -> None:
         """Whoever asked reads the list then."""
         self.patch(changelog, "FEW", 2)

@@ -18,6 +18,8 @@ TABLE = [
     (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
     (errors.CorruptContent("wrong digest"), 502, "wrong digest"),
     (errors.Changed("a-1.zip"), 503, "a-1.zip changed while it was opened"),
+    (errors.Damaged("the kept list is damaged"), 503, "the kept list is damaged"),
+    (errors.PolicyFailed("big", ZeroDivisionError), 503, "the policy big failed: ZeroDivisionError"),
     (errors.TooLarge("too much"), 413, "too much"),
     (errors.StorageFull("no room"), 507, "no room"),
     (errors.Loop("a loop"), 508, "a loop"),

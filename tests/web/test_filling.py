@@ -55,11 +55,14 @@ def test_M16_no_page_of_another_site_gives_orders(house: House) -> None:
 
 
 def test_M16_who_may_not_is_told_so_and_nothing_is_asked(house: House) -> None:
-    """Of a service that there is and of one that there is not."""
+    """Of a service that there is and of one that there is not, in the same words."""
     now(house.door.people.ungrant(OPERATOR, "anonymous", "admin", "*"))
-    for service in ("nightly", "nothing"):
-        with pytest.raises(NotAllowed):
-            ask(house, f"/+sync?service={service}")
+    said = set()
+    for query in ("service=nightly", "service=nothing", "service=nightly&project=gamma", "service=nothing&project=-", "project=gamma"):
+        with pytest.raises(NotAllowed) as refused:
+            ask(house, f"/+sync?{query}")
+        said.add((str(refused.value), refused.value.would_help))
+    assert len(said) == 1
     assert house.upstream.asked == []
 
 

@@ -127,12 +127,12 @@ def test_S29_a_pin_holds_also_when_upstream_begins_to_state_a_hash() -> None:
     """Of other bytes."""
     house = House()
     url = "https://files.example/a/alpha-1.0.tar.gz"
-    offered(house, b"one", 10, hashes=(), path="", url=url)
+    offered(house, b"\x1f\x8bone", 10, hashes=(), path="", url=url)
     path = "/packages/by-name/pypi/alpha/alpha-1.0.tar.gz"
-    assert house.body(house.get(path)) == b"one"
+    assert house.body(house.get(path)) == b"\x1f\x8bone"
     offered(house, b"EVIL", 11, path="", url=url)
     house.clock.advance(3600)
-    assert house.body(house.get(path)) == b"one"
+    assert house.body(house.get(path)) == b"\x1f\x8bone"
 
 
 def with_sidecar(house: House, document: bytes = METADATA) -> File:

@@ -357,7 +357,10 @@ def test_the_operator_sees_all_of_it(house: House) -> None:
     assert (said["index"], said["shown"]) == ("root", True)
     assert json.loads(control(house, "/why?project=alpha&version=2&index=pypi").body)["shown"] is True
     refused = control(house, "/why?project=alpha&index=nowhere")
-    assert (refused.status, refused.line) == (404, "no index 'nowhere' has an address here; known are private pypi root")
+    assert (refused.status, refused.line) == (
+        404,
+        "no index 'nowhere' has an address of its own; those that have: private pypi root; without --index it is the one at /simple/",
+    )
     with pytest.raises(InvalidName):
         control(house, "/why")
 

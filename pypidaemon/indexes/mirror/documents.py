@@ -19,7 +19,7 @@ from pypidaemon.errors import NoSuchFile
 from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, Mirrored, NormalizedName
 from pypidaemon.provenances import fetch
-from pypidaemon.upstream_files import holding
+from pypidaemon.upstream_files import renewed
 
 LASTING = 360 * 86_400.0
 """Seconds for which a document is not asked for again, unless somebody lets it; a stamp more than a year ahead is not believed (F44)."""
@@ -53,7 +53,7 @@ class Documents:
         if file.provenance is None:
             return 0
         noted = await self._noted(name, file, fresh=True)
-        if noted is not None and (noted == _NONE or await holding(self.blobs, [Digest(noted)])):
+        if noted is not None and (noted == _NONE or await renewed(self.blobs, [Digest(noted)])):
             return 0
         body = await self._of_a_proxy(name, file)
         if body is not None:

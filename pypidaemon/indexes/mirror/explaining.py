@@ -21,7 +21,7 @@ async def explained(told: Explanation, name: NormalizedName, records: IRecords, 
     """What the index showed, with what is known of it here. Nothing is asked of upstream."""
     try:
         mirrored = await records.mirrors.page(told.index, name)
-        waiting = next((one for one in await records.mirrors.waiting(told.index) if one.name == name), None)
+        waiting = await records.mirrors.waiting_of(told.index, name)
         shown = told.page.files if told.page is not None else ()
         here = await held(blobs, shown, cpu)
     except PypidaemonError as error:

@@ -7,7 +7,7 @@ bytes here when it comes again (M3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -16,26 +16,32 @@ from twisted.logger import Logger
 from pypidaemon.announcements import Announcements
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.indexes.mirror.documents import Documents
-from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed
+from pypidaemon.indexes.mirror.hold import Hold
+from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed, with_firsts
 from pypidaemon.indexes.mirror.pages import Pages
 from pypidaemon.interfaces import IBlobStore, IContent, IRecords, IUpstream
 from pypidaemon.model import (
     Companion,
     Digest,
+    Fact,
     File,
     Filename,
     Leaving,
     Mirrored,
     NormalizedName,
     NotModified,
+    P,
     ProjectPage,
     Remembered,
+    T,
     UpstreamPage,
     Validators,
 )
 from pypidaemon.serials import insist_on, steps_back
 from pypidaemon.showing import changed, chosen, completed, show
 from pypidaemon.upstream_files import UpstreamFiles, holding, renewed
+
+_MANY_FILES = 200
 
 log = Logger()
 
@@ -60,6 +66,10 @@ class Filling:
     announcements: Announcements
     keeps: bool
     delay: float
+    hold: Hold = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.hold = Hold(self.label, self.records, self.blobs, self.documents, self.clock)
 
     async def offered(self, name: NormalizedName, serial: int) -> ProjectPage:
         """As `IFillable`: asked for on condition that it has changed, so that one that has not costs no more than an empty answer."""
@@ -86,7 +96,9 @@ class Filling:
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""
-        return await self.files.take(name, file) + await self.documents.take(name, file)
+        fetched = await self.files.take(name, file) + await self.documents.take(name, file)
+        await self.hold.add(name, file)
+        return fetched
 
     async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
         """As `IFillable`."""
@@ -110,16 +122,16 @@ class Filling:
         name = page.name
         facts = await self.records.facts.known(self.label, name)
         before = await self.records.mirrors.page(self.label, name)
-        documents = await self.documents.of(name, files, before)
-        entries = [
-            entry if entry.filename in documents else attrs.evolve(entry, provenance=None)
-            for entry in completed(self.label, name, files, facts)
-        ]
+        # Whoever fills may have asked before what is offered by now was recorded.
+        firsts, _ = await self._work(files, with_firsts, files, before)
+        documents = await self.documents.of(name, firsts, before)
         now = self.clock.seconds()
-        new = Mirrored(chosen(page, entries), serial, complete, now, tuple(documents.items()))
+        made = await self._work(files, _made, self.label, page, firsts, facts, documents)
+        new = Mirrored(made, serial, complete, now, tuple(documents.items()))
         await self._insist_on_bytes(new, before)
         stays = self.keeps or name in await self.records.mirrors.pinned(self.label)
-        outcome = filled(before, page, new, await self._listed(page), stays=stays)
+        listed = await self._listed(page)
+        outcome = await self._work(page.files, filled, before, page, new, listed, stays=stays)
         try:
             if outcome.gone:
                 assert before is not None  # or nothing could have gone
@@ -129,6 +141,7 @@ class Filling:
             await self.pages.made(outcome.mirrored)
         finally:
             self.announcements.announce(name)
+        self.hold.let_go(name)
 
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`."""
@@ -136,10 +149,41 @@ class Filling:
         return None if mirrored is None else {file.filename: file.digest for file in mirrored.page.files}
 
     async def _shown(self, said: UpstreamPage) -> ProjectPage:
-        facts = await self.records.facts.known(self.label, said.name)
-        for filename in changed(said, facts):
+        """
+        The page, on which every file means the bytes that were first seen under its name (S28, F26).
+
+        Of a file that is offered that is so whatever upstream says. One that is not and whose first bytes are here no longer is left out.
+        """
+        name = said.name
+        facts = await self.records.facts.known(self.label, name)
+        before = await self.records.mirrors.page(self.label, name)
+        files, others = await self._work(said.files, with_firsts, said.files, before)
+        unlike = [filename for filename in changed(attrs.evolve(said, files=files), facts) if filename not in others]
+        if unlike:
+            files = await self._without(name, files, unlike, facts, before)
+        for filename in (*others, *unlike):
             log.warn("{label}: upstream has other bytes for {file}; the first ones stay", label=self.label, file=filename)
-        return attrs.evolve(show(self.label, said, facts), serial=said.serial or 0)
+        page = await self._work(files, show, self.label, attrs.evolve(said, files=files), facts)
+        return attrs.evolve(page, serial=said.serial or 0)
+
+    async def _without(
+        self,
+        name: NormalizedName,
+        files: Sequence[File],
+        unlike: Collection[Filename],
+        facts: Mapping[Filename, Fact],
+        before: Mirrored | None,
+    ) -> tuple[File, ...]:
+        """The entries, save those of files that are pinned to bytes which cannot be had any more."""
+        offered = {file.filename for file in before.page.files} if before is not None else set()
+        pins = {filename: digest for filename in unlike if (digest := facts[filename].digest) is not None}
+        here = await holding(self.blobs, [digest for filename, digest in pins.items() if filename not in offered])
+        lost = {filename for filename, digest in pins.items() if filename not in offered and digest not in here}
+        return tuple(file for file in files if file.filename not in lost)
+
+    async def _work(self, long: Sequence[File], function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what takes a while for that many files where it disturbs nobody."""
+        return await self.pages.cpu(function, *args, **kwargs) if len(long) > _MANY_FILES else function(*args, **kwargs)
 
     async def _listed(self, page: ProjectPage) -> frozenset[Filename]:
         """What upstream lists, also where the page that was given has less, because something of it was filtered."""
@@ -163,9 +207,21 @@ class Filling:
             )
 
     async def _let_go(self, before: Mirrored, gone: Sequence[File], now: float) -> None:
+        for file in gone:
+            # Should it come back with other bytes, these are the first ones all the same (F26).
+            sidecar = Digest(file.core_metadata) if file.core_metadata else None
+            await self.records.facts.learn(self.label, before.page.name, file.filename, Fact(file.digest, file.size, sidecar))
         leaving = [Leaving(before.page.name, file.filename, now, now + self.delay, cut_down(before, [file])) for file in gone]
         await self.records.mirrors.leave(self.label, leaving)
         log.info(
             "{label}: upstream lists {count} files of {name} no longer; they are kept for a while",
             label=self.label, count=len(gone), name=before.page.name,
         )  # fmt: skip
+
+
+def _made(
+    label: str, page: ProjectPage, files: Sequence[File], facts: Mapping[Filename, Fact], documents: Collection[Filename]
+) -> UpstreamPage:
+    """What is offered of that page: each file as it is here, with a provenance only where its document is."""
+    entries = completed(label, page.name, files, facts)
+    return chosen(page, [entry if entry.filename in documents else attrs.evolve(entry, provenance=None) for entry in entries])

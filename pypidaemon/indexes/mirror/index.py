@@ -191,7 +191,11 @@ class Mirror(Service):
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""
-        return await self.filling.take(name, file)
+        count = await self.filling.take(name, file)
+        if count:
+            # Should more be lost than this, it is noted anew.
+            self._missed.discard(name)
+        return count
 
     async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
         """As `IFillable`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
@@ -47,6 +47,28 @@ def filled(before: Mirrored | None, page: ProjectPage, new: Mirrored, listed: Co
     return Outcome(_with(new, page, new.page.files, stayed, before), gone)
 
 
+def with_firsts(said: Iterable[File], before: Mirrored | None) -> tuple[tuple[File, ...], tuple[Filename, ...]]:
+    """
+    The entries, and the names of those of which upstream has other bytes than were offered `before` (S28, F26).
+
+    Of such a file the entry that was offered stays, for it tells of the bytes that stay; where it is to be had and whether it is yanked is upstream's
+    to say. An entry without a digest means the bytes that were offered as long as nothing it says speaks against that.
+    """
+    old = {file.filename: file for file in before.page.files if file.digest is not None} if before is not None else {}
+    files: list[File] = []
+    others: list[Filename] = []
+    for file in said:
+        first = old.get(file.filename)
+        if first is None or first.digest == file.digest:
+            files.append(file)
+        elif _may_be(file, first):
+            files.append(attrs.evolve(file, hashes=(("sha256", str(first.digest)), *file.hashes), size=first.size))
+        else:
+            files.append(attrs.evolve(first, url=file.url, yanked=file.yanked))
+            others.append(file.filename)
+    return tuple(files), tuple(others)
+
+
 def cut_down(mirrored: Mirrored, files: Sequence[File]) -> Mirrored:
     """What is kept of files that leave."""
     names = {file.filename for file in files}
@@ -62,6 +84,12 @@ def _with(new: Mirrored, page: ProjectPage, files: Sequence[File], old: Sequence
     return attrs.evolve(new, page=chosen(page, (*files, *old)), documents=documents)
 
 
+def _may_be(file: File, first: File) -> bool:
+    """Whether an entry without a digest may mean these bytes."""
+    known = dict(first.hashes)
+    return file.digest is None and file.size in (None, first.size) and all(known.get(kind, said) == said for kind, said in file.hashes)
+
+
 def _same(old: File, listed: File | None) -> bool:
     """Whether upstream's page still means the bytes that were offered; of a file that is hidden on it nothing else is known."""
     return listed is None or listed.digest in (None, old.digest)
@@ -69,6 +97,15 @@ def _same(old: File, listed: File | None) -> bool:
 
 def needed(mirrored: Mirrored) -> frozenset[Digest]:
     """Every blob without which what is offered is not whole."""
-    files = {file.digest for file in mirrored.page.files if file.digest}
-    sidecars = {Digest(file.core_metadata) for file in mirrored.page.files if file.core_metadata}
-    return frozenset(files | sidecars | {digest for _, digest in mirrored.documents})
+    return needs_of(mirrored.page.files, (digest for _, digest in mirrored.documents))
+
+
+def needs_of(entries: Iterable[File], documents: Iterable[Digest]) -> frozenset[Digest]:
+    """Every blob that those entries and those documents name."""
+    found = set(documents)
+    for file in entries:
+        if file.digest:
+            found.add(file.digest)
+        if file.core_metadata:
+            found.add(Digest(file.core_metadata))
+    return frozenset(found)

@@ -38,8 +38,8 @@ def _in_detail(
     told: Explanation, page: ProjectPage, rules: Rules, judged: Judgement, known: Mapping[Filename, File], now: float
 ) -> Explanation:
     """What is left of that page, what is hidden with every reason, and what there is to say of the rest. Slow for long pages."""
-    found_out = (known[file.filename] for file in judged.shown if file.filename in known)
-    told = attrs.evolve(told, remarks=rules.remarks(page.name, found_out, now))
+    shown = (known.get(file.filename, file) for file in judged.shown)
+    told = attrs.evolve(told, remarks=rules.remarks(page.name, shown, now))
     if not judged.hidden:
         return told
     reasons = rules.refusals(page, now, known)

@@ -7,6 +7,7 @@ Whatever is wrong is found before anything is kept. A crash between two steps le
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -14,12 +15,12 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.promising import promises_metadata
-from pypidaemon.errors import Conflict, InvalidUpload, NoSuchProject, PypidaemonError
+from pypidaemon.errors import Conflict, InvalidUpload, NoSuchBlob, NoSuchProject, PypidaemonError
 from pypidaemon.filenames import belongs, python_tag
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.private.digests import digests
 from pypidaemon.indexes.private.turns import Turns
-from pypidaemon.interfaces import IBlobStore, IDraft, IInspector, IRecords
+from pypidaemon.interfaces import IBlobStore, IDraft, IInspector, IRecords, ITended
 from pypidaemon.model import Digest, File, FileRecord, Inspected, InThread, NormalizedName, Published, Standing, Upload
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
@@ -99,6 +100,7 @@ class Publisher:
             async with self.turns.of(asking.upload.name):
                 known = await self._known(asking, Digest(found["sha256"]))
                 if known is not None:
+                    await self._make_whole(asking, known.file, draft)
                     return known
                 if inspected is None:
                     raise Conflict(f"{asking.upload.filename} was removed while it was uploaded again")
@@ -134,6 +136,40 @@ class Publisher:
         if is_new(upload.name, _entry(upload, digest), [Holder(upload.name, record.file.digest, record.standing)]):
             return None
         return Published(record.file, record.version, serial, repeated=True)
+
+    async def _make_whole(self, asking: _Asking, file: File, draft: IDraft) -> None:
+        """
+        Keep the bytes of that file, which are those of the draft, where they were lost; and its sidecar, which is in them.
+
+        :raises PypidaemonError: they cannot be kept.
+        """
+        assert file.digest is not None  # it was uploaded here
+        inspected = None
+        if file.core_metadata is not None and not await self._holds(Digest(file.core_metadata), None):
+            # Before the commit, while it is certain that the draft can be read.
+            inspected = await self.inspector.inspect(draft, asking.upload)
+        if not await self._holds(file.digest, file.size):
+            await draft.commit(file.digest)
+            log.info("{label}: {account} uploaded {file} again, which was lost",
+                     label=self.label, account=asking.account, file=file.filename)  # fmt: skip
+        document = inspected.metadata if inspected is not None else None
+        if document is not None and sha256(document).hexdigest() == file.core_metadata:
+            await self._keep(document)
+
+    async def _holds(self, digest: Digest, size: int | None) -> bool:
+        """Whether the store has that content, and of that length where it is known; bytes cut off are taken out of it, to make room."""
+        try:
+            content = await self.blobs.open(digest)
+        except NoSuchBlob:
+            return False
+        try:
+            if size is None or content.size == size:
+                return True
+            if ITended.providedBy(self.blobs):
+                await self.blobs.set_aside(content, None)
+            return False
+        finally:
+            content.close()
 
     async def _take(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected) -> Published:
         """Make it durable, then record it, then tell (law 7). A blob whose record is refused is left to the janitor, since others may need it."""

@@ -17,6 +17,7 @@ from pypidaemon.flights import landing
 from pypidaemon.globs import matches_any
 from pypidaemon.indexes.proxy.dates import Dates
 from pypidaemon.indexes.proxy.explaining import RESERVED, explained
+from pypidaemon.indexes.proxy.firsts import Firsts
 from pypidaemon.indexes.proxy.names import Names
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.provenance import Provenance
@@ -83,7 +84,7 @@ class Proxy(Service):
     def __attrs_post_init__(self) -> None:
         if self.upstream.label in {other.label for other in self.dates}:
             raise ValueError("dates: names the upstream itself, which is the one that lacks them")
-        kept = removal(self.removal, self.label, self.records, self.blobs, self.cpu)
+        kept = Firsts(removal(self.removal, self.label, self.records, self.blobs, self.cpu), self.label, self.records, self.blobs, self.cpu)
         self.dating = Dates(self.label, self.upstream, self.dates, self.dates_from_files, self.records, self.clock, self._learned)
         self.pages = Pages(self.label, self.upstream, self.records, self.clock, self.cpu, self.announcements, kept, self.dating)
         self.names = Names(

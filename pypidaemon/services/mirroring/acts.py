@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon.announcements import Announcements
 from pypidaemon.interfaces import IFillable, IRecords
 from pypidaemon.model import File, Leaving, NormalizedName, Progress, ProjectPage, Waiting
+from pypidaemon.returns import forget_over
+from pypidaemon.services.mirroring.losing import lost
 from pypidaemon.services.mirroring.tally import Tally
 
 KEPT = 7 * 86_400.0
@@ -54,6 +56,7 @@ class Doing:
     announcements: Announcements
     clock: IReactorTime
     delay: float = KEPT
+    tally: Tally = attrs.field(factory=lambda: Tally(0.0))
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `Acts`."""
@@ -61,7 +64,14 @@ class Doing:
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `Acts`."""
+        mirrors, label = self.records.mirrors, self.index.label
+        before = await mirrors.page(label, page.name)
         await self.index.fill(page, files, serial, complete)
+        if before is None or {file.filename for file in before.page.files} <= {file.filename for file in files}:
+            return
+        after = await mirrors.page(label, page.name)
+        if after is not None:
+            self.tally.files_removed += len(lost(before, after.page))
 
     async def leave(self, names: Sequence[NormalizedName], why: str) -> None:
         """As `Acts`."""
@@ -87,7 +97,7 @@ class Doing:
 
     async def forget(self) -> None:
         """As `Acts`: the bytes are cleared away by whoever clears away what nobody needs."""
-        await self.records.mirrors.forget_leaving(self.index.label, self.clock.seconds())
+        await forget_over(self.index.label, self.records.mirrors, self.clock.seconds())
 
 
 @attrs.frozen

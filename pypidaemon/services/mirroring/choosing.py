@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -10,10 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon.closure import Needs
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.indexes.policed.view import View
-from pypidaemon.interfaces import IFillable, IInformant, IPolicy, IReadying, IRecords
+from pypidaemon.interfaces import IFillable, IIndex, IInformant, IPolicy, IReadying, IRecords
 from pypidaemon.judging import Judgement, Rules
-from pypidaemon.model import InThread, Knowledge, NormalizedName, ProjectPage
-from pypidaemon.plans import Selection
+from pypidaemon.model import InThread, Knowledge, NormalizedName, ProjectList, ProjectPage
+from pypidaemon.plans import Limit, Selection, Verdict, chosen_by, drops
 from pypidaemon.policies.requirement_files import Named
 from pypidaemon.policies.requirements import Requirements
 from pypidaemon.policies.wanted_files import wanted_files
@@ -22,6 +23,9 @@ from pypidaemon.settings import Lines
 
 REQUIREMENTS = "requirements"
 """What the rule is called by which only what requirements files name is taken of a project."""
+
+_SAMPLE, _FETCHES = 20, 1_000
+"""Projects by which it is found out how far back the history of fetches goes, and fetches of each."""
 
 
 @attrs.frozen
@@ -38,6 +42,9 @@ class Choice:
     :param base: what the owner chose; `selection` is more where dependencies are followed.
     :param scope: tells apart for which environments dependencies are followed; empty where they are not.
     :param needs: what of the projects that are named, or needed, is wanted; None where dependencies are not followed.
+    :param by: as `plans.chosen_by` says it.
+    :param brief: as in `plans.drops`.
+    :param private: the projects of local indexes, about which upstream is not asked because something names or needs them (P15).
     """
 
     selection: Selection
@@ -49,6 +56,9 @@ class Choice:
     base: Selection
     scope: str = ""
     needs: Needs | None = None
+    by: str = ""
+    brief: bool = False
+    private: frozenset[NormalizedName] = frozenset()
 
     def along(self, needs: Needs) -> Choice:
         """The same with what is needed for it."""
@@ -56,8 +66,27 @@ class Choice:
 
     @property
     def revision(self) -> str:
-        """Changes whenever other projects may be chosen, or other files: three words, of which the second is for the policies, the third for requirements."""
-        return f"{self.base.revision} {self.whole.rules.revision}{self.scope} {self.named.digest if self.named is not None else '-'}"
+        """
+        Changes whenever other projects may be chosen, or other files.
+
+        These are four words, of which the second is for the policies, the third for requirements, and the fourth is `by`.
+        """
+        named = self.named.digest if self.named is not None else "-"
+        return f"{self.base.revision} {self.whole.rules.revision}{self.scope} {named} {self.by}"
+
+    def may_drop(self, count: int, held: int, limit: Limit, before: str) -> Verdict:
+        """Whether so many projects may go that were chosen under the revision before, and are not now."""
+        return drops(count, held, limit, before.split()[3] if before.count(" ") == 3 else "", self.by, self.brief)
+
+    def dropped(self, before: str) -> str:
+        """The revision that is on record once what was chosen by another configuration has gone, and the rest is still to be done."""
+        return " ".join([*before.split()[:3], self.by]) if before.count(" ") == 3 else before
+
+    @property
+    def left_out(self) -> list[NormalizedName]:
+        """The projects that requirements name and upstream is not asked about, since they are `private`."""
+        wanted = self.named.wanted if self.named is not None else {}
+        return sorted(name for name in self.private if name in wanted and not self.broad.chooses(name))
 
     @property
     def by_pattern(self) -> bool:
@@ -66,6 +95,8 @@ class Choice:
 
     def chooses(self, name: NormalizedName) -> bool:
         """Whether that project is to be here. Pure, and called on threads."""
+        if name in self.private and not self.broad.chooses(name):
+            return False
         return self.selection.chooses(name) and self.whole.rules.on_project(name, self.clock.seconds()) is None
 
     def judges_anew(self, before: str) -> Callable[[NormalizedName], bool]:
@@ -101,6 +132,7 @@ class Chooser:
     :param requirements: requirements files and lock files, which are read again for each run.
     :param asked: how far back what clients took counts as chosen, in seconds; 0 is not at all.
     :param scope: as in `Choice`.
+    :param local_indexes: those whose truth is here, whose names are nobody else's business.
     """
 
     projects: tuple[str, ...]
@@ -115,6 +147,7 @@ class Chooser:
     disk: InThread
     informants: Mapping[Knowledge, IInformant]
     scope: str = ""
+    local_indexes: Mapping[str, IIndex] = MappingProxyType({})
 
     async def choose(self) -> Choice:
         """
@@ -126,17 +159,42 @@ class Chooser:
             if IReadying.providedBy(policy):
                 await policy.ready()
         named = await self._named()
-        asked: frozenset[NormalizedName] = frozenset()
-        if self.asked:
-            asked = frozenset(await self.records.fetches.projects(self.index.label, self.clock.seconds() - self.asked))
+        asked, brief = await self._asked() if self.asked else (frozenset[NormalizedName](), False)
         exact = frozenset(NormalizedName(one) for one in self.projects if not set(one) & set("*?["))
         patterns = tuple(one for one in self.projects if set(one) & set("*?[") and one != "*")
         everything = "*" in self.projects
         broad = Selection(patterns, self.exclude, exact | asked, everything)
         wanted = frozenset(named.wanted) if named is not None else frozenset()
-        whole = attrs.evolve(broad, names=broad.names | wanted)
+        private = await self._private(wanted) if named is not None or self.scope else frozenset[NormalizedName]()
+        whole = attrs.evolve(broad, names=broad.names | (wanted - private))
         rules = (Requirements(REQUIREMENTS, named), *self.policies) if named is not None else self.policies
-        return Choice(whole, broad, named, self._view(self.policies), self._view(rules), self.clock, whole, self.scope)
+        configured = repr((sorted(self.projects), sorted(self.exclude), bool(self.requirements), bool(self.asked)))
+        by = chosen_by(configured, named=bool(wanted), asked=bool(asked))
+        views = self._view(self.policies), self._view(rules)
+        return Choice(whole, broad, named, *views, self.clock, whole, self.scope, by=by, brief=brief, private=private)
+
+    async def _private(self, wanted: frozenset[NormalizedName]) -> frozenset[NormalizedName]:
+        """The projects that there are in indexes of ours, and not in this one: what was taken of upstream is no secret to it."""
+        found: set[NormalizedName] = set()
+        for index in self.local_indexes.values():
+            found.update(await self.cpu(_names, await index.project_names()))
+        # What is needed besides is not known yet.
+        for name in sorted(found if self.scope else found & wanted):
+            if await self.index.taken(name) is not None:
+                found.discard(name)
+        return frozenset(found if self.scope else found & wanted)
+
+    async def _asked(self) -> tuple[frozenset[NormalizedName], bool]:
+        """What clients took lately, and whether all that is known of them is more recent than that: it may have been lost, or just begun."""
+        since, fetches = self.clock.seconds() - self.asked, self.records.fetches
+        asked = await fetches.projects(self.index.label, since)
+        if len(await fetches.projects(self.index.label, 0.0)) > len(asked):
+            return frozenset(asked), False
+        for name in asked[:_SAMPLE]:
+            oldest = await fetches.of_project(name, None, 0.0, _FETCHES)
+            if oldest and oldest[0].time < since:
+                return frozenset(asked), False
+        return frozenset(asked), True
 
     async def _named(self) -> Named | None:
         if not self.requirements:
@@ -148,3 +206,7 @@ class Chooser:
 
     def _view(self, policies: tuple[IPolicy, ...]) -> View:
         return View(self.index, Rules(policies), self.clock, self.cpu, fetching(self.index, self.informants))
+
+
+def _names(listed: ProjectList) -> set[NormalizedName]:
+    return {name for name, _ in listed.entries()}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import attrs
 
-from pypidaemon.model import Progress, Waiting
+from pypidaemon.model import Progress
 from pypidaemon.schedule import Schedule, spread
 from pypidaemon.windows import Windows
 
@@ -36,9 +36,8 @@ class Clockwork:
             due = self._spread[1]
         return self.opens(due)
 
-    def next_retry(self, waiting: Iterable[Waiting], now: float) -> float:
-        """When something that waits is due; infinity where nothing waits."""
-        first = min((one.due for one in waiting), default=math.inf)
+    def next_retry(self, first: float, now: float) -> float:
+        """When what waits until `first` is due; infinity where nothing waits, which is when that is infinity."""
         return first if first == math.inf else self.opens(max(first, now))
 
     def opens(self, moment: float) -> float:

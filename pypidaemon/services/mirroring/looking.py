@@ -16,9 +16,10 @@ from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waitin
 from pypidaemon.plans import Look, backoff
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
-from pypidaemon.services.mirroring.allowance import Allowance
+from pypidaemon.services.mirroring.allowance import MOST, Allowance
 from pypidaemon.services.mirroring.choosing import Choice
 from pypidaemon.services.mirroring.crew import together
+from pypidaemon.services.mirroring.losing import goes_back, latest, loses_most, lost, with_lost
 from pypidaemon.services.mirroring.tally import Tally
 from pypidaemon.showing import chosen
 
@@ -36,7 +37,7 @@ class Stopped(PypidaemonError):
 
 @attrs.frozen
 class Emptied:
-    """Upstream's page of a project is there and has none of the files that are offered: as much as if the project were gone (M7)."""
+    """Upstream's page of a project is there and lacks most of the files that are offered: as much as if the project were gone (M7)."""
 
     page: ProjectPage
     serial: int
@@ -81,9 +82,12 @@ class Looking:
     async def _look(self, step: Look) -> None:
         held = await self.records.mirrors.page(self.index.label, step.name)
         try:
-            async with self.allowance.request():
-                page = await self.index.offered(step.name, step.serial)
-            await self._bring(step, page, held)
+            if self.choice.chooses(step.name):
+                async with self.allowance.request():
+                    page = await self.index.offered(step.name, step.serial)
+                await self._bring(step, page, held)
+            else:
+                await self._restore(step, held)
         except NoSuchProject:
             await self._absent(step, held)
         except StorageFull:
@@ -105,6 +109,18 @@ class Looking:
         log.warn("{label}: {name} waits: {reason}", label=self.index.label, name=step.name, reason=reason)
         await self.acts.wait([Waiting(step.name, step.serial, tries, self.clock.seconds() + backoff(tries), reason)])
 
+    async def _restore(self, step: Look, held: Mirrored | None) -> None:
+        """A project that is offered and not chosen, so that nothing new of it is taken: have the bytes here that are to be here."""
+        files = held.page.files if held is not None else ()
+        _, trouble, blocked = await self._take(step.name, files, None)
+        if trouble:
+            await self.fail(step, _in_short(trouble))
+        elif blocked:
+            due = self.clock.seconds() + BLOCKED
+            await self.acts.wait([Waiting(step.name, step.serial, 0, due, "something of it was lost here, and is blocked")])
+        else:
+            await self.acts.done(step.name)
+
     async def _absent(self, step: Look, held: Mirrored | None) -> None:
         if self.listed:
             # The two contradict each other, so neither is believed (M7).
@@ -118,7 +134,14 @@ class Looking:
     async def _bring(self, step: Look, page: ProjectPage, held: Mirrored | None) -> None:
         # Where no list announced a serial, the page's own tells a later list whether there is anything new.
         step = attrs.evolve(step, serial=step.serial or page.serial)
-        if held is not None and held.page.files and not page.files and page.status.marker != "quarantined":
+        if held is not None and goes_back(held, page):
+            if lost(held, page):
+                self.tally.trouble(
+                    f"{page.name}: upstream's page fell from serial {latest(held)} to {page.serial}; what it does not list stays"
+                )
+            page = with_lost(held, page)
+            step = attrs.evolve(step, serial=page.serial)
+        elif held is not None and loses_most(held, page):
             self.emptied.append(Emptied(page, step.serial))
             return
         await self.bring(page, step.serial, held)
@@ -145,9 +168,7 @@ class Looking:
         # What is not finished is recorded as if it had no serial: should the note that it waits be lost in a crash, it is looked at again.
         await self.acts.fill(page, files, serial if complete and turns is None else 0, complete)
         if trouble:
-            await self.fail(
-                Look(page.name, serial), "; ".join(trouble[:3]) + (f"; and {len(trouble) - 3} more" if len(trouble) > 3 else "")
-            )
+            await self.fail(Look(page.name, serial), _in_short(trouble))
         elif turns is not None:
             await self.acts.wait([Waiting(page.name, serial, 0, turns, "then a policy may let more of it in, or less")])
         else:
@@ -167,8 +188,9 @@ class Looking:
 
         async def take(file: File) -> None:
             try:
+                # A refusal is no request, and takes no turn from one.
+                self._check_blocked(name, file)
                 async with self.allowance.request():
-                    self._check_blocked(name, file)
                     count = await self.acts.take(name, file)
             except StorageFull:
                 raise
@@ -185,7 +207,13 @@ class Looking:
             taken[file] = None
 
         wanted = [file for file in files if not _is_here(known.get(file.filename), file)]
-        await together(take(file) for file in wanted)
+        queue = iter(wanted)
+
+        async def hand() -> None:
+            for file in queue:
+                await take(file)
+
+        await together(hand() for _ in range(min(MOST, len(wanted))))
         self.tally.held += len(files) - len(wanted)
         missed = {file for file in wanted if file not in taken}
         return [file for file in files if file not in missed], sorted(trouble), bool(blocked)
@@ -196,6 +224,10 @@ class Looking:
             reason = self.blocked.refusal(name, one, self.clock.seconds())
             if reason is not None:
                 raise Refused(self.blocked.label, reason)
+
+
+def _in_short(trouble: Sequence[str]) -> str:
+    return "; ".join(trouble[:3]) + (f"; and {len(trouble) - 3} more" if len(trouble) > 3 else "")
 
 
 def _is_here(held: File | None, file: File) -> bool:

@@ -8,9 +8,14 @@ import attrs
 from twisted.logger import Logger
 
 from pypidaemon.errors import NoSuchProject, PypidaemonError
+from pypidaemon.interfaces import IMirror
 from pypidaemon.model import NormalizedName
 from pypidaemon.plans import Limit, Look, Verdict, removals
 from pypidaemon.services.mirroring.looking import Emptied, Looking
+from pypidaemon.services.mirroring.losing import with_lost
+
+WITHOUT = Limit(100.0)
+"""No limit."""
 
 log = Logger()
 
@@ -43,12 +48,29 @@ class Removing:
     limit: Limit
     pinned: frozenset[NormalizedName]
 
-    async def dropped(self, names: Sequence[NormalizedName]) -> None:
-        """Take off what is no longer chosen: that is the owner's own will, so there is no limit to it (M1)."""
+    async def dropped(self, names: Sequence[NormalizedName], held: int, before: str) -> bool:
+        """
+        Take off what is no longer chosen; answer whether that is settled.
+
+        There is no limit where the owner said so (M1), and one where what chooses has changed by itself.
+
+        :param held: how many projects are here.
+        :param before: what was chosen before, as `Choice.revision` says it.
+        """
         names = [name for name in names if name not in self.pinned]
-        if names and self.follows:
-            await self.looking.acts.leave(names, "it is not chosen any more")
+        if not (names and self.follows):
+            return True
+        looking = self.looking
+        verdict = looking.choice.may_drop(len(names), held, self.limit if self._offers else WITHOUT, before)
+        if verdict.allowed:
+            await looking.acts.leave(names, "it is not chosen any more")
             self._count(len(names))
+            return True
+        if not verdict.reason:
+            log.info("{label}: {count} projects are not chosen any more and stay for now", label=looking.index.label, count=len(names))
+            return True
+        self._say(f"nothing that is not chosen any more is removed: {verdict.reason}")
+        return False
 
     async def gone(self, names: Sequence[NormalizedName], emptied: Sequence[Emptied], held: int, census: Census) -> bool:
         """
@@ -61,9 +83,9 @@ class Removing:
         if not self.follows:
             # Its page is upstream's all the same, and what is kept is beside that.
             return await self._empty(emptied)
-        verdict = removals(
-            len(concerned) + len(emptied), held, self.limit, census.listed, census.before, census.serial, census.serial_before
-        )
+        losing = [one for one in emptied if one.page.name not in self.pinned and (self._offers or not one.page.files)]
+        count = len(concerned) + len(losing)
+        verdict = removals(count, held, self.limit, census.listed, census.before, census.serial, census.serial_before)
         if not verdict.allowed:
             await self._refuse(verdict, emptied)
             return False
@@ -102,10 +124,30 @@ class Removing:
     async def _refuse(self, verdict: Verdict, emptied: Sequence[Emptied]) -> None:
         looking = self.looking
         reason = f"nothing is removed: {verdict.reason}"
-        looking.tally.trouble(reason)
-        log.error("{label}: {reason}", label=looking.index.label, reason=reason)
+        self._say(reason)
         for one in emptied:
-            await looking.fail(Look(one.page.name, one.serial), f"upstream's page has no files any more, and {reason}")
+            await self._add(one)
+            await looking.fail(Look(one.page.name, one.serial), f"upstream's page lacks most files, and {reason}")
+
+    async def _add(self, one: Emptied) -> None:
+        """What is new of such a project is taken all the same, as of all others."""
+        looking = self.looking
+        held = await looking.records.mirrors.page(looking.index.label, one.page.name)
+        if held is None or not one.page.files:
+            return
+        try:
+            await looking.bring(with_lost(held, one.page), 0, held)
+        except PypidaemonError as error:
+            looking.tally.trouble(f"{one.page.name}: {error}")
+
+    def _say(self, reason: str) -> None:
+        self.looking.tally.trouble(reason)
+        log.error("{label}: {reason}", label=self.looking.index.label, reason=reason)
+
+    @property
+    def _offers(self) -> bool:
+        """Whether what goes is offered no longer; a proxy fetches it again for whoever asks, and has no limit that anybody could raise."""
+        return IMirror.providedBy(self.looking.index)
 
     def _count(self, number: int) -> None:
         self.looking.tally.removed += number

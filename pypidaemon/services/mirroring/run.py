@@ -145,7 +145,9 @@ class Run:
             looking.listed = False
             await pursuit.through(_one_by_one(looks), looking, means.hands, work.is_due)
             for step in (*looking.missing, *(Look(one.page.name, one.serial) for one in looking.emptied)):
-                await looking.fail(step, "upstream has it no longer; the next run for everything finds out whether it is gone")
+                await looking.fail(
+                    step, "upstream has it no longer, or not most of its files; the next run for everything finds out whether they are gone"
+                )
             ended = True
         except PypidaemonError as error:
             self.tally.trouble(str(error))
@@ -177,19 +179,23 @@ class Run:
         for name in [name for name in survey.settled if choice.chooses(name) or not pursuit.choice.chooses(name)]:
             await self.acts.done(name)
         removing = Removing(looking, means.follows, means.limit, await means.records.mirrors.pinned(label))
-        await removing.dropped(pursuit.left(survey.dropped))
+        settled = await removing.dropped(pursuit.left(survey.dropped), held, before.selection)
+        if settled:
+            before = attrs.evolve(before, selection=choice.dropped(before.selection))
         kept, listed = found.kept, survey.listed
         gone = list(survey.gone)
-        if looking.missing:
+        if looking.missing or (looking.emptied and not found.compared):
             kept, listed = await self._sought(looking, gone)
         census = Census(listed, kept.serial if kept is not None else 0, before.listed, before.serial)
-        settled = await removing.gone(gone, looking.emptied, held, census)
-        return self._reached(before, found, choice, listed) if settled else before
+        settled = await removing.gone(gone, looking.emptied, held, census) and settled
+        return self._reached(before, found, choice, census) if settled and not self._fell(kept, before) else before
 
     async def _chosen(self, before: Progress) -> Pursuit:
         """What is chosen, and what is needed for it."""
         killed = before.outcome == UNDER_WAY
-        return await Pursuit.begin(self.means.following, await self.means.chooser.choose(), killed=killed)
+        choice = await self.means.chooser.choose()
+        self.tally.private[:] = choice.left_out
+        return await Pursuit.begin(self.means.following, choice, killed=killed)
 
     async def _found(self, choice: Choice, before: Progress, work: Work, looking: Looking) -> _Found:
         """Ask upstream as little as it takes to know what is to be done."""
@@ -252,7 +258,9 @@ class Run:
         look = Look(name, waiting[name].serial if name in waiting else 0)
         await pursuit.through(_one_by_one([look]), looking, means.hands, work.is_due)
         if looking.missing or looking.emptied:
-            self.tally.trouble(f"{name}: upstream has it no longer; a run for everything finds out whether it is gone")
+            self.tally.trouble(
+                f"{name}: upstream has it no longer, or not most of its files; a run for everything finds out whether they are gone"
+            )
 
     def _looking(self, choice: Choice, waiting: dict[NormalizedName, Waiting]) -> Looking:
         means = self.means
@@ -270,14 +278,23 @@ class Run:
             blocked=means.blocked,
         )
 
-    def _reached(self, before: Progress, found: _Found, choice: Choice, listed: int) -> Progress:
+    def _fell(self, kept: RememberedNames | None, before: Progress) -> bool:
+        """Whether upstream's list is older than what is here: then nobody knows what is new, and nothing of it is believed (M7)."""
+        if kept is None or not 0 < kept.serial < before.serial:
+            return False
+        self.tally.trouble(f"upstream's serial fell from {before.serial} to {kept.serial}, so it is not known what is new")
+        return True
+
+    def _reached(self, before: Progress, found: _Found, choice: Choice, census: Census) -> Progress:
+        # Where all is chosen by name, upstream's list is asked for only to find out what is gone, and then says how far that goes.
+        serial = found.serial if choice.by_pattern else census.serial
         return attrs.evolve(
             before,
-            serial=max(before.serial, found.serial),
+            serial=max(before.serial, serial),
             validators=found.kept.validators if found.kept is not None else before.validators,
             selection=choice.revision,
             started=self.tally.begun,
-            listed=listed if found.compared else before.listed,
+            listed=census.listed or before.listed,
         )
 
     async def _concluded(self, before: Progress, reached: Progress, *, ended: bool) -> Summary:
@@ -302,7 +319,8 @@ class Run:
 def _outcome(tally: Tally, *, complete: bool, waiting: int) -> str:
     head = "complete" if complete else f"not complete: {tally.errors[0]}" if tally.errors else f"not complete: {waiting} projects wait"
     return (
-        f"{head} ({tally.looked} projects looked at, {tally.files} files and {tally.bytes} bytes fetched, {tally.removed} projects removed)"
+        f"{head} ({tally.looked} projects looked at, {tally.files} files and {tally.bytes} bytes fetched,"
+        f" {tally.removed} projects and {tally.files_removed} files removed)"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from twisted.internet.defer import CancelledError, DeferredLock
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -20,7 +20,7 @@ from pypidaemon.moments import written
 from pypidaemon.plans import Limit
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import KEPT, Acts, Doing, Rehearsing
-from pypidaemon.services.mirroring.allowance import Allowance
+from pypidaemon.services.mirroring.allowance import Allowance, Places
 from pypidaemon.services.mirroring.choosing import Chooser
 from pypidaemon.services.mirroring.lock import RunLock
 from pypidaemon.services.mirroring.run import Means, Run
@@ -44,6 +44,15 @@ MOST_WAITING = 100
 """Waiting projects that a state names."""
 
 
+MOST_ORDERS = 1_000
+"""Orders for single projects that wait or are carried out; one after the other, beside the run for everything."""
+
+Purpose = tuple[str, NormalizedName | None]
+"""What a run is for: one of the above, or `PROJECT` and its name. A project may be called like any of them."""
+
+PROJECT = "project"
+
+
 @attrs.define(eq=False)
 class Runs:
     """
@@ -55,13 +64,14 @@ class Runs:
     service: Mirroring
     lock: RunLock
     means: Means = attrs.field(init=False, repr=False)
-    flights: Flights[str, dict[str, Any]] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
-    _numbers: dict[str, int] = attrs.field(factory=dict, init=False)
+    flights: Flights[Purpose, dict[str, Any]] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    _numbers: dict[Purpose, int] = attrs.field(factory=dict, init=False)
     """The number of the run under way for something."""
     _begun: int = attrs.field(default=0, init=False)
     _ended: dict[int, dict[str, Any]] = attrs.field(factory=dict, init=False)
     _running: dict[int, tuple[str, Tally]] = attrs.field(factory=dict, init=False)
-    _turn: DeferredLock = attrs.field(factory=DeferredLock, init=False)
+    _turn: Places = attrs.field(factory=lambda: Places(1), init=False)
+    _orders: Places = attrs.field(factory=lambda: Places(1), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -84,6 +94,7 @@ class Runs:
                 service.disk,
                 service.informants,
                 service.following.scope if service.following is not None else "",
+                service.local_indexes,
             ),
             names=UpstreamList(
                 f"{index.label}/upstream", index.upstream, service.records, service.lists, service.clock, service.cpu, service.disk
@@ -102,18 +113,24 @@ class Runs:
         )
 
     def begin(self, project: NormalizedName | None, *, rehearsal: bool, eager: bool) -> int:
-        """Begin a run, and answer its number; where one for the same is under way, that one's."""
-        return self._start(project or (REHEARSAL if rehearsal else EVERYTHING), eager=eager, project=project)
+        """
+        Begin a run, and answer its number; where one for the same is under way, that one's.
+
+        :raises PypidaemonError: as many projects as may be are waiting for their turns.
+        """
+        if project is not None:
+            return self._start((PROJECT, project), eager=True)
+        return self._start((REHEARSAL if rehearsal else EVERYTHING, None), eager=eager)
 
     def begin_by_itself(self, what: str) -> int:
         """The same for `EVERYTHING` or `RETRY`, as the schedule has it: what waits for a later time goes on waiting."""
-        return self._start(what, eager=False, project=None)
+        return self._start((what, None), eager=False)
 
     async def over(self, number: int) -> None:
         """Come back when that run has ended."""
-        what = next((what for what, known in self._numbers.items() if known == number), None)
-        if what is not None and self.flights.flying(what):
-            await self.flights.join(what, self._nothing)
+        purpose = next((purpose for purpose, known in self._numbers.items() if known == number), None)
+        if purpose is not None and self.flights.flying(purpose):
+            await self.flights.join(purpose, self._nothing)
 
     def failed(self, number: int) -> bool:
         """Whether that run did not come to its end."""
@@ -121,6 +138,9 @@ class Runs:
 
     async def stop(self) -> None:
         """End all that is under way, and come back when it has ended."""
+        # First those who wait, or each would begin when the one before it ends.
+        self._orders.dismiss()
+        self._turn.dismiss()
         await self.flights.land()
         await self.means.flights.land()
 
@@ -154,20 +174,22 @@ class Runs:
             "ended": {str(number): said for number, said in self._ended.items()},
         }
 
-    def _start(self, what: str, *, eager: bool, project: NormalizedName | None) -> int:
-        if not self.flights.flying(what):
+    def _start(self, purpose: Purpose, *, eager: bool) -> int:
+        if not self.flights.flying(purpose):
+            if purpose[1] is not None and len(self._numbers) >= MOST_ORDERS:
+                raise PypidaemonError(f"{self.service.label}: {MOST_ORDERS} orders wait already; ask again later")
             self._begun += 1
-            self._numbers[what] = number = self._begun
-            self.flights.start(what, lambda: self._carry_out(number, what, eager=eager, project=project))
-        return self._numbers.get(what, self._begun)
+            self._numbers[purpose] = number = self._begun
+            self.flights.start(purpose, lambda: self._carry_out(number, purpose, eager=eager))
+        return self._numbers.get(purpose, self._begun)
 
-    async def _carry_out(self, number: int, what: str, *, eager: bool, project: NormalizedName | None) -> dict[str, Any]:
+    async def _carry_out(self, number: int, purpose: Purpose, *, eager: bool) -> dict[str, Any]:
+        what = purpose[1] or purpose[0]
         tally = Tally(self.service.clock.seconds())
         self._running[number] = what, tally
         said: dict[str, Any] = {"complete": False, "ended": False, "outcome": "it was stopped before its end"}
-        report = self._report_later(what, tally)
         try:
-            summary = await self._in_turn(what, tally, eager=eager, project=project)
+            summary = await self._in_turn(purpose, tally, eager=eager)
             said = {**summary.as_json(), "ended": summary.ended}
             self._count(summary)
         except PypidaemonError as error:
@@ -175,36 +197,40 @@ class Runs:
             said = {**said, "outcome": str(error), "errors": [str(error)]}
         except CancelledError:
             raise
+        except Exception as error:  # noqa: BLE001  # said to whoever waits, and logged
+            # A mistake of ours, or trouble that nobody thought of; the next run may do better.
+            self._log.failure("{service}: {what} failed", service=self.service.label, what=what)
+            said = {**said, "outcome": f"it failed ({type(error).__name__}); the log has more", "errors": [type(error).__name__]}
         finally:
-            report()
             del self._running[number]
-            self._numbers.pop(what, None)
+            self._numbers.pop(purpose, None)
             self._remember(number, said)
             self._say_end(what, said)
         return said
 
-    async def _in_turn(self, what: str, tally: Tally, *, eager: bool, project: NormalizedName | None) -> Summary:
-        if project is not None:
-            async with self.lock.held():
-                return await self._run(tally, eager=True).go_for(project)
-        await self._turn.acquire()
-        try:
-            async with self.lock.held():
-                self._log.info(
-                    "{service}: begins to fill {index}: {what}", service=self.service.label, index=self.means.index.label, what=what
-                )
-                if what == RETRY:
-                    return await self._run(tally, eager=eager).go_again()
-                return await self._run(tally, eager=eager, rehearsal=what == REHEARSAL).go()
-        finally:
-            self._turn.release()
+    async def _in_turn(self, purpose: Purpose, tally: Tally, *, eager: bool) -> Summary:
+        what, project = purpose
+        async with (self._turn if project is None else self._orders).place():
+            report = self._report_later(project or what, tally)
+            try:
+                async with self.lock.held():
+                    if project is not None:
+                        return await self._run(tally, eager=True).go_for(project)
+                    self._log.info(
+                        "{service}: begins to fill {index}: {what}", service=self.service.label, index=self.means.index.label, what=what
+                    )
+                    if what == RETRY:
+                        return await self._run(tally, eager=eager).go_again()
+                    return await self._run(tally, eager=eager, rehearsal=what == REHEARSAL).go()
+            finally:
+                report()
 
     def _run(self, tally: Tally, *, eager: bool, rehearsal: bool = False) -> Run:
         means, service = self.means, self.service
         acts: Acts = Rehearsing(means.index, means.records, tally)
         if not rehearsal:
             delay = means.index.removal_delay if IMirror.providedBy(means.index) else KEPT
-            acts = Doing(means.index, means.records, service.announcements, means.clock, delay)
+            acts = Doing(means.index, means.records, service.announcements, means.clock, delay, tally)
         return Run(means, acts, tally, eager)
 
     def _report_later(self, what: str, tally: Tally) -> Any:

@@ -14,14 +14,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.environments import environments, platforms, pythons
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.globs import globs
-from pypidaemon.interfaces import IBlobStore, IFillable, IInformant, IMeasured, IMirroring, IPolicy, IRecords
+from pypidaemon.interfaces import IBlobStore, IFillable, IIndex, IInformant, IMeasured, IMirroring, IPolicy, IRecords
 from pypidaemon.model import InThread, Knowledge, NormalizedName
 from pypidaemon.plans import backoff
 from pypidaemon.policies.newest import at_least_one
@@ -72,6 +71,7 @@ class Mirroring(Service):
     announcements: Announcements = given("announcements")
     informants: Mapping[Knowledge, IInformant] = given("informants", factory=dict)
     rulings: Rulings = given("rulings", factory=Rulings)
+    local_indexes: Mapping[str, IIndex] = given("local_indexes", factory=dict)
     projects: tuple[str, ...] = setting(globs, default=(), help="patterns of the names of projects that are taken; * is everything")
     exclude: tuple[str, ...] = setting(globs, default=(), help="patterns of those that are not")
     requirements: Named | None = setting(
@@ -107,6 +107,8 @@ class Mirroring(Service):
     _life: Deferred[None] | None = attrs.field(init=False, default=None, repr=False)
     _next: float = attrs.field(init=False, default=math.inf, repr=False)
     _failures: int = attrs.field(init=False, default=0, repr=False)
+    _tried: float = attrs.field(init=False, default=0.0, repr=False)
+    """When a run for everything last began by itself; also where that could not be recorded."""
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -137,7 +139,7 @@ class Mirroring(Service):
         """Begin to live by the schedule."""
         Service.startService(self)
         self._life = Deferred.fromCoroutine(self._live())
-        self._life.addErrback(self._died)
+        self._life.addErrback(lambda failure: failure.trap(CancelledError))
 
     def stopService(self) -> Deferred[None]:
         """End what is under way, which goes on where it was the next time; fires when it has ended."""
@@ -160,6 +162,7 @@ class Mirroring(Service):
         return self.runs.measures()
 
     async def _live(self) -> None:
+        """Run after run; it rests also where it could not even be found out when the next one is due."""
         rested = 0.0
         while True:
             try:
@@ -168,25 +171,45 @@ class Mirroring(Service):
                 self._next = due
                 while (wait := due - self.clock.seconds()) > 0:
                     await deferLater(self.clock, min(wait, PAUSE))
+                    # What came to wait meanwhile, by an order or by a client who met lost bytes, may be due earlier than all that was known.
+                    sooner, other = await self._due()
+                    if max(sooner, rested) < due:
+                        due, what = max(sooner, rested), other
+                        self._next = due
                 self._next = math.inf
                 await self._run(what)
+            except CancelledError:
+                if not self.running:
+                    raise
+                # Only the run was cancelled.
+                await deferLater(self.clock, PAUSE)
             except PypidaemonError as error:
                 self._log.warn("{label} cannot run: {error}", label=self.label, error=str(error))
-                self._failures += 1
+                await deferLater(self.clock, PAUSE)
+            except Exception:  # noqa: BLE001  # logged, and a life goes on
+                self._log.failure("{label} cannot run", label=self.label)
+                await deferLater(self.clock, PAUSE)
             rested = self.clock.seconds() + PAUSE
 
     async def _due(self) -> tuple[float, str]:
         """When something is to be done next, and what."""
         now, books = self.clock.seconds(), self.records.mirrors
         progress = await books.progress(self.index.label)
+        progress = attrs.evolve(progress, tried=max(progress.tried, min(self._tried, now)))
         due = self._clockwork.next_run(progress, progress.outcome == UNDER_WAY, now)
+        _, first_due = await books.queue(self.index.label)
+        retry = self._clockwork.next_retry(first_due, now)
         if self._failures:
-            due = min(due, self._clockwork.opens(now + backoff(self._failures)))
-        retry = self._clockwork.next_retry(await books.waiting(self.index.label), now)
+            # What was missed or interrupted is not asked for every minute either.
+            again = self._clockwork.opens(now + backoff(self._failures))
+            due = again if due <= now else min(due, again)
+            retry = max(retry, again)
         return (retry, RETRY) if retry < due else (due, EVERYTHING)
 
     async def _run(self, what: str) -> None:
         """One run, which ends with the hours in which it may be."""
+        if what == EVERYTHING:
+            self._tried = self.clock.seconds()
         left = self._clockwork.closes(self.clock.seconds()) - self.clock.seconds()
         number = self.runs.begin_by_itself(what)
         if left == math.inf:
@@ -195,7 +218,3 @@ class Mirroring(Service):
             self._log.info("{label}: its hours are over; it goes on where it was", label=self.label)
             await self.runs.stop()
         self._failures = self._failures + 1 if self.runs.failed(number) else 0
-
-    def _died(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("{label} runs no more", failure=failure, label=self.label)

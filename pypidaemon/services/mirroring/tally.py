@@ -30,6 +30,8 @@ class Tally:
     """Files that were chosen and were here already."""
     removed: int = 0
     """Projects that are offered no longer."""
+    files_removed: int = 0
+    """Files that are offered no longer, of projects that are."""
     skipped: int = 0
     """Projects that wait for a later time to be tried again."""
     failed: int = 0
@@ -39,6 +41,8 @@ class Tally:
     """What is needed and is not here, in sentences, where dependencies are followed."""
     absent: list[str] = attrs.field(factory=list)
     """Projects that were chosen by their names and that upstream does not have."""
+    private: list[str] = attrs.field(factory=list)
+    """Projects that requirements name and that an index of ours has, so that upstream is not asked about them."""
     plan: dict[str, list[str]] = attrs.field(factory=dict)
     """Of a rehearsal: what would be taken and what removed."""
 
@@ -49,11 +53,12 @@ class Tally:
 
     def as_json(self, now: float) -> dict[str, Any]:
         """As JSON, by then; `seconds` is how long it has taken."""
-        counts = ("phase", "found", "looked", "files", "bytes", "held", "removed", "skipped", "failed")
+        counts = ("phase", "found", "looked", "files", "bytes", "held", "removed", "files_removed", "skipped", "failed")
         return {
             **{word: getattr(self, word) for word in counts},
             "errors": list(self.errors),
             "absent": self.absent[:MOST_NAMED],
+            "private": self.private[:MOST_NAMED],
             "unmet": self.unmet[:MOST_NAMED],
             "seconds": round(now - self.begun, 3),
             **({"plan": self.plan} if self.plan else {}),

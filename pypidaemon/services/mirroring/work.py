@@ -76,8 +76,8 @@ class Work:
                     yield step
 
     def of_waiting(self) -> list[Look]:
-        """What waits and is due, where upstream has nothing new."""
-        return [Look(one.name, one.serial) for one in self._due() if self.choice.chooses(one.name)]
+        """What waits and is due, where upstream has nothing new; also what is not chosen, as of what is offered all the same bytes may be lost."""
+        return [Look(one.name, one.serial) for one in self._due()]
 
     def of_changes(self, changes: Sequence[Change]) -> list[Look]:
         """The same with what upstream says has changed, each project once."""
