@@ -26,7 +26,7 @@ run: .venv/.run
 test check: export PIP_CONFIG_FILE := /dev/null
 
 test: .venv/.test
-	$(BIN)/python -m pytest -n $(PARALLEL) --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='$(PURE)' --show-missing --skip-covered --fail-under=100
 
 check: .venv/.check

@@ -76,6 +76,9 @@ class Tree:
                 if MARKER not in (found := set(os.listdir(root))) and found - {"lost+found"}:
                     raise PypidaemonError(f"{path}: is neither empty nor an export of ours, so nothing was changed")
                 descriptors.append(lock := os.open(MARKER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=root))
+                with suppress(PermissionError):
+                    # Whatever the umask of who exports is; a marker of another user stays as he made it.
+                    os.fchmod(lock, 0o644)
                 _take(path, lock)
                 return cls(path, Staging.begin(root), lock)
         except BaseException:
