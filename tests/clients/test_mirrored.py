@@ -109,7 +109,8 @@ def test_M15_R202_bandersnatch_mirrors_everything_once(name: str, shop: Daemon, 
     assert seen >= len(every)
 
     mirror.run()
-    assert downloads(shop)[seen:] == []
+    # A wheel that came without a sidecar may have got one by now, which is news.
+    assert [path for path in downloads(shop)[seen:] if not path.endswith(".metadata")] == []
     assert mirror.status() == listed(shop)[0]
 
     came = upstream.tell("add", project, "2.0")
@@ -142,7 +143,8 @@ def test_M15_R204_devpi_mirrors_everything_once(shop: Daemon, upstream: Upstream
         seen = len(downloads(shop))
         for name in names:
             assert mirror.hashes(name) == hashes(shop, name)
-        assert downloads(shop)[seen:] == []
+        # A wheel that came without a sidecar may have got one by now, which is news.
+    assert [path for path in downloads(shop)[seen:] if not path.endswith(".metadata")] == []
 
 
 def test_M15_a_chain_of_three_keeps_hashes_times_and_paths(upstream: Upstream, tmp_path: Path) -> None:
