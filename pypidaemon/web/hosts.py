@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from pypidaemon.web.ask import Ask, BadRequest
+from pypidaemon.web.reply import Reply, text
 
 _PIECES = re.compile(r"(?<!\\):")
 _OWN_SITE = ("same-origin", "none")
@@ -88,6 +89,15 @@ class Hosts:
         if self.names is None or not ask.host or self._is_ours(bare(ask.host)):
             return ask
         raise BadRequest("this daemon does not go by the name in the Host header; hosts in [daemon] says which names it has", 421)
+
+    def refusal(self, ask: Ask) -> Reply | None:
+        """What is answered to an order that a page of another site may have had a browser send; None where that cannot be."""
+        if (ask.headers.first("content-type") or "").partition(";")[0].strip().lower() != "application/json":
+            # A page of another site can have a browser send its user's credentials along, but no body of this kind without our leave.
+            return text(415, "send a JSON object, with Content-Type: application/json", ask.id)
+        if self.from_elsewhere(ask):
+            return text(403, "pages of other sites may give no orders here", ask.id)
+        return None
 
     def from_elsewhere(self, ask: Ask) -> bool:
         """Whether a page of another site had a browser send this; with its user's credentials, as browsers do for Basic."""

@@ -38,11 +38,8 @@ class ReleaseDesk:
         return self._collected(ask) if ask.method == "POST" and ask.segments[:2] == ("+api", "releases") else None
 
     async def _collected(self, ask: Ask) -> Receiver | Reply:
-        if (ask.headers.first("content-type") or "").partition(";")[0].strip().lower() != "application/json":
-            # A page of another site can have a browser send its user's credentials along, but no body of this kind without our leave.
-            return text(415, "send a JSON object, with Content-Type: application/json", ask.id)
-        if self.hosts.from_elsewhere(ask):
-            return text(403, "pages of other sites may give no orders here", ask.id)
+        if (refused := self.hosts.refusal(ask)) is not None:
+            return refused
         await self.gate.admit(ask)
         return Collected(LARGEST, lambda body: self._of_account(ask, body))
 
