@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -165,19 +164,18 @@ def side_by_side(options: argparse.Namespace, folder: Path) -> bool:
     cases: list[Case] = []
     upstream, files = processes.upstream(*arguments, script="catalogue.py")
     runs: list[dict[str, float]] = []
+    # What each leaves lies there until the end: a volume may take minutes to give away again what was freed, at the cost of whoever comes next.
     with upstream:
         for number in range(options.rounds):
             for name in options.peer:
                 place = folder / f"{name}-{number}"
                 place.mkdir()
                 cases += filled_by_them(name, place, upstream, files, options.workers)
-                shutil.rmtree(place)
             place = folder / f"ours-{number}"
             place.mkdir()
             made, seconds = filled_by_us(place, upstream, files)
             cases += made
             runs.append(seconds)
-            shutil.rmtree(place)
     beside = "no metadata beside them" if options.no_metadata else "metadata beside each"
     print(f"\n{options.projects} projects, {len(files)} wheels of {options.size}, {beside}; bandersnatch has {options.workers} workers")
     print(table(HEADING, [case.row(len(files)) for case in cases]))

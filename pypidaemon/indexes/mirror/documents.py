@@ -8,7 +8,6 @@ lets them be asked for again, since attestations are added (R118).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -19,6 +18,7 @@ from pypidaemon.errors import NoSuchFile
 from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, Mirrored, NormalizedName
 from pypidaemon.provenances import fetch
+from pypidaemon.sidecars import stored
 from pypidaemon.upstream_files import renewed
 
 LASTING = 360 * 86_400.0
@@ -57,7 +57,7 @@ class Documents:
             return 0
         body = await self._of_a_proxy(name, file)
         if body is not None:
-            await self._note(name, file, await self._stored(body), LASTING)
+            await self._note(name, file, await stored(self.blobs, body, None), LASTING)
             return 0
         try:
             body = await fetch(self.upstream, file.provenance, self.cpu)
@@ -65,7 +65,7 @@ class Documents:
             log.warn("{label}: the provenance of {file} is none: {why}", label=self.label, file=file.filename, why=str(error))
             await self._note(name, file, _NONE, ABSENCE)
             return 0
-        await self._note(name, file, await self._stored(body), LASTING)
+        await self._note(name, file, await stored(self.blobs, body, None), LASTING)
         return len(body)
 
     async def of(self, name: NormalizedName, files: Iterable[File], before: Mirrored | None) -> dict[Filename, Digest]:
@@ -101,17 +101,6 @@ class Documents:
         """The document where this section was a proxy before, which keeps whole ones in that book (N9), and nobody let it be asked for again."""
         kept = await self.records.documents.recall(self.label, name, file.filename)
         return kept[0] if kept is not None and kept[0] and kept[1] > 0 else None
-
-    async def _stored(self, body: bytes) -> Digest:
-        digest = Digest(sha256(body).hexdigest())
-        draft = await self.blobs.draft()
-        try:
-            await draft.write(body)
-            return await draft.commit(digest)
-        finally:
-            # After a commit this does nothing.
-            await draft.abort()
-            draft.close()
 
 
 def _key(file: File) -> str:
