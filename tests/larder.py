@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.filenames import filename
+from pypidaemon.files import Files
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.private import Private
 from pypidaemon.model import Companion, Digest, File, FileRecord, NormalizedName, Standing
@@ -54,6 +55,7 @@ class Larder:
     """
 
     folder: Path
+    files: Files = attrs.field(factory=Files)
     house: House = attrs.field(init=False)
     blobs: DirectoryBlobs = attrs.field(init=False)
     private: Private = attrs.field(init=False)
@@ -62,7 +64,7 @@ class Larder:
     clock: Clock = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.blobs = DirectoryBlobs(self.folder / "blobs", "blobs", inline)
+        self.blobs = DirectoryBlobs(self.folder / "blobs", "blobs", inline, files=self.files)
         self.blobs.startService()
         self.house = House(blobs=self.blobs)  # type: ignore[arg-type]  # of the same interfaces
         self.clock = self.house.clock

@@ -1,4 +1,4 @@
-"""Files as the system has them: descriptors that threads use, and the ways in which there can be no room."""
+"""Files as the system has them: descriptors that threads use, and the ways in which nothing can be stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
-from pypidaemon.errors import StorageFull
+from pypidaemon.errors import StorageFailed, StorageFull
+from pypidaemon.files import Files
 from pypidaemon.model import InThread
 
 P = ParamSpec("P")
@@ -25,16 +26,19 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 @contextmanager
 def room() -> Iterator[None]:
     """
-    Let the system's ways to say that there is no room be one error.
+    Let the system's ways to say that nothing can be written be two errors. What is not where it should be is no such thing.
 
     :raises StorageFull: the block failed for want of room.
+    :raises StorageFailed: it failed otherwise: a volume that can only be read, a disk that fails, no descriptor left (F58, F60, F61).
     """
     try:
         yield
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"no room to store this: {os.strerror(error.errno or 0)}") from error
-        raise
+        raise StorageFailed(f"this cannot be stored: {os.strerror(error.errno or 0)}") from error
 
 
 @attrs.define(eq=False)
@@ -47,6 +51,7 @@ class OpenFile:
     """
 
     descriptor: int
+    files: Files = Files()
     _using: int = attrs.field(init=False, default=0)
     _wanted: bool = attrs.field(init=False, default=True)
     _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
@@ -73,7 +78,7 @@ class OpenFile:
 
         :raises ValueError: as `use`.
         """
-        return await self.use(disk, os.pread, self.descriptor, limit, offset)
+        return await self.use(disk, self.files.read, self.descriptor, limit, offset)
 
     def close(self) -> None:
         """Close it as soon as the last use has ended."""

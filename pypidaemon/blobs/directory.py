@@ -16,13 +16,21 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pypidaemon.blobs import tending
-from pypidaemon.blobs.descriptors import OpenFile, room
+from pypidaemon.blobs.descriptors import OpenFile
 from pypidaemon.blobs.drafts import FileDraft, sweep
+from pypidaemon.blobs.rounds import Rounds
+from pypidaemon.blobs.shelving import Document, Shelves
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
+from pypidaemon.files import Files
 from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
+
+TOGETHER = 64
+"""Contents that are stored in one go at most: each has a file open meanwhile."""
+ROUNDS = 4
+"""How many such goes are under way at once: a disk confirms what several threads wait for at one stroke, and half of its threads are left to others."""
 
 
 @implementer(IContent, IOnDisk)
@@ -46,7 +54,7 @@ class FileContent:
 
     async def set_aside(self, into: Path | None) -> bool:
         """Take it out of its store; as `ITended.set_aside`."""
-        return await self._file.use(self._disk, tending.set_aside, self.path, self._file.descriptor, into)
+        return await self._file.use(self._disk, tending.set_aside, self._file.files, self.path, self._file.descriptor, into)
 
 
 @implementer(IBlobStore, IHolding, IKeeping, ITended)
@@ -62,8 +70,19 @@ class DirectoryBlobs(Service):
     path: Path = setting(path, help="the folder that holds the blobs; made if missing, for this daemon alone")
     label: str = given("label")
     disk: InThread = given("disk")
-    _durable: set[str] = attrs.field(init=False, factory=set, repr=False)
+    files: Files = attrs.field(factory=Files, kw_only=True, repr=False)
+    _shelves: Shelves = attrs.field(init=False, repr=False)
+    _rounds: Rounds[Document, Digest] = attrs.field(init=False, repr=False)
     _log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self._shelves = Shelves(str(self.path), self.label, self.files)
+        self._rounds = Rounds(self.disk, self._shelves.keep, TOGETHER, ROUNDS)
+
+    @property
+    def failed(self) -> str:
+        """Why nothing is stored any more until a restart, "" while all is well; as `Shelves.failed`."""
+        return self._shelves.failed
 
     def startService(self) -> None:
         """
@@ -72,12 +91,11 @@ class DirectoryBlobs(Service):
         :raises PypidaemonError: a folder cannot be made, is a symbolic link, or can be written by others (S7).
         """
         try:
-            for folder in reversed(self.path.parents):
-                _make(folder)
+            self._make_durable(self.path)
             for folder in (self.path, self.path / DRAFTS):
-                _make(folder)
+                self._make(folder)
                 self._insist_on_safety(folder)
-            removed = sweep(str(self.path / DRAFTS))
+            removed = sweep(self.files, str(self.path / DRAFTS))
         except OSError as error:
             raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
         if removed:
@@ -106,11 +124,11 @@ class DirectoryBlobs(Service):
         return await asked
 
     async def _new_draft(self) -> FileDraft:
-        return await self.disk(FileDraft.create, str(self.path / DRAFTS), self.disk, self._shelve)
+        return await self.disk(self._create)
 
-    async def keep(self, data: bytes) -> Digest:
-        """Make these bytes a blob; as `IKeeping.keep`, in one call to the disk."""
-        return await self.disk(self._keep, data)
+    async def keep(self, data: bytes, expected: Digest | None) -> Digest:
+        """Make these bytes a blob; as `IKeeping.keep`, together with all others that come meanwhile."""
+        return await self._rounds.join(Document(data, expected))
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""
@@ -118,7 +136,7 @@ class DirectoryBlobs(Service):
 
     async def digests(self) -> AsyncIterator[Digest]:
         """Every digest held; no more than a 256th of them is in memory at once."""
-        for shelf in await self.disk(self._shelves):
+        for shelf in await self.disk(self._folders):
             for digest in await self.disk(self._on_shelf, shelf):
                 yield digest
 
@@ -128,31 +146,52 @@ class DirectoryBlobs(Service):
 
     async def older(self, before: float) -> AsyncIterator[Digest]:
         """Every digest whose file came before that moment; as `ITended.older`."""
-        for shelf in await self.disk(self._shelves):
+        for shelf in await self.disk(self._folders):
             for digest in await self.disk(self._old_on_shelf, shelf, before):
                 yield digest
 
     async def renew(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         """Those of the digests whose content is here; as `ITended.renew`."""
-        places = [(digest, place) for digest in digests if (place := self._place(digest)) is not None]
-        return await self.disk(tending.renewed, places)
+        return await self.disk(self._shelves.renew, [digest for digest in digests if DIGEST.match(digest)])
 
     async def clear(self, digest: Digest, before: float) -> bool:
         """Remove that content if it is still older than that; as `ITended.clear`."""
         place = self._place(digest)
-        return place is not None and await self.disk(tending.cleared, place, before)
+        self._shelves.forget(digest)
+        return place is not None and await self.disk(tending.cleared, self.files, place, before)
 
     async def set_aside(self, content: IContent, into: Path | None) -> bool:
         """Take out a damaged content, and keep its bytes in that folder; as `ITended.set_aside`."""
-        return isinstance(content, FileContent) and await content.set_aside(into)
+        if not isinstance(content, FileContent):
+            return False
+        if content.digest is not None:
+            self._shelves.forget(content.digest)
+        return await content.set_aside(into)
 
     async def strays(self, before: float) -> list[str]:
         """What lies on the shelves and is no blob, and abandoned drafts; as `ITended.strays`."""
-        return await self.disk(tending.strays, str(self.path), before)
+        return await self.disk(tending.strays, self.files, str(self.path), before)
 
     async def discard(self, stray: str, before: float) -> bool:
         """Remove one of those; as `ITended.discard`."""
-        return await self.disk(tending.discarded, str(self.path), stray, before)
+        return await self.disk(tending.discarded, self.files, str(self.path), stray, before)
+
+    def _make(self, folder: Path) -> bool:
+        with suppress(FileExistsError):
+            self.files.make(str(folder))
+            return True
+        return False
+
+    def _make_durable(self, path: Path) -> None:
+        """
+        Make the folder and those above it, so that they are there after a power cut: else the best of blobs would go with the folder it is in.
+
+        Who starts first may be cut off before it has synced what it made, or have made the folder of all data only, so the two above are synced whoever
+        made what is in them.
+        """
+        made = [folder for folder in (*reversed(path.parents), path) if self._make(folder)]
+        for folder in sorted({folder.parent for folder in made} | {*path.parents[:2]}):
+            tending.settle(self.files, os.path.realpath(folder))
 
     def _insist_on_safety(self, folder: Path) -> None:
         found = os.lstat(folder)
@@ -175,7 +214,7 @@ class DirectoryBlobs(Service):
             raise NoSuchBlob(digest)
         try:
             # What was planted under a blob's name is neither followed nor waited for (S7).
-            file = OpenFile(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK))
+            file = OpenFile(self.files.open(place), self.files)
         except FileNotFoundError:
             raise NoSuchBlob(digest) from None
         except OSError:
@@ -188,46 +227,22 @@ class DirectoryBlobs(Service):
             raise NoSuchBlob(digest)
         return FileContent(os.path.abspath(place), found.st_size, digest, file, self.disk)
 
-    def _keep(self, data: bytes) -> Digest:
-        return FileDraft.create(str(self.path / DRAFTS), self.disk, self._shelve).whole(data)
+    def _create(self) -> FileDraft:
+        shelves, drafts = self._shelves, str(self.path / DRAFTS)
+        shelves.check()
+        return FileDraft.create(self.files, drafts, self.disk, lambda path, digest: shelves.put([(path, digest)]), shelves.sync)
 
     def _holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         return frozenset(digest for digest in digests if (place := self._place(digest)) is not None and _is_file(place))
 
-    def _shelve(self, draft: str, digest: Digest) -> None:
-        shelf = os.path.join(digest[:2], digest[2:4])
-        place = os.path.join(self.path, shelf, digest)
-        self._make_durable(shelf)
-        try:
-            _put(draft, place)
-        except FileNotFoundError:
-            # Somebody tidied up an empty folder that was here a moment ago.
-            self._durable.clear()
-            self._make_durable(shelf)
-            _put(draft, place)
-
-    def _make_durable(self, shelf: str) -> None:
-        """
-        Make a shelf's folders, and sync their parents.
-
-        That a folder exists does not say that it would after a power cut: another thread may be about to sync it. So each process
-        syncs each once, and remembers which.
-        """
-        for folder in (shelf[:2], shelf):
-            if folder not in self._durable:
-                full = os.path.join(self.path, folder)
-                with room():
-                    _make(full)
-                _sync(os.path.dirname(full))
-                self._durable.add(folder)
-
     def _remove(self, digest: Digest) -> None:
         place = self._place(digest)
+        self._shelves.forget(digest)
         if place is not None:
             with suppress(FileNotFoundError):
-                os.unlink(place)
+                self.files.remove(place)
 
-    def _shelves(self) -> list[str]:
+    def _folders(self) -> list[str]:
         return sorted(name for name in os.listdir(self.path) if SHELF.match(name))
 
     def _old_on_shelf(self, shelf: str, before: float) -> list[Digest]:
@@ -248,25 +263,3 @@ def _is_file(place: str) -> bool:
         return stat.S_ISREG(os.lstat(place).st_mode)
     except OSError:
         return False
-
-
-def _put(draft: str, place: str) -> None:
-    with room(), tending.together(os.path.dirname(place)) as shelf:
-        # It comes now, however long ago its last byte was written, so whoever clears up leaves it alone.
-        os.utime(draft)
-        os.rename(draft, place)
-        os.fsync(shelf)
-
-
-def _make(folder: str | Path) -> None:
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-
-
-def _sync(folder: str) -> None:
-    with room():
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

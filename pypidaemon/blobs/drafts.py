@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.errors import CorruptContent, StorageFull
+from pypidaemon.files import Files
 from pypidaemon.interfaces import IDraft, IInFile
 from pypidaemon.model import Digest, InThread
 from pypidaemon.waits import Bell
@@ -81,12 +82,14 @@ class FileDraft:
 
     :param shelve: moves the file (its path is given) to the place of that digest so that it stays there after a power cut; called on a
         thread, when the file itself is durable.
+    :param sync: makes what that descriptor is of durable, as `Files.sync`.
     """
 
     _path: str
     _file: OpenFile
     _disk: InThread
     _shelve: Callable[[str, Digest], None]
+    _sync: Callable[[int], None]
     size: int | None = attrs.field(init=False, default=None)
     digest: Digest | None = attrs.field(init=False, default=None)
     _growth: Growth = attrs.field(init=False, factory=Growth)
@@ -97,39 +100,17 @@ class FileDraft:
     """Whether a write is under way, or ended in a way that leaves it open how much of it is here."""
 
     @classmethod
-    def create(cls, folder: str, disk: InThread, shelve: Callable[[str, Digest], None]) -> FileDraft:
+    def create(
+        cls, files: Files, folder: str, disk: InThread, shelve: Callable[[str, Digest], None], sync: Callable[[int], None]
+    ) -> FileDraft:
         """
         Begin a draft in `folder`.
 
-        The file is locked for as long as this process has it open, which is how `sweep` tells the living from the dead.
-
         :raises StorageFull: there is no room.
+        :raises StorageFailed: the disk takes nothing.
         """
-        while True:
-            path = os.path.join(folder, secrets.token_hex(16))
-            with room():
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            file = OpenFile(descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Another process may have swept the file away between its making and its locking.
-            if os.fstat(descriptor).st_nlink:
-                return cls(path, file, disk, shelve)
-            file.close()
-
-    def whole(self, data: bytes) -> Digest:
-        """
-        Write it all and make it a blob, on the thread on which this is called; nobody else knows of the draft, and it is at its end.
-
-        :raises StorageFull: there is no room; nothing is left of it.
-        """
-        try:
-            self._append(data)
-            return self._settle(None)
-        except BaseException:
-            self._discard()
-            raise
-        finally:
-            self._file.close()
+        path, descriptor = begun(files, folder)
+        return cls(path, OpenFile(descriptor, files), disk, shelve, sync)
 
     @property
     def written(self) -> int:
@@ -190,56 +171,96 @@ class FileDraft:
             self._file.close()
 
     def _append(self, data: bytes) -> None:
-        rest = memoryview(data)
-        position = self._written
         try:
-            with room():
-                while rest:
-                    count = os.pwrite(self._file.descriptor, rest, position)
-                    position += count
-                    rest = rest[count:]
+            append(self._file.files, self._file.descriptor, data, self._written)
         except StorageFull:
-            os.ftruncate(self._file.descriptor, self._written)
+            # Shorter it needs no room; should that fail too, what stands behind its end is written over, or never read.
+            with suppress(OSError):
+                self._file.files.shorten(self._file.descriptor, self._written)
             raise
         self._hash.update(data)
-        self._written = position
+        self._written += len(data)
 
     def _settle(self, expected: Digest | None) -> Digest:
         digest = Digest(self._hash.hexdigest())
         if expected is not None and digest != expected:
             raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")
         with room():
-            os.fsync(self._file.descriptor)
+            self._sync(self._file.descriptor)
             self._shelve(self._path, digest)
         return digest
 
     def _discard(self) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(self._path)
+        discard_at(self._file.files, self._path)
 
 
-def sweep(folder: str) -> int:
+def begun(files: Files, folder: str) -> tuple[str, int]:
+    """
+    Make an empty draft in that folder; answer its path and its descriptor.
+
+    The file is locked for as long as this process has it open, which is how `sweep` tells the living from the dead.
+
+    :raises StorageFull: there is no room.
+    :raises StorageFailed: the disk takes nothing.
+    """
+    while True:
+        path = os.path.join(folder, secrets.token_hex(16))
+        with room():
+            descriptor = files.create(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Another process may have swept the file away between its making and its locking.
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def append(files: Files, descriptor: int, data: bytes, position: int) -> None:
+    """
+    Write all of that there.
+
+    :raises StorageFull: there is no room; some of it may have been written.
+    :raises StorageFailed: the disk takes nothing.
+    """
+    rest = memoryview(data)
+    with room():
+        while rest:
+            count = files.write(descriptor, rest, position)
+            position += count
+            rest = rest[count:]
+
+
+def discard_at(files: Files, path: str) -> None:
+    """Remove one's own draft, if it is there. A disk that takes not even that keeps it until it is swept up; why it took nothing is told by then."""
+    with suppress(OSError):
+        files.remove(path)
+
+
+def sweep(files: Files, folder: str) -> int:
     """
     Remove the drafts in `folder` that no living process has open, and answer how many those were (F65).
 
     Files that do not have a draft's name are left alone.
     """
-    return sum(discard(os.path.join(folder, name)) for name in _drafts(folder))
+    return sum(discard(files, os.path.join(folder, name)) for name in _drafts(folder))
 
 
-def discard(path: str) -> bool:
+def discard(files: Files, path: str) -> bool:
     """Remove that draft if no living process has it open; answer whether it was removed."""
-    with suppress(FileNotFoundError, BlockingIOError), _nobodys(path):
-        os.unlink(path)
+    with suppress(FileNotFoundError, BlockingIOError), _nobodys(files, path):
+        files.remove(path)
         return True
     return False
 
 
-def abandoned(folder: str) -> list[str]:
+def abandoned(files: Files, folder: str) -> list[str]:
     """The names of the drafts in `folder` that no living process has open."""
     found = []
     for name in _drafts(folder):
-        with suppress(FileNotFoundError, BlockingIOError), _nobodys(os.path.join(folder, name)):
+        with suppress(FileNotFoundError, BlockingIOError), _nobodys(files, os.path.join(folder, name)):
             found.append(name)
     return found
 
@@ -249,13 +270,13 @@ def _drafts(folder: str) -> list[str]:
 
 
 @contextmanager
-def _nobodys(path: str) -> Iterator[None]:
+def _nobodys(files: Files, path: str) -> Iterator[None]:
     """
     Hold a draft that its process has left.
 
     :raises BlockingIOError: somebody has it open.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = files.open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

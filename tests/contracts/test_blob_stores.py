@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import gc
+import itertools
 import os
 import stat
 import subprocess
@@ -25,14 +26,20 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from pypidaemon.blobs.directory import DirectoryBlobs
+from pypidaemon.blobs import shelving
+from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFull
+from pypidaemon.blobs.shelving import Document
+from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.interfaces import IKeeping, IOnDisk
 from pypidaemon.model import Digest
 from pypidaemon.threads import Threads
 from tests.contracts.blob_store import BlobStoreContract, held, put, sha256, whole
-from tests.gear import inline
+from tests.gear import inline, later, now
+
+
+def _is_folder(descriptor: int) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
 def folder(case: TestCase) -> Path:
@@ -261,6 +268,82 @@ class OnDiskTests(TestCase):
         await put(self.store, b"data")
         assert [step for step in steps if not step.startswith("sync drafts/")] == ["rename", f"sync {inner}"]
 
+    async def test_F78_the_folder_of_the_blobs_is_durable_itself_whoever_made_it(self) -> None:
+        synced: list[str] = []
+        real = os.fsync
+
+        def sync(descriptor: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            real(descriptor)
+
+        self.patch(os, "fsync", sync)
+        above = self.path.parent
+        self.path = above / "deep" / "er" / "blobs"
+        self.started()
+        assert synced == [str(above), str(above / "deep"), str(above / "deep" / "er")]
+        # Who made it may have been killed before it was durable.
+        synced.clear()
+        self.started()
+        assert synced == [str(above / "deep"), str(above / "deep" / "er")]
+
+    async def test_F78_a_folder_above_that_cannot_be_synced_by_its_nature_keeps_nobody_from_starting(self) -> None:
+        for number in (errno.EINVAL, errno.EROFS, errno.EIO):
+
+            def refuse(_: int, number: int = number) -> None:
+                raise OSError(number, os.strerror(number))
+
+            patch = self.patch(os, "fsync", refuse)
+            if number == errno.EIO:
+                self.refuses_to_start("cannot be used: Input/output error")
+            else:
+                assert self.started().failed == ""
+            patch.restore()
+
+    async def test_F78_a_folder_above_that_can_be_gone_through_and_not_read_keeps_nobody_from_starting(self) -> None:
+        real = os.open
+
+        def closed(path: Any, *args: Any) -> int:
+            if path == str(self.path.parent):
+                raise PermissionError(errno.EACCES, "denied")
+            return real(path, *args)
+
+        self.patch(os, "open", closed)
+        assert self.started().running
+
+    async def test_F78_whoever_renews_a_blob_that_another_process_left_makes_it_durable_once(self) -> None:
+        """That process may have been killed between moving it there and syncing the folder."""
+        mine, theirs = await put(self.store, b"mine"), await put(self.started(), b"theirs")
+        synced: list[str] = []
+        real = os.fsync
+
+        def sync(descriptor: int) -> None:
+            synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), self.path))
+            real(descriptor)
+
+        self.patch(os, "fsync", sync)
+        assert await self.store.renew([mine, theirs, sha256(b"nowhere")]) == {mine, theirs}
+        outer, inner = theirs[:2], f"{theirs[:2]}/{theirs[2:4]}"
+        assert synced == [".", outer, inner]
+        assert await self.store.renew([mine, theirs]) == {mine, theirs}
+        assert len(synced) == 3
+        # What was taken away and came back is not what was synced.
+        await self.store.remove(theirs)
+        await put(self.started(), b"theirs")
+        synced.clear()
+        assert await self.store.renew([theirs]) == {theirs}
+        assert synced == [inner]
+
+    async def test_F78_of_so_many_blobs_it_is_remembered_that_they_are_durable(self) -> None:
+        self.patch(shelving, "REMEMBERED", 2)
+        digests = [await put(self.store, b"%d" % number) for number in range(7)]
+        synced: list[int] = []
+        real = os.fsync
+        self.patch(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
+        await self.store.renew(digests[-3:])
+        assert synced == []
+        await self.store.renew(digests[:3])
+        assert len(synced) == 3
+
     async def test_a_damaged_blob_is_mended_by_its_equal(self) -> None:
         await put(self.store, b"data")
         self.file(b"data").write_bytes(b"rust")
@@ -323,7 +406,7 @@ class OnDiskTests(TestCase):
 
     async def test_what_is_kept_at_once_is_a_blob_as_durable_as_any(self) -> None:
         verifyObject(IKeeping, self.store)
-        digest = await self.store.keep(b"data")
+        digest = await self.store.keep(b"data", None)
         assert digest == sha256(b"data")
         content = await self.store.open(digest)
         assert await content.read(0, 100) == b"data"
@@ -331,11 +414,110 @@ class OnDiskTests(TestCase):
         steps: list[str] = []
         real = os.fsync
         patch = self.patch(os, "fsync", lambda descriptor: (steps.append("sync"), real(descriptor)))
-        await self.store.keep(b"data")
+        await self.store.keep(b"data", None)
         patch.restore()
         # The file, and the folder that it is in.
         assert steps == ["sync"] * 2
         assert self.drafts() == []
+
+    async def test_law_7_what_is_kept_together_is_synced_before_any_of_it_is_moved_and_its_folders_after(self) -> None:
+        steps: list[str] = []
+        synced: set[Path] = set()
+        real_sync, real_rename = os.fsync, os.rename
+
+        def sync(descriptor: int) -> None:
+            path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            steps.append("sync folder" if _is_folder(descriptor) else "sync file")
+            synced.add(path)
+            real_sync(descriptor)
+
+        def rename(draft: str, place: str) -> None:
+            steps.append("move")
+            assert Path(draft) in synced
+            synced.discard(Path(place).parent)
+            moved.append(Path(place).parent)
+            real_rename(draft, place)
+
+        moved: list[Path] = []
+        documents = [Document(b"%d" % number, sha256(b"%d" % number)) for number in range(30)]
+        self.patch(os, "fsync", sync)
+        self.patch(os, "rename", rename)
+        assert self.store._shelves.keep(documents) == [document.expected for document in documents]
+        # Files, then the parents of new folders, then the moves, then the folders moved to.
+        assert [kind for kind, _ in itertools.groupby(steps)] == ["sync file", "sync folder", "move", "sync folder"]
+        assert steps.count("sync file") == steps.count("move") == len(documents)
+        assert set(moved) <= synced
+        # Where the folders are known to be durable, each of them is synced once and nothing else is.
+        steps.clear()
+        self.store._shelves.keep([*documents, *documents])
+        assert steps.count("sync folder") == len(set(moved))
+        assert self.drafts() == []
+
+    async def test_those_who_come_while_the_disk_is_busy_are_kept_together(self) -> None:
+        gate: Deferred[None] = Deferred()
+        rounds: list[int] = []
+
+        async def disk(function: Any, /, *args: Any) -> Any:
+            rounds.append(len(args[0]))
+            if len(rounds) <= ROUNDS:
+                await gate
+            return function(*args)
+
+        store = DirectoryBlobs(self.path, "blobs", disk)
+        store.startService()
+        first = [later(store.keep(b"first %d" % number, None)) for number in range(ROUNDS)]
+        others = [later(store.keep(b"%d" % number, None)) for number in range(TOGETHER - 1)]
+        wrong, last = later(store.keep(b"wrong", sha256(b"right"))), later(store.keep(b"last", None))
+        others[0].addErrback(lambda failure: failure.trap(CancelledError) and None)
+        others[0].cancel()
+        gate.callback(None)
+        assert rounds == [1] * ROUNDS + [TOGETHER, 1]
+        assert [now(one) for one in first] == [sha256(b"first %d" % number) for number in range(ROUNDS)]
+        assert [now(one) for one in others[1:]] == [sha256(b"%d" % number) for number in range(1, TOGETHER - 1)]
+        with pytest.raises(CorruptContent):
+            now(wrong)
+        assert now(last) == sha256(b"last")
+        assert now(store.keep(b"later", None)) == sha256(b"later")
+
+    async def test_whoever_waits_hears_of_it_when_the_disk_is_not_to_be_had(self) -> None:
+        async def none(function: Any, /, *args: Any) -> Any:
+            raise RuntimeError("the threads are not running")
+
+        store = DirectoryBlobs(self.path, "blobs", none)
+        store.startService()
+        for _ in range(ROUNDS + 1):
+            with pytest.raises(RuntimeError):
+                await store.keep(b"data", None)
+
+    async def test_a_content_for_which_there_is_no_room_does_no_harm_to_those_that_are_kept_with_it(self) -> None:
+        real = os.pwrite
+
+        def narrow(descriptor: int, data: Any, offset: int) -> int:
+            if bytes(data) == b"large":
+                raise OSError(errno.ENOSPC, "full")
+            return real(descriptor, data, offset)
+
+        self.patch(os, "pwrite", narrow)
+        outcomes = self.store._shelves.keep([Document(b"small"), Document(b"large"), Document(b"other")])
+        assert [type(outcome) for outcome in outcomes] == [str, StorageFull, str]
+        assert await held(self.store) == {sha256(b"small"), sha256(b"other")}
+        assert self.drafts() == []
+
+    async def test_a_folder_tidied_away_between_two_moves_is_made_again_and_nothing_is_lost(self) -> None:
+        names = [b"%d" % number for number in range(5)]
+        real, calls = os.rename, []
+
+        def rename(draft: str, place: str) -> None:
+            calls.append(place)
+            if len(calls) == 3:
+                os.rmdir(os.path.dirname(place))
+            real(draft, place)
+
+        self.patch(os, "rename", rename)
+        outcomes = self.store._shelves.keep([Document(name) for name in names])
+        assert outcomes == [sha256(name) for name in names]
+        assert await held(self.store) == set(outcomes)
+        assert len(calls) == len(names) + 1
 
     async def test_F53_what_there_is_no_room_for_is_not_kept_and_leaves_nothing_behind(self) -> None:
         def full(*_: Any, **__: Any) -> Any:
@@ -344,29 +526,79 @@ class OnDiskTests(TestCase):
         for name in ("open", "pwrite", "fsync", "rename", "mkdir"):
             patch = self.patch(os, name, full)
             with pytest.raises(StorageFull):
-                await self.store.keep(name.encode())
+                await self.store.keep(name.encode(), None)
             patch.restore()
             assert self.drafts() == []
             assert await held(self.store) == set()
 
-    async def test_a_failing_disk_is_not_taken_for_a_full_one(self) -> None:
+    async def test_F60_what_the_disk_failed_to_keep_is_not_acknowledged_and_nothing_more_is_stored_until_a_restart(self) -> None:
+        kept = await self.store.keep(b"kept before", None)
+
         def broken(*_: Any) -> Any:
+            asked.append(1)
             raise OSError(errno.EIO, "broken")
 
+        for folder in (False, True):
+            asked: list[int] = []
+            draft = await self.store.draft()
+            await draft.write(b"data")
+            other = await self.store.draft()
+            real = os.fsync
+            patch = self.patch(os, "fsync", lambda one, real=real, folder=folder: broken() if _is_folder(one) == folder else real(one))
+            with pytest.raises(StorageFailed) as caught:
+                await draft.commit(None)
+            assert "Input/output error" in str(caught.value)
+            assert not isinstance(caught.value, StorageFull)
+            patch.restore()
+            # Asked again, the disk might claim to have what it lost.
+            for attempt in (self.store.draft(), self.store.keep(b"more", None), other.commit(None)):
+                with pytest.raises(StorageFailed, match="until a restart"):
+                    await attempt
+            assert asked == [1]
+            assert self.drafts() == []
+            # What is here can be read all the same.
+            content = await self.store.open(kept)
+            assert await content.read(0, 100) == b"kept before"
+            content.close()
+            self.store = self.started()
+            assert await self.store.keep(b"more", None) == sha256(b"more")
+
+    async def test_F58_where_not_even_a_draft_can_be_removed_the_reason_is_heard_all_the_same(self) -> None:
+        def read_only(*_: Any, **__: Any) -> Any:
+            raise OSError(errno.EROFS, "read-only")
+
+        kept = await put(self.store, b"kept")
         draft = await self.store.draft()
-        patch = self.patch(os, "fsync", broken)
-        with pytest.raises(OSError, match="broken") as caught:
-            await draft.commit(None)
-        patch.restore()
-        assert caught.value.errno == errno.EIO
+        await draft.write(b"data")
+        patches = [self.patch(os, name, read_only) for name in ("pwrite", "fsync", "rename", "unlink", "utime")]
+        for attempt in (draft.commit(None), self.store.keep(b"more", None), self.store.renew([kept])):
+            with pytest.raises(StorageFailed, match="Read-only file system"):
+                await attempt
+        for patch in patches:
+            patch.restore()
+        draft.close()
+        assert len(self.drafts()) == 2
+        self.started()
         assert self.drafts() == []
+
+    async def test_F58_a_volume_that_can_only_be_read_is_no_reason_to_stop_for_good(self) -> None:
+        def read_only(*_: Any, **__: Any) -> Any:
+            raise OSError(errno.EROFS, "read-only")
+
+        for name in ("open", "pwrite", "fsync", "rename"):
+            patch = self.patch(os, name, read_only)
+            with pytest.raises(StorageFailed, match="Read-only file system"):
+                await self.store.keep(b"data", None)
+            patch.restore()
+            assert self.drafts() == []
+        assert await self.store.keep(b"data", None) == sha256(b"data")
 
     async def test_F57_a_real_file_size_limit_is_storage_full(self) -> None:
         script = """
             import resource, sys
             from pathlib import Path
             from tests.gear import inline, now
-            from pypidaemon.blobs.directory import DirectoryBlobs
+            from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
             from pypidaemon.errors import StorageFull
             store = DirectoryBlobs(Path(sys.argv[1]), "blobs", inline)
             store.startService()
@@ -493,7 +725,7 @@ class OnDiskTests(TestCase):
             return real(descriptor, data[:2], position)
 
         self.patch(os, "pwrite", half)
-        with pytest.raises(OSError, match="broken"):
+        with pytest.raises(StorageFailed, match="Input/output error"):
             await draft.write(b"data")
         with pytest.raises(CorruptContent):
             await draft.commit(None)

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
-from pypidaemon.errors import Conflict, NoSuchBlob, NoSuchProject, NoSuchRelease, PypidaemonError
+from pypidaemon.errors import Conflict, NoSuchProject, NoSuchRelease, PypidaemonError
 from pypidaemon.filenames import package_type, python_tag
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.private.turns import Turns
@@ -18,6 +18,7 @@ from pypidaemon.model import Companion, Digest, Filename, FileRecord, Normalized
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.uploads import agree
+from pypidaemon.upstream_files import renewed
 
 log = Logger()
 
@@ -122,11 +123,9 @@ class Taker:
     async def _bring(self, asking: _Asking, record: FileRecord) -> None:
         """See to it that the bytes are in this index's store; where both have one store they are."""
         for digest, companion in ((record.file.digest, Companion.FILE), (record.file.core_metadata, Companion.METADATA)):
-            if digest:
-                try:
-                    (await self.blobs.open(Digest(digest))).close()
-                except NoSuchBlob:
-                    await self._copy(asking, record.file.filename, companion, Digest(digest))
+            # What is here is to stay until the records name it, also where a proxy fetched it and somebody tidies up.
+            if digest and not await renewed(self.blobs, [Digest(digest)]):
+                await self._copy(asking, record.file.filename, companion, Digest(digest))
 
     async def _copy(self, asking: _Asking, filename: Filename, companion: Companion, digest: Digest) -> None:
         content = await asking.source.open_file(asking.name, filename, companion)
