@@ -110,9 +110,14 @@ def ends(refusal: Refusal) -> str | None:
     return None if refusal.until is None else written(math.ceil(refusal.until))
 
 
-def plural(count: int, what: str) -> str:
-    """That many of them: `1 file`, `2 files`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def plural(count: int, what: str, several: str = "") -> str:
+    """That many of them: `1 file`, `2 files`; `several` where more than one is called otherwise than with an s."""
+    return f"{count} {what if count == 1 else several or what + 's'}"
+
+
+def enumerated(names: Sequence[str], most: int = 5) -> str:
+    """These names for a line of the log, of many the first: `alpha, beta and 3 more`."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _nodes(told: Explanation) -> Iterator[Explanation]:

@@ -18,7 +18,7 @@ from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.interfaces import IUpstream
-from pypidaemon.model import Change, Companion, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import Change, Companion, NormalizedName, NotModified, ProjectList, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.services.mirroring import Mirroring
 from pypidaemon.spool import Spool
@@ -51,6 +51,7 @@ class Upstream:
 
     label: str = "pypi"
     health: fakes.FakeHealth = attrs.field(factory=fakes.FakeHealth)
+    patience: float = 2.0
     serials: bool = True
     etags: bool = True
     serial: int = 100
@@ -65,6 +66,9 @@ class Upstream:
     rows: list[Change] | None = None
     gate: Bell | None = None
     """Until it rings, no file comes."""
+
+    def health_of(self, url: str) -> fakes.FakeHealth:
+        return self.health
 
     def add(self, name: str, *filenames: str, size: int = 10) -> None:
         """Have these files of that project, each with bytes of its own."""
@@ -149,6 +153,17 @@ class Upstream:
     def _raise(self, what: str) -> None:
         if what in self.broken:
             raise self.broken[what]
+
+
+@attrs.frozen
+class Ours:
+    """An index of ours with projects of these names."""
+
+    names: tuple[str, ...]
+
+    async def project_names(self) -> ProjectList:
+        entries = [(NormalizedName(name), 1) for name in self.names]
+        return ProjectList(entries=lambda: iter(entries), revision="1", serial=1, source="ours")
 
 
 def fakes_status(marker: str) -> Any:

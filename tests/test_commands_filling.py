@@ -25,7 +25,7 @@ use = mirroring
 index = mirror
 projects = alpha
 """
-ENDED = {"complete": True, "ended": True, "outcome": "complete (1 projects looked at)", "errors": [], "absent": [], "looked": 1}
+ENDED = {"complete": True, "ended": True, "outcome": "complete (1 project looked at)", "errors": [], "absent": [], "looked": 1}
 
 
 class Pretended(ControlSocket):
@@ -76,7 +76,7 @@ def test_the_daemon_is_told_and_asked_until_the_run_has_ended(config: str, daemo
     """Its end is printed, and where all went well the exit status is 0."""
     assert main(["sync", "-c", config]) == 0
     assert daemon.asked == ["POST /sync", "GET /sync", "GET /sync"]
-    assert capsys.readouterr().out == "nightly: complete (1 projects looked at)\n"
+    assert capsys.readouterr().out == "nightly: complete (1 project looked at)\n"
 
 
 def test_M20_quiet_prints_nothing_on_success_and_json_parses(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +104,7 @@ def test_a_rehearsal_prints_its_plan(config: str, daemon: Pretended, capsys: pyt
     daemon.ended["plan"] = {"take": ["alpha alpha-1.0.tar.gz"], "remove": ["beta: upstream has it no longer"]}
     assert main(["sync", "--dry-run", "-c", config]) == 0
     assert daemon.asked[0] == "POST /sync?rehearsal=yes"
-    assert capsys.readouterr().out.splitlines()[:2] == ["take alpha alpha-1.0.tar.gz", "remove beta: upstream has it no longer"]
+    assert capsys.readouterr().out.splitlines()[:2] == ["would take alpha alpha-1.0.tar.gz", "would remove beta: upstream has it no longer"]
     del daemon.ended["plan"]
     assert main(["sync", "--dry-run", "-c", config]) == 0
     assert capsys.readouterr().out.startswith("nothing would be taken")
@@ -120,7 +120,7 @@ def test_one_project(config: str, daemon: Pretended, capsys: pytest.CaptureFixtu
 
 def test_a_service_that_there_is_not(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Those that there are are named."""
-    assert main(["sync", "weekly", "-c", config]) == 1
+    assert main(["sync", "weekly", "-c", config]) == 2
     assert capsys.readouterr().err == "pypidaemon: there is no service weekly that fills an index (known: nightly)\n"
     Path(config).write_text("[daemon]\n")
     assert main(["sync", "-c", config]) == 1
@@ -158,15 +158,15 @@ def test_a_status_names_what_waits() -> None:
         "tried": "2026-03-01T00:00:00Z",
         "next": "2026-03-01T06:00:00Z",
         "waiting": 2,
-        "waits": [{"name": "alpha", "tries": 2, "due": "2026-03-01T00:02:00Z", "reason": "it answers 500"}],
+        "waits": [{"name": "alpha", "tries": 1, "due": "2026-03-01T00:02:00Z", "reason": "it answers 500"}],
         "running": {"3": {"phase": "takes", "looked": 1, "found": 4}},
     }
     lines = list(report({"services": {"nightly": state}}))
     assert lines[1:] == [
         "services",
         f"  nightly  fills mirror (2 projects, serial 9): not complete, at {state['tried']}; now takes: 1 of 4 projects; next at {state['next']}",
-        "    alpha waits until 2026-03-01T00:02:00Z, tried 2 times: it answers 500",
-        "    and 1 more wait",
+        "    alpha waits until 2026-03-01T00:02:00Z, tried 1 time: it answers 500",
+        "    and 1 more waits",
     ]
 
 

@@ -24,7 +24,7 @@ def shown() -> list[str]:
 
 def test_there_is_one_file_for_each_kind_of_user() -> None:
     """And the one that `make run` starts."""
-    assert {file.name for file in SHIPPED} >= {"config.ini", "home-server.ini", "netbook.ini", "workstation.ini", "team.ini"}
+    assert {file.name for file in SHIPPED} >= {"config.ini", "home-server.ini", "netbook.ini", "workstation.ini", "team.ini", "mirror.ini"}
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=[file.name for file in SHIPPED])

@@ -18,7 +18,7 @@ import pytest
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.errors import NoSuchBlob, NoSuchProject, PypidaemonError, Refused, UpstreamUnavailable
 from pypidaemon.exports import staging
-from pypidaemon.exports.gathering import Export, Exported, known, synchronised
+from pypidaemon.exports.gathering import Export, Exported, known, summary, synchronised
 from pypidaemon.exports.items import Item, Source
 from pypidaemon.exports.staging import STAGE
 from pypidaemon.exports.tree import MARKER, Tree
@@ -340,8 +340,61 @@ def test_law_10_a_project_whose_bytes_are_not_here_just_now_stays_as_it_was(yard
     before = yard.files()
     now(yard.blobs.remove(Digest(hashlib.sha256(OLD[1]).hexdigest())))
     done, _ = yard.export()
-    assert (done.projects, done.kept, done.left_out[ALPHA]) == ([BETA], [ALPHA], [OLD[0], NEW[0]])
+    assert (done.projects, done.kept) == ([ALPHA, BETA], [])
+    assert (done.standing, done.left_out) == ({ALPHA: [OLD[0]]}, {ALPHA: [NEW[0]]})
     assert (yard.files(), yard.names()) == (before, ["alpha", "beta"])
+
+
+def test_law_10_a_file_whose_bytes_are_not_here_just_now_stays_as_it_was(yard: Yard) -> None:
+    """Beside those that are, with its metadata, and also where a new one has come; and no longer than the index lists it."""
+    yard.index = yard.house.barred(yard.house.proxy)
+    take(yard, "alpha", OLD[0], Companion.METADATA)
+    yard.export()
+    before = yard.page("alpha")["files"]
+    now(yard.blobs.remove(Digest(hashlib.sha256(OLD[1]).hexdigest())))
+    take(yard, "alpha", NEW[0])
+    done, tree = yard.export()
+    assert (done.standing, done.left_out, done.files, tree.removed) == ({ALPHA: [OLD[0]]}, {}, 3, 0)
+    files = yard.page("alpha")["files"]
+    assert [one["filename"] for one in files] == [OLD[0], NEW[0]]
+    assert [files[0]] == before
+    assert (yard.tree / "packages" / f"{files[0]['url'].removeprefix('../../packages/')}.metadata").exists()
+    assert list(summary(done, tree))[1:] == ["1 file of 1 project is not here any more and stays in the export as it was; --json lists it"]
+    yard.house.rulings.replace([Ruling(RulingKind.BLOCK, "alpha==1", "bad")])
+    done, tree = yard.export()
+    assert (done.standing, [one["filename"] for one in yard.page("alpha")["files"]]) == ({}, [NEW[0]])
+    assert tree.removed == 2
+
+
+def test_a_file_of_unknown_size_stays_if_it_has_its_bytes(yard: Yard) -> None:
+    """Then they are read."""
+    yard.export()
+    [listed] = [one for one in now(yard.house.proxy.project_page(ALPHA)).files if one.filename == OLD[0]]
+    for size, data, stays in ((None, OLD[1], True), (None, b"x" + OLD[1][1:], False), (len(OLD[1]), OLD[1], True)):
+        place = next(one for one in (yard.tree / "packages").rglob(OLD[0]))
+        place.unlink()
+        place.write_bytes(data)
+        tree = Tree.open(yard.tree)
+        try:
+            assert (OLD[0] in tree.retain(ALPHA, [attrs.evolve(listed, size=size)])) is stays
+        finally:
+            tree.close()
+
+
+@pytest.mark.parametrize("spoilt", [b"", OLD[1][:-1], None])
+def test_a_file_in_the_tree_that_is_not_whole_does_not_stay(yard: Yard, spoilt: bytes | None) -> None:
+    """It may be another name of the very blob that is spoilt."""
+    take(yard, "alpha", NEW[0])
+    yard.export()
+    digest = hashlib.sha256(OLD[1]).hexdigest()
+    place = next(one for one in (yard.tree / "packages").rglob(OLD[0]))
+    now(yard.blobs.remove(Digest(digest)))
+    place.unlink()
+    if spoilt is not None:
+        place.write_bytes(spoilt)
+    done, _ = yard.export()
+    assert (done.standing, done.left_out) == ({}, {ALPHA: [OLD[0]]})
+    assert [one["filename"] for one in yard.page("alpha")["files"]] == [NEW[0]]
 
 
 def test_a_project_whose_bytes_are_not_here_does_not_stay_with_what_is_shown_no_longer(yard: Yard) -> None:
@@ -351,7 +404,8 @@ def test_a_project_whose_bytes_are_not_here_does_not_stay_with_what_is_shown_no_
     yard.house.rulings.replace([Ruling(RulingKind.BLOCK, "alpha==1", "bad")])
     now(yard.blobs.remove(Digest(hashlib.sha256(NEW[1]).hexdigest())))
     done, _ = yard.export()
-    assert (done.kept, yard.names()) == ([], ["beta"])
+    assert (done.kept, done.standing, yard.names()) == ([], {ALPHA: [NEW[0]]}, ["alpha", "beta"])
+    assert [one["filename"] for one in yard.page("alpha")["files"]] == [NEW[0]]
 
 
 def test_a_project_whose_page_in_the_tree_cannot_be_read_does_not_stay(yard: Yard) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -303,3 +305,32 @@ def test_a_document_is_a_lock_or_a_ValueError(name: str, document: dict[str, str
 @given(st.sampled_from(["uv.lock", "pylock.toml"]), st.text())
 def test_a_text_is_a_lock_or_a_ValueError(name: str, text: str) -> None:
     assert "\n" not in _refused(name, text)
+
+
+RECORDED = Path(__file__).parent / "recorded"
+WRITTEN = {
+    "click-8.1.8-py3-none-any.whl": "63c132bbbed01578a06712a2d1f497bb62d9c1c0d329b7903a866228027263b2",
+    "click-8.1.8.tar.gz": "ed53c9d8990d83c2a27deae68e4ee337473f6330c040a31d4225c9574d16096a",
+    "colorama-0.4.6-py2.py3-none-any.whl": "4f1d9991f5acc0ca119f9d443620b77f9d6b33703e51011c16baf57afb285fc6",
+    "colorama-0.4.6.tar.gz": "08695f5cb7ed6e0531a20572697297273c47b8cae5a63ffc6d6ed5c201be6e44",
+    "idna-3.10-py3-none-any.whl": "946d195a0d259cbba61165e88e65941f16e9b36ea6ddb97f00452bae8b1287d3",
+    "idna-3.10.tar.gz": "12f65c9b470abda6dc35cf8e63cc574b1c52b11df2c86030af0ac09b01b13ea9",
+    "iniconfig-2.0.0-py3-none-any.whl": "b6a85871a79d2e3b22d2d1b94ac2824226a63c6b741c88f7ae975f18b6778374",
+    "iniconfig-2.0.0.tar.gz": "2d91e135bf72d31a410b17c16da610a82cb55f6b0477d1a902134b24a455b8b3",
+}
+"""What those locks name, by file name, with the sha256."""
+
+
+@pytest.mark.parametrize("recorded", ["poetry-2.5.lock", "pdm-2.20.lock", "pdm-2.20-static-urls.lock"])
+def test_M21_locks_that_poetry_and_pdm_wrote_are_read_to_the_last_file(recorded: str) -> None:
+    """Each of three small projects and of what one of them needs on Windows, which this daemon had served; only its address was changed since."""
+    text = (RECORDED / recorded).read_text("utf-8")
+    lock = read_lock(f"{recorded.partition('-')[0]}.lock", text)
+    assert [(one.name, str(one.version)) for one in lock.packages] == [
+        ("click", "8.1.8"),
+        ("colorama", "0.4.6"),
+        ("idna", "3.10"),
+        ("iniconfig", "2.0.0"),
+    ]
+    assert {filename: digest for one in lock.packages for filename, digest in one.files} == WRITTEN
+    assert lock.passed_over == ()

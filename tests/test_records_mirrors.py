@@ -328,7 +328,11 @@ def test_F92_an_upgrade_of_one_database_copies_no_other(path: Path, monkeypatch:
     before = contents(records)
     records.stopService()
     steps = schemas.steps
-    for series, copy in (("records", "records-schema-4.sqlite"), ("mirrors", "records-mirrors-schema-1.sqlite")):
+    known = {series: len(steps(series)) for series in ("records", "mirrors")}
+    for series, copy in (
+        ("records", f"records-schema-{known['records']}.sqlite"),
+        ("mirrors", f"records-mirrors-schema-{known['mirrors']}.sqlite"),
+    ):
         later = {series: ("CREATE TABLE later (word TEXT)",)}
         monkeypatch.setattr(schemas, "steps", lambda which, later=later: (*steps(which), *later.get(which, ())))
         again = started(path)
@@ -565,3 +569,17 @@ def test_nothing_of_a_mirror_reaches_the_records_that_are_unwritten() -> None:
     now(made.mirrors.done("mirror", BAR))
     now(made.mirrors.advance("mirror", Progress()))
     assert contents(records) == contents(made) == before
+
+
+@pytest.mark.parametrize(("column", "value"), [("serial", "soon"), ("serial", -5), ("serial", b"\xff"), ("listed", ""), ("since", "x")])
+def test_F85_how_far_a_mirror_has_come_is_believed_only_where_it_makes_sense(records: SqliteRecords, column: str, value: object) -> None:
+    """Else it is as if no run had been yet, so that the next one compares everything."""
+    now(records.mirrors.advance("mirror", Progress(serial=7, selection="all", listed=3)))
+    assert now(records.mirrors.progress("mirror")).serial == 7
+
+    def spoil(connection: sqlite3.Connection) -> None:
+        connection.execute(f"UPDATE progress SET {column} = ?", (value,))
+
+    now(records._mirrored.write(spoil))
+    found = now(records.mirrors.progress("mirror"))
+    assert found == Progress()

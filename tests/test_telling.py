@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename
 from pypidaemon.model import Explanation, HiddenFile, NormalizedName, Outcome, ProjectPage, Refusal
-from pypidaemon.telling import MOST_SENTENCES, document, fates, hidden_by, lines, plural
+from pypidaemon.telling import MOST_SENTENCES, document, enumerated, fates, hidden_by, lines, plural
 from tests.fakes import file
 from tests.strategies import texts
 
@@ -159,6 +159,11 @@ def test_an_older_daemon_may_say_less() -> None:
 
 def test_words_for_people() -> None:
     assert (plural(1, "file"), plural(0, "file")) == ("1 file", "0 files")
+    assert [plural(count, "advisory", "advisories") for count in (1, 2)] == ["1 advisory", "2 advisories"]
+
+
+def test_of_many_names_the_first_are_named() -> None:
+    assert [enumerated(list("abcdefg")[:count]) for count in (0, 1, 5, 7)] == ["", "a", "a, b, c, d, e", "a, b, c, d, e and 2 more"]
     assert hidden_by([]) == ""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -15,6 +17,7 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.archives import BadArchive
 from pypidaemon.flights import Flights, landing
 from pypidaemon.model import InThread
+from pypidaemon.telling import plural
 
 SOON = 10.0
 """Seconds after which a copy is looked for again where none could be read so far, so that nothing is shown."""
@@ -22,6 +25,10 @@ SOON = 10.0
 FEW = 10
 SHARE = 0.05
 """How many advisories, and what share of those in force, may be gone from another copy without anybody being asked for a second look."""
+
+NUMBERS = ("advisories", "projects", "misread", "parts", "widened")
+"""Advisories understood, projects that those in force are about, documents and parts of advisories that were not understood, and projects that are hidden
+whole, since it could not be read which of their versions are meant."""
 
 MANY = 100
 """Projects that are named one by one when they may look different; more are said to be all."""
@@ -55,6 +62,8 @@ class Library:
     gathered: Gathered | None = attrs.field(default=None, init=False)
     trouble: str = attrs.field(default="", init=False)
     """Why the last copy could not be used."""
+    numbers: Mapping[str, int] = attrs.field(factory=lambda: dict.fromkeys(NUMBERS, 0), init=False)
+    """Of the copy that is in force, by `NUMBERS`."""
     _read: Mark | None = attrs.field(default=None, init=False)
     _count: int = attrs.field(default=0, init=False)
     _doubted: tuple[Mark, float] | None = attrs.field(default=None, init=False)
@@ -73,6 +82,10 @@ class Library:
         if self.gathered is not None:
             return None
         return f"there are no advisories to go by: {self.trouble}" if self.trouble else "the advisories are still being read"
+
+    def read(self) -> Mapping[str, Any]:
+        """As `IReading`."""
+        return {"trouble": self.trouble, **self.numbers}
 
     def start(self) -> None:
         """Read the copy, and look for another again and again."""
@@ -137,19 +150,23 @@ class Library:
         after = await self.cpu(gathering.gathered)
         before, self.gathered, self.trouble = self.gathered, after, ""
         self._count, self._doubted = gathering.count, None
-        log.info(
-            "{label}: {count} advisories were read, {projects} projects are concerned; not understood: {misread} documents, {parts} parts",
+        counts = (gathering.understood, len(after.concerns), gathering.misread, gathering.left_out, gathering.widened)
+        self.numbers = dict(zip(NUMBERS, counts, strict=True))
+        # What nobody can read may be about what somebody installs.
+        say = log.warn if gathering.misread else log.info
+        say(
+            "{label}: {count} read, {projects} concerned; not understood: {misread}, {parts}",
             label=self.label,
-            count=gathering.understood,
-            projects=len(after.concerns),
-            misread=gathering.misread,
-            parts=gathering.left_out,
+            count=plural(gathering.understood, "advisory", "advisories"),
+            projects=plural(len(after.concerns), "project"),
+            misread=plural(gathering.misread, "document"),
+            parts=plural(gathering.left_out, "part"),
         )
         if gathering.widened:
             log.warn(
-                "{label}: in {count} projects all versions count as malicious, since it cannot be read which of them are",
+                "{label}: in {count} all versions count as malicious, since it cannot be read which of them are",
                 label=self.label,
-                count=gathering.widened,
+                count=plural(gathering.widened, "project"),
             )
         names = None if before is None else await self.cpu(changed, before, after)
         if names is None or len(names) > MANY:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
@@ -17,7 +19,7 @@ from pypidaemon.advisories.reading import SEVERITIES, Kind, is_id
 from pypidaemon.announcements import Announcements
 from pypidaemon.filenames import version_of
 from pypidaemon.globs import globs, matches_any
-from pypidaemon.interfaces import IChangingPolicy, ICostlyPolicy, IReadying
+from pypidaemon.interfaces import IChangingPolicy, ICostlyPolicy, IReading, IReadying
 from pypidaemon.model import File, InThread, NormalizedName
 from pypidaemon.settings import duration, given, path, setting, words
 
@@ -49,7 +51,7 @@ def showing(raw: str) -> str:
     return _one_of(("show", "hide"), raw)
 
 
-@implementer(IChangingPolicy, ICostlyPolicy, IReadying)
+@implementer(IChangingPolicy, ICostlyPolicy, IReading, IReadying)
 @attrs.define(eq=False, slots=False)
 class Malware(Service):
     """
@@ -89,6 +91,10 @@ class Malware(Service):
         """As `IReadying`: when there is a copy that was read, or none that can be."""
         await self.library.look()
 
+    def read(self) -> Mapping[str, Any]:
+        """As `IReading`."""
+        return self.library.read()
+
     @property
     def revision(self) -> str:
         """Changes with the advisories in force."""
@@ -107,7 +113,7 @@ class Malware(Service):
         return None if finding is None else str(finding)
 
 
-@implementer(IChangingPolicy, ICostlyPolicy, IReadying)
+@implementer(IChangingPolicy, ICostlyPolicy, IReading, IReadying)
 @attrs.define(eq=False, slots=False)
 class Vulnerable(Service):
     """
@@ -150,6 +156,10 @@ class Vulnerable(Service):
     async def ready(self) -> None:
         """As `IReadying`: when there is a copy that was read, or none that can be."""
         await self.library.look()
+
+    def read(self) -> Mapping[str, Any]:
+        """As `IReading`."""
+        return self.library.read()
 
     @property
     def revision(self) -> str:

@@ -83,7 +83,7 @@ def export(arguments: argparse.Namespace, planned: Plan, label: str, globs: Glob
     finally:
         tree.close()
     say(arguments, "\n".join(summary(done, tree)), _as_json(done, tree, label))
-    return 1 if done.left_out or done.unknown else 0
+    return 1 if done.left_out or done.standing or done.unknown else 0
 
 
 async def _export(
@@ -164,6 +164,7 @@ def _as_json(done: Exported, tree: Tree, label: str) -> dict[str, Any]:
         "new": tree.added,
         "removed": tree.removed,
         "left_out": done.left_out,
+        "standing": done.standing,
         "unknown": done.unknown,
         "kept": done.kept,
         "concealed": done.concealed,

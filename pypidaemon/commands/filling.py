@@ -14,12 +14,13 @@ from typing import Any
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores
 from pypidaemon.commands import control
 from pypidaemon.commands.reporting import amount
-from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IMirroring
 from pypidaemon.services.lock import held
+from pypidaemon.services.mirroring.tally import MOST_PLANNED
 from pypidaemon.services.ordered import OrderedService
 
 PAUSE = 0.3
@@ -80,7 +81,7 @@ def _service(known: Sequence[str], wanted: str | None) -> str:
         return known[0]
     if wanted is None or wanted not in known:
         which = "say which service" if wanted is None else f"there is no service {wanted} that fills an index"
-        raise PypidaemonError(f"{which} (known: {' '.join(sorted(known))})")
+        raise WrongUsage(f"{which} (known: {' '.join(sorted(known))})")
     return wanted
 
 
@@ -91,7 +92,12 @@ def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: _Bar) -> tupl
         query.append(("project", arguments.project))
     if arguments.dry_run:
         query.append(("rehearsal", "yes"))
-    begun = control.ask(path, "POST", "/sync", query)
+    try:
+        begun = control.ask(path, "POST", "/sync", query)
+    except control.Refused as refused:
+        if refused.absent:
+            _service(list(control.ask(path, "GET", "/sync")["services"]), arguments.service)
+        raise
     label, number = str(begun["service"]), str(begun["run"])
     while True:
         state = control.ask(path, "GET", "/sync")["services"].get(label, {})
@@ -151,12 +157,16 @@ def _parts(made: Made, reactor: Any) -> Sequence[Any]:
 def lines(label: str, answer: Mapping[str, Any], plan_wanted: bool) -> Iterator[str]:
     """What came of a run, in lines for people."""
     for what, rows in (answer.get("plan") or {}).items():
-        yield from (f"{what} {row}" for row in rows)
-    if plan_wanted and not answer.get("plan") and answer.get("complete"):
+        yield from (f"would {what} {row}" for row in rows)
+        if len(rows) >= MOST_PLANNED:
+            yield f"would {what} more than these {MOST_PLANNED}, which are not listed"
+    if plan_wanted and answer.get("complete") and not answer.get("plan"):
         yield "nothing would be taken, and nothing removed"
     yield f"{label}: {answer.get('outcome', '')}"
     yield from (f"  {error}" for error in answer.get("errors", ())[1:])
     yield from (f"  {line}" for line in answer.get("unmet", ()))
+    for file in answer.get("replaced", ()):
+        yield f"  {file}: its bytes are lost here and upstream has replaced them, so it is offered no longer"
     if answer.get("absent"):
         yield f"  upstream does not have: {' '.join(answer['absent'])}"
 

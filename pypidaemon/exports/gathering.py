@@ -38,13 +38,15 @@ class Exported:
     """
     What an export came to.
 
-    `left_out` are by project the files that the index lists and that are not here; `unknown` by project why it cannot be told what it has;
-    `concealed` those that a login is needed for.
+    `left_out` are by project the files that the index lists and that are neither here nor in the tree; `standing` those that are not here and stay
+    in the tree as an export before this one put them there; `unknown` by project why it cannot be told what it has; `concealed` those that a login
+    is needed for.
     """
 
     projects: list[NormalizedName] = attrs.field(factory=list)
     files: int = 0
     left_out: dict[NormalizedName, list[Filename]] = attrs.field(factory=dict)
+    standing: dict[NormalizedName, list[Filename]] = attrs.field(factory=dict)
     unknown: dict[NormalizedName, str] = attrs.field(factory=dict)
     concealed: list[NormalizedName] = attrs.field(factory=list)
     kept: list[NormalizedName] = attrs.field(factory=list)
@@ -148,7 +150,11 @@ class Export:
         name = page.name
         found = {file.filename: (file, item) async for file, item in self._items(page)}
         lost = await self.disk(self.tree.hold, name, [item for _, item in found.values()]) if found else frozenset()
-        files = [file for filename, (file, _) in found.items() if filename not in lost]
+        held = {filename: file for filename, (file, _) in found.items() if filename not in lost}
+        standing = await self._standing(page, held)
+        if standing:
+            done.standing[name] = list(standing)
+        files = [one for file in page.files if (one := held.get(file.filename) or standing.get(file.filename)) is not None]
         here = {file.filename for file in files}
         missing = [file.filename for file in page.files if file.filename not in here]
         if missing:
@@ -163,6 +169,14 @@ class Export:
         done.projects.append(name)
         done.files += len(files)
         return True
+
+    async def _standing(self, page: ProjectPage, held: Collection[Filename]) -> dict[Filename, File]:
+        """The files whose bytes are not here just now and are in the tree: trouble takes nothing out of it (law 10)."""
+        missing = [file for file in page.files if file.filename not in held]
+        found = await self.disk(self.tree.retain, page.name, missing) if missing else {}
+        return {
+            file.filename: attrs.evolve(file, core_metadata=found[file.filename].metadata) for file in missing if file.filename in found
+        }
 
     async def _items(self, page: ProjectPage) -> AsyncIterator[tuple[File, Item]]:
         """The files whose bytes are here, in order, each as the page is going to have it."""
@@ -253,6 +267,11 @@ def summary(done: Exported, tree: Tree) -> Iterable[str]:
         count = sum(map(len, done.left_out.values()))
         verb, them = ("is", "it") if count == 1 else ("are", "them")
         yield f"{plural(count, 'file')} of {plural(len(done.left_out), 'project')} {verb} not here; --json lists {them}"
+    if done.standing:
+        count = sum(map(len, done.standing.values()))
+        verb, stay, they = ("is", "stays", "it was") if count == 1 else ("are", "stay", "they were")
+        whose = plural(len(done.standing), "project")
+        yield f"{plural(count, 'file')} of {whose} {verb} not here any more and {stay} in the export as {they}; --json lists {'it' if count == 1 else 'them'}"
     if done.unknown:
         yield f"what {plural(len(done.unknown), 'project')} should have is not known here; --json says why"
     if done.kept:

@@ -24,6 +24,14 @@ class Source:
 
 
 @attrs.frozen
+class Named:
+    """A file as the page of a tree names it: the sha256 of its bytes, and of its metadata where that stands beside it."""
+
+    digest: str
+    metadata: str | None = None
+
+
+@attrs.frozen
 class Item:
     """One file of a project, to be at `path` below `packages/`, with its companions beside it."""
 

@@ -176,6 +176,11 @@ class Staging:
         except FileNotFoundError:
             return None
 
+    def digest(self, place: Place) -> str:
+        """The sha256 of the file that stands there."""
+        with self.opened(place[:-1]) as folder, open(os.open(place[-1], _READ, dir_fd=folder), "rb") as source:
+            return hashlib.file_digest(source, "sha256").hexdigest()
+
     def same(self, name: str, place: Place) -> bool:
         """Whether what was made has the bytes of what stands there."""
         there, new = self.stat(place), os.stat(name, dir_fd=self.stage)

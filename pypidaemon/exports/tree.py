@@ -15,15 +15,16 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import attrs
 import orjson
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.exports.items import Item, Source
+from pypidaemon.exports.items import Item, Named, Source
 from pypidaemon.exports.staging import Altered, Place, Staging, one_line
-from pypidaemon.model import Companion, Digest, Filename, NormalizedName
+from pypidaemon.model import Companion, Digest, File, Filename, NormalizedName
 
 SIMPLE, PACKAGES, STAMP = "simple", "packages", "last-modified"
 HTML, JSON = "index.html", "index.v1_json"
@@ -120,6 +121,28 @@ class Tree:
             present = self.staging.entries((SIMPLE, name))
             self._gone += [(SIMPLE, name, entry) for entry in present if entry not in pages and entry not in files]
 
+    def retain(self, name: NormalizedName, files: Iterable[File]) -> dict[Filename, Named]:
+        """
+        Leave those of these files of a project that an export before this one put there, whole, and that its page still names; answer them.
+
+        Their bytes are not to be had elsewhere just now.
+        """
+        with self._at_work():
+            named = self._named(name) or {}
+            found: dict[Filename, Named] = {}
+            for file in files:
+                place = (PACKAGES, *file.path.split("/"))
+                standing = named.get(file.path)
+                if standing is None or standing.digest != file.digest or not self._is_whole(place, file):
+                    continue
+                metadata = (*place[:-1], file.filename + Companion.METADATA.value)
+                if self.staging.stat(metadata) is None:
+                    standing = Named(standing.digest)
+                self._expected.update("/".join((*place[:-1], file.filename + companion.value)) for companion in Companion)
+                self._beside(None, place, (SIMPLE, name, file.filename))
+                found[file.filename] = standing
+            return found
+
     def keep(self, name: NormalizedName, allowed: Collection[str] | None) -> bool:
         """
         Leave a project as it stands, with the files that its page names; answer whether it stands there and may stay.
@@ -165,12 +188,12 @@ class Tree:
                 raise PypidaemonError(f"{self.path}: the export was ended")
             yield
 
-    def _hold(self, name: NormalizedName, item: Item, listed: str | None) -> bool:
+    def _hold(self, name: NormalizedName, item: Item, listed: Named | None) -> bool:
         segments = item.path.split("/")
         assert not {"", ".", ".."} & set(segments)  # they are all clean names (law 5)
         place = (PACKAGES, *segments)
         try:
-            made = self._brought(item.source, place, item.digest, known=listed is not None and listed == item.digest)
+            made = self._brought(item.source, place, item.digest, known=listed is not None and listed.digest == item.digest)
         except (FileNotFoundError, Altered):
             return False
         self._beside(made, place, (SIMPLE, name, item.filename))
@@ -183,16 +206,26 @@ class Tree:
                 self._expected.add("/".join(beside))
         return True
 
-    def _listed(self, name: NormalizedName) -> dict[str, str]:
-        """By the path of each file that the page of that project names now the sha256 that it has there."""
+    def _is_whole(self, place: Place, file: File) -> bool:
+        """Whether that file stands there with its bytes; where its size is known that is told by it alone, as there may be very many."""
+        there = self.staging.stat(place)
+        if there is None or not stat.S_ISREG(there.st_mode):
+            return False
+        return there.st_size == file.size if file.size is not None else self.staging.digest(place) == file.digest
+
+    def _listed(self, name: NormalizedName) -> dict[str, Named]:
+        """By the path of each file that the page of that project names now what it says of it."""
         # Where there is no page, or none of ours, every file is brought anew.
         return self._named(name) or {}
 
-    def _named(self, name: NormalizedName) -> dict[str, str] | None:
+    def _named(self, name: NormalizedName) -> dict[str, Named] | None:
         """The same; None where there is no page, or none of ours."""
         try:
             entries = orjson.loads(self.staging.read((SIMPLE, name, JSON)) or b"")["files"]
-            return {unquote(entry["url"]).removeprefix("../../packages/"): entry["hashes"]["sha256"] for entry in entries}
+            return {
+                unquote(entry["url"]).removeprefix("../../packages/"): Named(entry["hashes"]["sha256"], _metadata(entry))
+                for entry in entries
+            }
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -258,6 +291,12 @@ class Tree:
                 self.removed += not is_folder
             empty = empty and doomed
         return empty
+
+
+def _metadata(entry: Mapping[str, Any]) -> str | None:
+    said = entry.get("core-metadata")
+    found = said.get("sha256") if isinstance(said, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _take(path: Path, lock: int) -> None:

@@ -75,11 +75,17 @@ class IMirrorRecords(Interface):
     async def waiting(label: str) -> list[Waiting]:
         """The list, in order of names. It may be long: whoever wants one of them, or the first, asks for that."""
 
+    async def first_waiting(label: str, limit: int) -> list[Waiting]:
+        """The first of the list in that order, at most `limit`."""
+
     async def waiting_of(label: str, name: NormalizedName) -> Waiting | None:
         """What the list says of that project; None where it is not on it."""
 
     async def queue(label: str) -> tuple[int, float]:
         """How many are on the list, and the first moment that one of them waits for; infinity where there are none."""
+
+    async def failing(label: str, now: float) -> int:
+        """How many on the list were tried and failed, or are due by then; the others only wait for their time."""
 
     async def progress(label: str) -> Progress:
         """How far it has come."""

@@ -76,3 +76,9 @@ class Progress:
     """How that run ended, in one line."""
     listed: int = 0
     """How many projects upstream's list had, when it was last compared with what is here."""
+    source: str = ""
+    """Whose serials and list all this is about, as `ISourced` says it; empty where that is not known."""
+    since: float = 0.0
+    """When that upstream was first asked; of a project that was `taken` before, the serials are another's (F22)."""
+    begun: float = 0.0
+    """When the last run began, whatever became of it."""

@@ -121,6 +121,10 @@ class MemoryMirrors:
         """The list, in order of names."""
         return [one for _, one in sorted(self._mirrors[label].waiting.items())]
 
+    async def first_waiting(self, label: str, limit: int) -> list[Waiting]:
+        """The first of the list, at most `limit`."""
+        return (await self.waiting(label))[: max(limit, 0)]
+
     async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
         """What the list says of that project; None where it is not on it."""
         return self._mirrors[label].waiting.get(name)
@@ -129,6 +133,10 @@ class MemoryMirrors:
         """How many are on the list, and the first moment that one of them waits for."""
         waiting = self._mirrors[label].waiting.values()
         return len(waiting), min((one.due for one in waiting), default=math.inf)
+
+    async def failing(self, label: str, now: float) -> int:
+        """How many on the list failed, or are due."""
+        return sum(bool(one.tries) or one.due <= now for one in self._mirrors[label].waiting.values())
 
     async def progress(self, label: str) -> Progress:
         """How far it has come."""

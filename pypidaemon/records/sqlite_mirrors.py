@@ -62,9 +62,14 @@ def _done(connection: sqlite3.Connection, label: str, name: NormalizedName) -> N
     connection.execute("DELETE FROM waiting WHERE label = ? AND name = ?", (label, name))
 
 
-def _waiting(connection: sqlite3.Connection, label: str) -> list[Waiting]:
-    found = connection.execute("SELECT name, serial, tries, due, reason FROM waiting WHERE label = ? ORDER BY name", (label,))
+def _waiting(connection: sqlite3.Connection, label: str, limit: int) -> list[Waiting]:
+    found = connection.execute("SELECT name, serial, tries, due, reason FROM waiting WHERE label = ? ORDER BY name LIMIT ?", (label, limit))
     return [Waiting(*row) for row in found]
+
+
+def _failing(connection: sqlite3.Connection, label: str, now: float) -> int:
+    counted = connection.execute("SELECT count(*) FROM waiting WHERE label = ? AND (tries > 0 OR due <= ?)", (label, now))
+    return int(counted.fetchone()[0])
 
 
 def _waiting_of(connection: sqlite3.Connection, label: str, name: NormalizedName) -> Waiting | None:
@@ -79,18 +84,31 @@ def _queue(connection: sqlite3.Connection, label: str) -> tuple[int, float]:
 
 def _progress(connection: sqlite3.Connection, label: str) -> Progress:
     row = connection.execute(
-        "SELECT serial, etag, last_modified, selection, started, tried, outcome, listed FROM progress WHERE label = ?", (label,)
+        "SELECT serial, etag, last_modified, selection, started, tried, outcome, listed, source, since, begun FROM progress WHERE label = ?",
+        (label,),
     ).fetchone()
     if row is None:
         return Progress()
     serial, etag, last_modified, *rest = row
-    return Progress(serial, Validators(etag, last_modified), *rest)
+    found = Progress(serial, Validators(etag, last_modified), *rest)
+    # What makes no sense is as good as nothing: everything is compared then (F85).
+    return found if _makes_sense(found) else Progress()
+
+
+def _makes_sense(progress: Progress) -> bool:
+    words = (progress.selection, progress.outcome, progress.source, progress.validators.etag or "", progress.validators.last_modified or "")
+    counts, times = (progress.serial, progress.listed), (progress.started, progress.tried, progress.since, progress.begun)
+    return (
+        all(isinstance(word, str) for word in words)
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and all(isinstance(time, int | float) for time in times)
+    )
 
 
 def _advance(connection: sqlite3.Connection, label: str, progress: Progress) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO progress (label, serial, etag, last_modified, selection, started, tried, outcome, listed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO progress (label, serial, etag, last_modified, selection, started, tried, outcome, listed, source, since, begun)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             label,
             progress.serial,
@@ -101,6 +119,9 @@ def _advance(connection: sqlite3.Connection, label: str, progress: Progress) -> 
             progress.tried,
             progress.outcome,
             progress.listed,
+            progress.source,
+            progress.since,
+            progress.begun,
         ),
     )
 
@@ -203,7 +224,11 @@ class SqliteMirrors:
 
     async def waiting(self, label: str) -> list[Waiting]:
         """The list, in order of names."""
-        return await self.database.read(_waiting, label)
+        return await self.database.read(_waiting, label, LARGEST)
+
+    async def first_waiting(self, label: str, limit: int) -> list[Waiting]:
+        """The first of the list, at most `limit`."""
+        return await self.database.read(_waiting, label, _bounded(limit))
 
     async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
         """What the list says of that project; None where it is not on it."""
@@ -212,6 +237,10 @@ class SqliteMirrors:
     async def queue(self, label: str) -> tuple[int, float]:
         """How many are on the list, and the first moment that one of them waits for."""
         return await self.database.read(_queue, label)
+
+    async def failing(self, label: str, now: float) -> int:
+        """How many on the list failed, or are due."""
+        return await self.database.read(_failing, label, now)
 
     async def progress(self, label: str) -> Progress:
         """How far it has come."""

@@ -65,6 +65,10 @@ class UnwrittenMirrors:
         """The list, in order of names."""
         return await self.mirrors.waiting(label)
 
+    async def first_waiting(self, label: str, limit: int) -> list[Waiting]:
+        """The first of the list, at most `limit`."""
+        return await self.mirrors.first_waiting(label, limit)
+
     async def waiting_of(self, label: str, name: NormalizedName) -> Waiting | None:
         """What the list says of that project; None where it is not on it."""
         return await self.mirrors.waiting_of(label, name)
@@ -72,6 +76,10 @@ class UnwrittenMirrors:
     async def queue(self, label: str) -> tuple[int, float]:
         """How many are on the list, and the first moment that one of them waits for."""
         return await self.mirrors.queue(label)
+
+    async def failing(self, label: str, now: float) -> int:
+        """How many on the list failed, or are due."""
+        return await self.mirrors.failing(label, now)
 
     async def progress(self, label: str) -> Progress:
         """How far it has come."""

@@ -16,6 +16,7 @@ from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IMeasured
 from pypidaemon.returns import forget_over
 from pypidaemon.settings import duration, given, setting
+from pypidaemon.telling import plural
 from pypidaemon.verification.clearing import AGE, Clearing
 from pypidaemon.verification.holdings import Holdings
 from pypidaemon.verification.pace import Pace
@@ -108,8 +109,8 @@ class Janitor(Service):
         forgotten, removed = self.forgotten - forgotten, self.removed - removed
         if forgotten or removed:
             self._log.info(
-                "{label}: removed {removed} things that nobody needs, and {forgotten} that had left a mirror are forgotten",
-                label=self.label, removed=removed, forgotten=forgotten,
+                "{label}: removed {removed} that nobody needed, and forgot {forgotten} that had left a mirror",
+                label=self.label, removed=plural(removed, "thing"), forgotten=plural(forgotten, "thing"),
             )  # fmt: skip
 
     async def _forget(self) -> None:

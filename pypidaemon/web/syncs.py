@@ -77,6 +77,15 @@ class SyncDesk:
         """How each service is, by its label."""
         return {label: await service.state() for label, service in sorted(self.services.items())}
 
+    async def in_short(self) -> dict[str, Any]:
+        """The same without what rehearsals planned, which is long and of interest to whoever ordered them alone."""
+        states = await self.states()
+        for state in states.values():
+            state["ended"] = {
+                number: {word: said[word] for word in said if word != "plan"} for number, said in state.get("ended", {}).items()
+            }
+        return states
+
     def _begun(self, ask: Ask, asked: Mapping[str, str]) -> Reply:
         label = asked.get("service")
         if label is None and len(self.services) == 1:

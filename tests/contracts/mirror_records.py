@@ -340,11 +340,19 @@ class MirrorRecordsContract:
         assert (now(mirrors.queue("mirror")), now(mirrors.queue("other"))) == ((2, 0.0), (1, 0.0))
         now(mirrors.wait("mirror", [Waiting(FOO, 9, 1, 6.5, "older than announced")]))
         assert now(mirrors.queue("mirror")) == (2, 5.5)
+        assert [one.name for one in now(mirrors.first_waiting("mirror", 1))] == [BAR]
+        assert [len(now(mirrors.first_waiting("mirror", limit))) for limit in (-1, 0, 2, 9)] == [0, 0, 2, 2]
         assert now(mirrors.waiting("mirror"))[1] == Waiting(FOO, 9, 1, 6.5, "older than announced")
         for _ in range(2):
             now(mirrors.done("mirror", BAR))
         assert [one.name for one in now(mirrors.waiting("mirror"))] == [FOO]
         assert now(mirrors.waiting("other")) == [Waiting(FOO, 1)]
+
+    def test_what_failed_or_is_due_is_counted_apart_from_what_only_waits(self, mirrors: IMirrorRecords) -> None:
+        assert now(mirrors.failing("mirror", 9.0)) == 0
+        now(mirrors.wait("mirror", [Waiting(FOO, 7, 0, 6.0), Waiting(BAR, 8, 2, 99.0, "it is down")]))
+        now(mirrors.wait("other", [Waiting(FOO, 1)]))
+        assert [now(mirrors.failing("mirror", moment)) for moment in (5.0, 6.0)] == [1, 2]
 
     def test_what_is_kept_waits_no_longer(self, mirrors: IMirrorRecords) -> None:
         now(mirrors.wait("mirror", [Waiting(FOO, 7), Waiting(BAR, 8)]))
@@ -352,7 +360,9 @@ class MirrorRecordsContract:
         assert [one.name for one in now(mirrors.waiting("mirror"))] == [BAR]
 
     def test_progress_is_remembered_by_label(self, mirrors: IMirrorRecords) -> None:
-        far = Progress(99, Validators('"list"', "Mon, 01 Jan 2024 00:00:00 GMT"), "abc", 5.25, 6.5, "3 projects; all is here", listed=3)
+        far = Progress(
+            99, Validators('"list"', "Mon, 01 Jan 2024 00:00:00 GMT"), "abc", 5.25, 6.5, "3 projects; all is here", 3, "there", 4.5, 5.5
+        )
         now(mirrors.advance("mirror", far))
         assert now(mirrors.progress("mirror")) == far
         assert now(mirrors.progress("other")) == Progress()

@@ -21,23 +21,24 @@ def clockwork(jitter: float = 0.0, hours: str = "") -> Clockwork:
 
 def test_what_never_ran_and_what_was_interrupted_runs_at_once() -> None:
     """Whatever the schedule says."""
-    assert clockwork().next_run(Progress(), False, NOON) == NOON
-    assert clockwork().next_run(Progress(started=NOON, tried=NOON), True, NOON) == NOON
+    assert clockwork().next_run(Progress(), None, NOON) == NOON
+    assert clockwork().next_run(Progress(started=NOON, tried=NOON), NOON, NOON) == NOON
+    assert clockwork(600.0).next_run(Progress(started=NOON, tried=NOON), NOON + 60, NOON) == NOON + 60
 
 
 def test_what_was_missed_runs_at_once_and_all_else_in_time() -> None:
     """The jitter is drawn once for each due time."""
-    assert clockwork().next_run(Progress(tried=NOON - 7 * HOUR), False, NOON) == NOON
+    assert clockwork().next_run(Progress(tried=NOON - 7 * HOUR), None, NOON) == NOON
     spread = clockwork(600.0)
-    assert spread.next_run(Progress(tried=NOON), False, NOON) == NOON + 6 * HOUR + 300
+    assert spread.next_run(Progress(tried=NOON), None, NOON) == NOON + 6 * HOUR + 300
     spread.random = lambda: 0.0
-    assert spread.next_run(Progress(tried=NOON), False, NOON + 60) == NOON + 6 * HOUR + 300
+    assert spread.next_run(Progress(tried=NOON), None, NOON + 60) == NOON + 6 * HOUR + 300
 
 
 def test_everything_waits_for_the_hours() -> None:
     """Runs, and what is tried again."""
     night = clockwork(hours="22:00-23:00")
-    opens = night.next_run(Progress(), False, NOON)
+    opens = night.next_run(Progress(), None, NOON)
     assert opens % 86_400 == 22 * HOUR
     assert night.closes(opens) == opens + HOUR
     assert night.next_retry(NOON + 60, NOON) == opens

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from pypidaemon import assembly
 from pypidaemon.assembly import describe, plan
 from pypidaemon.errors import ConfigError
-from pypidaemon.interfaces import IFillable, IMirror
+from pypidaemon.indexes.mirror import Mirror
+from pypidaemon.interfaces import IFillable, IMirror, ISourced
+from pypidaemon.services.mirroring import Mirroring
+from pypidaemon.settings import KEY, Reference, Setting
 from tests.test_assembly import Reactor
 
 BEGIN = "[daemon]\nindex = mirror\n[index:mirror]\nuse = mirror\n"
@@ -36,6 +40,27 @@ def test_every_key_can_be_said(tmp_path: Path) -> None:
     shown = describe(found.plan)
     for line in ("schedule = daily 03:15", "hours = 22:00-06:00", "bandwidth = 2MiB", "parallel = 8", "removal-limit = 10%"):
         assert line in shown, line
+
+
+@pytest.mark.parametrize("component", [Mirroring, Mirror])
+def test_the_howto_names_every_key(component: type) -> None:
+    """Whoever sets a mirror up reads one page."""
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "mirror.rst").read_text("utf-8")
+    keys = [field.name.replace("_", "-") for field in attrs.fields(component) if isinstance(field.metadata.get(KEY), Setting | Reference)]
+    assert len(keys) >= 5
+    assert [key for key in keys if f"``{key}``" not in page] == []
+
+
+def test_F22_what_fills_knows_whose_serials_it_reads(tmp_path: Path) -> None:
+    """Through whatever stands before the upstream, and without a password."""
+    for address in ("https://one.example/simple/", "https://two.example/simple/"):
+        text = f"{BEGIN}upstream = up\n[upstream:up]\nuse = http\nurl = {address}\nusername = u\n[service:s]\nuse = mirroring\nindex = mirror\nprojects = a\n"
+        upstream = made(tmp_path, text).mirrorings()["s"].index.upstream
+        assert ISourced.providedBy(upstream)
+        assert upstream.source == address
+    assert ISourced(
+        made(tmp_path, f"{BEGIN}[service:s]\nuse = mirroring\nindex = mirror\nprojects = a\n").mirrorings()["s"].index.upstream
+    ).source
 
 
 def test_a_proxy_is_filled_without_what_stands_before_it(tmp_path: Path) -> None:

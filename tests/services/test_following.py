@@ -20,7 +20,7 @@ from pypidaemon.settings import KEY, Lines
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from pypidaemon.waits import Bell
 from tests.gear import now
-from tests.mirroring import Mill
+from tests.mirroring import Mill, Ours
 
 DAY = 86_400.0
 WHERE: dict[str, Any] = {"dependencies": True, "pythons": ("3.11",), "platforms": ("linux-x86_64",), "releases": 1}
@@ -292,3 +292,30 @@ def test_what_is_missing_is_printed_for_people(tmp_path: Path) -> None:
     publish(here, "alpha", "1.0", "nowhere")
     printed = "\n".join(lines("nightly", completed(here), plan_wanted=False))
     assert "alpha-1.0-py3-none-any.whl: needs nowhere, and nothing that fits is here for 3.11 on linux-x86_64" in printed
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_P15_with_thousands_of_projects_of_ours_few_are_asked_about(tmp_path: Path, proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upstream hears of none of them but those that were taken before there was one of ours."""
+    ours: dict[str, Ours] = {}
+    here = mill(tmp_path, "alpha\n", proxied=proxied, local_indexes=ours)
+    publish(here, "alpha", "1.0", "beta", "secret")
+    for name in ("beta", "secret"):
+        publish(here, name, "1.0")
+    ours["ours"] = Ours(("secret", *(f"ours-{number}" for number in range(3_000))))
+    ended = here.run()
+    assert not here.upstream.count("page secret")
+    assert "needs secret" in ended["unmet"][0]
+    ours["ours"] = Ours(("beta", *(f"ours-{number}" for number in range(3_000))))
+    asked: list[str] = []
+    taken = here.index.taken
+
+    async def noting(name: NormalizedName) -> Any:
+        asked.append(name)
+        return await taken(name)
+
+    monkeypatch.setattr(here.index, "taken", noting)
+    publish(here, "beta", "2.0")
+    completed(here)
+    assert asked == ["beta"]
+    assert here.upstream.count("body beta-2.0") == 1

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 
 from pypidaemon.descriptions import Descriptions
 from pypidaemon.errors import CorruptContent, NoSuchProject, StorageFull, UpstreamUnavailable
 from pypidaemon.interfaces import ILocal
-from pypidaemon.model import Change, Knowledge, NormalizedName, Progress, ProjectList, Ruling, RulingKind
+from pypidaemon.model import Change, Knowledge, NormalizedName, Progress, Ruling, RulingKind
+from pypidaemon.moments import written
+from pypidaemon.policies.filenames import Filenames
 from pypidaemon.policies.licences import Licences
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.policies.wanted_files import wanted_files
 from pypidaemon.rulings import Rulings
 from pypidaemon.settings import Lines
 from tests.gear import inline, now
-from tests.mirroring import Mill, Offer
+from tests.mirroring import Mill, Offer, Ours
 
 DAY = 86_400.0
 
@@ -157,7 +159,7 @@ def test_M7_a_listed_project_whose_page_is_not_there_stays_and_waits(mill: Mill)
 
 @pytest.mark.parametrize("how", ["empty", "error", "serial"])
 def test_M7_a_list_that_cannot_be_right_removes_nothing(mill: Mill, how: str) -> None:
-    """And the run says so, each time, until it is right again."""
+    """And the run says so, each time, until it is right again (F87)."""
     filled(mill)
     offers = dict(mill.upstream.offers)
     if how == "empty":
@@ -180,7 +182,7 @@ def test_M7_a_list_that_cannot_be_right_removes_nothing(mill: Mill, how: str) ->
 
 
 def test_M7_more_than_the_limit_removes_nothing(tmp_path: Path) -> None:
-    """Whatever was looked at besides is taken all the same."""
+    """Whatever was looked at besides is taken all the same (F88)."""
     mill = Mill(tmp_path)
     for number in range(10):
         mill.upstream.add(f"seed-{number}", f"seed_{number}-1.0.tar.gz")
@@ -231,7 +233,7 @@ def test_M7_a_mirror_that_keeps_removes_nothing(tmp_path: Path) -> None:
 
 
 def test_M7_a_rehearsal_says_what_would_be_done_and_does_nothing(mill: Mill) -> None:
-    """Neither to files nor to projects, nor to what is on record."""
+    """Neither to files nor to projects, nor to what is on record (F89)."""
     filled(mill)
     before = now(mill.records.mirrors.progress("mirror"))
     mill.upstream.remove("beta")
@@ -248,7 +250,7 @@ def test_M7_a_rehearsal_says_what_would_be_done_and_does_nothing(mill: Mill) -> 
 
 
 def test_M8_a_page_that_is_older_than_announced_is_not_taken(mill: Mill) -> None:
-    """The old one stays, the project waits, and the serial does not pass it."""
+    """The old one stays, the project waits, and the serial does not pass it (F20, S33)."""
     filled(mill)
     before = mill.state()["serial"]
     mill.upstream.add("beta", "beta-3.0.tar.gz")
@@ -266,7 +268,7 @@ def test_M8_a_page_that_is_older_than_announced_is_not_taken(mill: Mill) -> None
 
 
 def test_M10_a_second_run_of_another_process_ends_at_once(mill: Mill, tmp_path: Path) -> None:
-    """Nothing is asked of upstream, and a holder that was killed needs no cleaning up after."""
+    """Nothing is asked of upstream, and a holder that was killed needs no cleaning up after (F90)."""
     other = Mill(tmp_path)
     holding = other.service.runs.lock.held()
     now(holding.__aenter__())
@@ -279,7 +281,7 @@ def test_M10_a_second_run_of_another_process_ends_at_once(mill: Mill, tmp_path: 
 
 
 def test_M11_one_broken_project_stops_none_of_the_others(mill: Mill) -> None:
-    """It is tried again later, ever later, and is seen to wait."""
+    """It is tried again later, ever later, and is seen to wait (F86)."""
     mill.upstream.add("alpha", "alpha-1.0.tar.gz")
     mill.upstream.add("beta", "beta-1.0.tar.gz")
     mill.upstream.broken["alpha"] = UpstreamUnavailable("pypi", "it answers 500")
@@ -354,17 +356,6 @@ def test_M1_names_alone_need_no_list(tmp_path: Path) -> None:
 
 
 @implementer(ILocal)
-@attrs.frozen
-class Ours:
-    """An index of ours with projects of these names."""
-
-    names: tuple[str, ...]
-
-    async def project_names(self) -> ProjectList:
-        entries = [(NormalizedName(name), 1) for name in self.names]
-        return ProjectList(entries=lambda: iter(entries), revision="1", serial=1, source="ours")
-
-
 def test_P15_upstream_is_not_asked_about_projects_of_ours_that_requirements_name(tmp_path: Path) -> None:
     """Nor is what was taken before it was ours given up: that is no secret. Whoever names one among the projects means upstream's."""
     (tmp_path / "r.txt").write_text("alpha==1.0\nsecret==1.0\nbeta\ngamma\n")
@@ -635,3 +626,42 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(mill: Mill) -> None:
     mill.upstream.broken.clear()
     assert mill.run()["complete"]
     assert mill.files("beta")[-1] == "beta-3.0.tar.gz"
+
+
+def test_each_line_on_what_goes_says_of_what_and_why_and_until_when(tmp_path: Path) -> None:
+    """A file that upstream took back, one that is not chosen any more, and a project that is gone."""
+    mill = Mill(tmp_path, index_settings={"removal_delay": DAY})
+    for name in ("alpha", "beta", "gamma", "delta"):
+        mill.upstream.add(name, f"{name}-1.0.tar.gz", f"{name}-2.0.tar.gz", f"{name}-3.0.tar.gz")
+    assert mill.run()["complete"]
+    mill.upstream.remove("alpha", "alpha-1.0.tar.gz")
+    mill.upstream.remove("beta")
+    mill.settings["policies"] = (Filenames(label="filenames", deny=("*-3.0*",)),)
+    mill.restart()
+    with capturedLogs() as seen:
+        assert mill.run()["complete"]
+    said = [formatEvent(event) for event in seen]
+    until = written(mill.clock.seconds() + DAY)
+    for line in (
+        f"mirror: of alpha upstream no longer lists alpha-1.0.tar.gz: offered no longer, and can be brought back until {until}",
+        "mirror: of alpha alpha-3.0.tar.gz: offered no longer, since not chosen any more",
+        f"mirror: beta is offered no longer: upstream has it no longer; it can be brought back until {until}",
+        "mirror: of gamma gamma-3.0.tar.gz: offered no longer, since not chosen any more",
+    ):
+        assert said.count(line) == 1, (line, said)
+
+
+def test_of_very_many_projects_that_go_at_once_the_log_names_some(tmp_path: Path) -> None:
+    """The owner may have chosen another hundred thousand."""
+    mill = Mill(tmp_path)
+    for number in range(103):
+        mill.upstream.add(f"seed-{number:03}", f"seed_{number:03}-1.0.tar.gz")
+    mill.upstream.add("alpha", "alpha-1.0.tar.gz")
+    assert mill.run()["complete"]
+    mill.settings = {"projects": ("alpha",)}
+    mill.restart()
+    with capturedLogs() as seen:
+        assert mill.run()["removed"] == 103
+    said = [formatEvent(event) for event in seen]
+    assert sum("is offered no longer: it is not chosen any more; it can be brought back until" in line for line in said) == 100
+    assert said.count("mirror: nor are 3 projects more, for the same reason and as long") == 1

@@ -7,19 +7,22 @@ from typing import Protocol
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.interfaces import IFillable, IRecords
-from pypidaemon.model import File, Leaving, NormalizedName, Progress, ProjectPage, Waiting
+from pypidaemon.model import Digest, Fact, File, Leaving, NormalizedName, Progress, ProjectPage, Waiting
+from pypidaemon.moments import written
 from pypidaemon.returns import forget_over
-from pypidaemon.services.mirroring.losing import lost
-from pypidaemon.services.mirroring.tally import Tally
+from pypidaemon.services.mirroring.losing import entry, lost
+from pypidaemon.services.mirroring.tally import MOST_NAMED, MOST_PLANNED, Tally
+from pypidaemon.telling import enumerated, plural
+from pypidaemon.upstream_files import holding
 
 KEPT = 7 * 86_400.0
 """Seconds for which that is remembered which an index without a delay of its own offers no longer."""
 
-MOST_PLANNED = 10_000
-"""Lines of each kind that a rehearsal writes down."""
+log = Logger()
 
 
 class Acts(Protocol):
@@ -33,6 +36,9 @@ class Acts(Protocol):
 
     async def leave(self, names: Sequence[NormalizedName], why: str) -> None:
         """Offer these projects no longer; they can be brought back for a while."""
+
+    async def lose(self, name: NormalizedName, files: Sequence[File]) -> None:
+        """Offer these files of a project no longer: their bytes are lost here, and upstream has others under their names."""
 
     async def wait(self, waiting: Sequence[Waiting]) -> None:
         """As `IMirrorRecords.wait`."""
@@ -70,18 +76,57 @@ class Doing:
         if before is None or {file.filename for file in before.page.files} <= {file.filename for file in files}:
             return
         after = await mirrors.page(label, page.name)
-        if after is not None:
-            self.tally.files_removed += len(lost(before, after.page))
+        gone = sorted(lost(before, after.page)) if after is not None else []
+        self.tally.files_removed += len(gone)
+        unchosen = [name for name in gone if page.file(name) is not None]
+        if unchosen:
+            log.info(
+                "{label}: of {name} {files}: offered no longer, since not chosen any more",
+                label=label,
+                name=page.name,
+                files=enumerated(unchosen),
+            )
 
     async def leave(self, names: Sequence[NormalizedName], why: str) -> None:
         """As `Acts`."""
         label, now = self.index.label, self.clock.seconds()
+        told = 0
         for name in names:
             mirrored = await self.records.mirrors.page(label, name)
             if mirrored is not None:
                 await self.records.mirrors.leave(label, [Leaving(name, None, now, now + self.delay, mirrored)])
                 self.announcements.announce(name)
+                told += 1
+                if told <= MOST_NAMED:
+                    log.warn(
+                        "{label}: {name} is offered no longer: {why}; it can be brought back until {until}",
+                        label=label, name=name, why=why, until=written(now + self.delay),
+                    )  # fmt: skip
             await self.records.mirrors.done(label, name)
+        if told > MOST_NAMED:
+            more = plural(told - MOST_NAMED, "project")
+            log.warn("{label}: nor are {more} more, for the same reason and as long", label=label, more=more)
+
+    async def lose(self, name: NormalizedName, files: Sequence[File]) -> None:
+        """As `Acts`: who finds the first bytes can put them back until the time is over, and others are never taken for them (F26)."""
+        label, now = self.index.label, self.clock.seconds()
+        mirrored = await self.records.mirrors.page(label, name)
+        offered = [one for file in files if mirrored is not None and (one := entry(mirrored.page, file.filename)) is not None]
+        if mirrored is None or not offered:
+            return
+        for file in offered:
+            sidecar = Digest(file.core_metadata) if file.core_metadata else None
+            await self.records.facts.learn(label, name, file.filename, Fact(file.digest, file.size, sidecar))
+        # Each is cut down to what leaves by whoever records it.
+        await self.records.mirrors.leave(label, [Leaving(name, file.filename, now, now + self.delay, mirrored) for file in offered])
+        self.announcements.announce(name)
+        self.tally.files_removed += len(offered)
+        self.tally.replaced += [f"{name} {file.filename}" for file in offered]
+        for file in offered:
+            log.warn(
+                "{label}: {file} of {name} is offered no longer: its bytes are lost here, and upstream has replaced them; they can be put back until {until}",
+                label=label, file=file.filename, name=name, until=written(now + self.delay),
+            )  # fmt: skip
 
     async def wait(self, waiting: Sequence[Waiting]) -> None:
         """As `Acts`."""
@@ -109,9 +154,15 @@ class Rehearsing:
     tally: Tally
 
     async def take(self, name: NormalizedName, file: File) -> int:
-        """As `Acts`."""
+        """As `Acts`; what is here already would be found, as where it is looked for because something was lost."""
+        if file.digest is not None and await holding(self.index.blobs, [file.digest]):
+            return 0
         self._note("take", f"{name} {file.filename}")
-        return file.size or 0
+        if file.size:
+            return file.size
+        # It is counted as fetched all the same.
+        self.tally.unsized += 1
+        return 1
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `Acts`."""
@@ -121,11 +172,15 @@ class Rehearsing:
             if file.filename not in kept:
                 why = "it is not chosen any more" if page.file(file.filename) is not None else "upstream lists it no longer"
                 self._note("remove", f"{page.name} {file.filename}: {why}")
+                self.tally.files_removed += 1
 
     async def leave(self, names: Sequence[NormalizedName], why: str) -> None:
         """As `Acts`."""
         for name in names:
             self._note("remove", f"{name}: {why}")
+
+    async def lose(self, name: NormalizedName, files: Sequence[File]) -> None:
+        """As `Acts`; no rehearsal finds that out, as it fetches no bytes."""
 
     async def wait(self, waiting: Sequence[Waiting]) -> None:
         """As `Acts`."""

@@ -24,6 +24,9 @@ from pypidaemon.settings import Lines
 REQUIREMENTS = "requirements"
 """What the rule is called by which only what requirements files name is taken of a project."""
 
+_PART = 10_000
+"""Names of what is here that are read at once."""
+
 _SAMPLE, _FETCHES = 20, 1_000
 """Projects by which it is found out how far back the history of fetches goes, and fetches of each."""
 
@@ -178,11 +181,26 @@ class Chooser:
         found: set[NormalizedName] = set()
         for index in self.local_indexes.values():
             found.update(await self.cpu(_names, await index.project_names()))
-        # What is needed besides is not known yet.
-        for name in sorted(found if self.scope else found & wanted):
+        if not self.scope:
+            # What is needed besides is not known yet.
+            found &= wanted
+        # There may be thousands, of which upstream has told us of a few at most, so only about those the index is asked.
+        for name in sorted(await self._told(found)):
             if await self.index.taken(name) is not None:
                 found.discard(name)
-        return frozenset(found if self.scope else found & wanted)
+        return frozenset(found)
+
+    async def _told(self, names: set[NormalizedName]) -> set[NormalizedName]:
+        """Those of these projects of which something of upstream's is on record."""
+        if not names:
+            return set()
+        label = self.index.label
+        told = names.intersection(await self.records.pages.remembered(label))
+        after = ""
+        while part := await self.records.mirrors.serials(label, after, _PART):
+            told |= names.intersection(name for name, _ in part)
+            after = part[-1][0]
+        return told
 
     async def _asked(self) -> tuple[frozenset[NormalizedName], bool]:
         """What clients took lately, and whether all that is known of them is more recent than that: it may have been lost, or just begun."""

@@ -26,11 +26,15 @@ class Clockwork:
     random: Callable[[], float]
     _spread: tuple[float, float] = attrs.field(default=(-1.0, 0.0), init=False)
 
-    def next_run(self, progress: Progress, interrupted: bool, now: float) -> float:
-        """When the next run for everything begins; one that was interrupted, or missed, is made up as soon as the hours allow it."""
+    def next_run(self, progress: Progress, made_up: float | None, now: float) -> float:
+        """
+        When the next run for everything begins; one that was missed is made up as soon as the hours allow it.
+
+        :param made_up: when one that was interrupted is to be made up; None where none was.
+        """
         last = max(progress.started, progress.tried) or None
-        due = now if interrupted else self.schedule.due(last, now)
-        if due > now:
+        due = made_up if made_up is not None else self.schedule.due(last, now)
+        if due > now and made_up is None:
             if self._spread[0] != due:
                 self._spread = due, spread(due, self.jitter, self.random())
             due = self._spread[1]

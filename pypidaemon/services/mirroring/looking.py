@@ -8,9 +8,9 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pypidaemon.errors import NoSuchProject, PypidaemonError, Refused, StorageFull, UpstreamUnavailable
+from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, PypidaemonError, Refused, StorageFull, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.interfaces import IFillable, IMirror, IRecords
 from pypidaemon.judging import sooner
 from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waiting
 from pypidaemon.plans import Look, backoff
@@ -19,7 +19,7 @@ from pypidaemon.services.mirroring.acts import Acts
 from pypidaemon.services.mirroring.allowance import MOST, Allowance
 from pypidaemon.services.mirroring.choosing import Choice
 from pypidaemon.services.mirroring.crew import together
-from pypidaemon.services.mirroring.losing import goes_back, latest, loses_most, lost, with_lost
+from pypidaemon.services.mirroring.losing import entry, goes_back, is_replaced, latest, loses_most, lost, with_lost
 from pypidaemon.services.mirroring.tally import Tally
 from pypidaemon.showing import chosen
 
@@ -51,6 +51,7 @@ class Looking:
     :param waiting: what earlier runs could not do, by names, as it was when this run began.
     :param blocked: says what was blocked by an order and is not fetched.
     :param listed: whether upstream's list was compared in this run, so that what is looked at is on it.
+    :param since: when this upstream was first asked.
     """
 
     index: IFillable
@@ -65,6 +66,7 @@ class Looking:
     flights: Flights[NormalizedName, None]
     blocked: Blocked
     listed: bool = True
+    since: float = 0.0
     missing: list[Look] = attrs.field(factory=list, init=False)
     """Projects whose page upstream says is not there, and of which it is not known whether the list has them."""
     emptied: list[Emptied] = attrs.field(factory=list, init=False)
@@ -94,7 +96,7 @@ class Looking:
             raise
         except PypidaemonError as error:
             await self.fail(step, str(error))
-            if isinstance(error, UpstreamUnavailable) and self.index.upstream.health.state == "down":
+            if isinstance(error, UpstreamUnavailable) and self.index.upstream.health.state in ("down", "probing", "offline"):
                 # All others would fail as well, and each would have to wait for it.
                 raise Stopped(f"{error}; the projects that are left are looked at in the next run") from None
         finally:
@@ -134,7 +136,7 @@ class Looking:
     async def _bring(self, step: Look, page: ProjectPage, held: Mirrored | None) -> None:
         # Where no list announced a serial, the page's own tells a later list whether there is anything new.
         step = attrs.evolve(step, serial=step.serial or page.serial)
-        if held is not None and goes_back(held, page):
+        if held is not None and goes_back(held, page, self.since):
             if lost(held, page):
                 self.tally.trouble(
                     f"{page.name}: upstream's page fell from serial {latest(held)} to {page.serial}; what it does not list stays"
@@ -185,6 +187,7 @@ class Looking:
         taken: dict[File, None] = {}
         trouble: list[str] = []
         blocked: list[File] = []
+        replaced: list[File] = []
 
         async def take(file: File) -> None:
             try:
@@ -196,6 +199,12 @@ class Looking:
                 raise
             except Refused:
                 blocked.append(file)
+                return
+            except (CorruptContent, NoSuchFile) as error:
+                if await self._is_replaced(name, file):
+                    replaced.append(file)
+                else:
+                    trouble.append(f"{file.filename}: {error}")
                 return
             except PypidaemonError as error:
                 trouble.append(f"{file.filename}: {error}")
@@ -215,8 +224,18 @@ class Looking:
 
         await together(hand() for _ in range(min(MOST, len(wanted))))
         self.tally.held += len(files) - len(wanted)
+        if replaced:
+            await self.acts.lose(name, replaced)
         missed = {file for file in wanted if file not in taken}
         return [file for file in files if file not in missed], sorted(trouble), bool(blocked)
+
+    async def _is_replaced(self, name: NormalizedName, file: File) -> bool:
+        """Whether a mirror offers that file and upstream's page has other bytes for it by now, so that nobody can bring its own back."""
+        held = await self.records.mirrors.page(self.index.label, name) if IMirror.providedBy(self.index) else None
+        said = await self.records.pages.recall_file(self.index.label, name, file.filename)
+        offered = entry(held.page, file.filename) if held is not None else None
+        listed = entry(said.page, file.filename) if said is not None and said.page is not None else None
+        return is_replaced(offered, listed, file)
 
     def _check_blocked(self, name: NormalizedName, file: File) -> None:
         """What is here already stays, hidden; nothing more of it is fetched."""

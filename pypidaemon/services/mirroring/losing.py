@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import attrs
 
-from pypidaemon.model import Mirrored, ProjectPage, UpstreamPage
+from pypidaemon.model import File, Mirrored, ProjectPage, UpstreamPage
 
 
-def goes_back(held: Mirrored, page: ProjectPage) -> bool:
-    """Whether a page is older than what is offered: it may tell of files that are not here, and says nothing on those that it does not list."""
-    return 0 < page.serial < latest(held)
+def goes_back(held: Mirrored, page: ProjectPage, since: float) -> bool:
+    """
+    Whether a page is older than what is offered: it may tell of files that are not here, and says nothing on those that it does not list.
+
+    :param since: when its upstream was first asked; what was taken until then has the serial of another (F22).
+    """
+    return (not since or held.taken > since) and 0 < page.serial < latest(held)
 
 
 def latest(held: Mirrored) -> int:
@@ -29,6 +33,24 @@ def loses_most(held: Mirrored, page: ProjectPage) -> bool:
 def lost(held: Mirrored, page: ProjectPage | UpstreamPage) -> frozenset[str]:
     """The names of the files that are offered and not listed."""
     return frozenset(file.filename for file in held.page.files) - frozenset(file.filename for file in page.files)
+
+
+def entry(page: ProjectPage | UpstreamPage, filename: str) -> File | None:
+    """What that page says of that file; None where it does not list it."""
+    return next((file for file in page.files if file.filename == filename), None)
+
+
+def is_replaced(offered: File | None, listed: File | None, wanted: File) -> bool:
+    """
+    Whether upstream has other bytes under the name of what is offered, so that whoever lost the first ones does not get them there (S28, F26).
+
+    :param offered: what is offered; None where nothing is, so that nothing can be lost.
+    :param listed: what upstream's page says, or None.
+    :param wanted: what was asked for in vain.
+    """
+    if offered is None or listed is None or offered.digest != wanted.digest:
+        return False
+    return listed.digest not in (None, offered.digest)
 
 
 def with_lost(held: Mirrored, page: ProjectPage) -> ProjectPage:

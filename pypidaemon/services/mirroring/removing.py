@@ -13,6 +13,7 @@ from pypidaemon.model import NormalizedName
 from pypidaemon.plans import Limit, Look, Verdict, removals
 from pypidaemon.services.mirroring.looking import Emptied, Looking
 from pypidaemon.services.mirroring.losing import with_lost
+from pypidaemon.telling import enumerated, plural
 
 WITHOUT = Limit(100.0)
 """No limit."""
@@ -67,7 +68,11 @@ class Removing:
             self._count(len(names))
             return True
         if not verdict.reason:
-            log.info("{label}: {count} projects are not chosen any more and stay for now", label=looking.index.label, count=len(names))
+            log.info(
+                "{label}: {projects} not chosen any more and {stay} until more is known of what clients took: {names}",
+                label=looking.index.label, projects=f"{plural(len(names), 'project')} {'is' if len(names) == 1 else 'are'}",
+                stay="stays" if len(names) == 1 else "stay", names=enumerated(names),
+            )  # fmt: skip
             return True
         self._say(f"nothing that is not chosen any more is removed: {verdict.reason}")
         return False
@@ -106,7 +111,10 @@ class Removing:
         except PypidaemonError as error:
             looking.tally.trouble(f"{name}: whether it is gone is not known: {error}")
             return False
-        log.warn("{label}: upstream's list has {name} no longer, and its page is there; it stays", label=looking.index.label, name=name)
+        log.warn(
+            "{label}: upstream's list has {name} no longer, and its page is there; it stays until that is gone too",
+            label=looking.index.label, name=name,
+        )  # fmt: skip
         await looking.acts.done(name)
         return True
 

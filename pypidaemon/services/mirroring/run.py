@@ -16,22 +16,20 @@ from twisted.logger import Logger
 from pypidaemon.catalogues import Opener, entries, has_name
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.interfaces import IFillable, IRecords, ISourced
 from pypidaemon.model import InThread, NormalizedName, Progress, RememberedNames, Validators, Waiting
 from pypidaemon.plans import Limit, Look
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
 from pypidaemon.services.mirroring.allowance import Allowance
+from pypidaemon.services.mirroring.begun import from_source, interrupted, marked
 from pypidaemon.services.mirroring.choosing import Choice, Chooser
 from pypidaemon.services.mirroring.following import Following, Pursuit
 from pypidaemon.services.mirroring.looking import Looking
 from pypidaemon.services.mirroring.removing import Census, Removing
-from pypidaemon.services.mirroring.tally import Summary, Tally
+from pypidaemon.services.mirroring.tally import Summary, Tally, outcome
 from pypidaemon.services.mirroring.work import Survey, Work
 from pypidaemon.upstream_lists import UpstreamList
-
-UNDER_WAY = "under way"
-"""What is on record of a run until it has ended; a run that finds it knows that the one before it was killed."""
 
 log = Logger()
 
@@ -91,6 +89,8 @@ class Run:
     acts: Acts
     tally: Tally
     eager: bool = False
+    _anew: bool = attrs.field(default=False, init=False)
+    """Whether this is the first run with its upstream."""
 
     async def go(self) -> Summary:
         """
@@ -99,7 +99,7 @@ class Run:
         :raises PypidaemonError: the records cannot be read or written.
         """
         means = self.means
-        before = await means.records.mirrors.progress(means.index.label)
+        before = await self._before()
         reached, ended = before, False
         try:
             reached = await self._everything(before)
@@ -122,7 +122,8 @@ class Run:
             await self._one(name)
         except PypidaemonError as error:
             self.tally.trouble(str(error))
-        return await self._summary(ended=True)
+        waits = await self.means.records.mirrors.waiting_of(self.means.index.label, name)
+        return self._summed_up(int(waits is not None and bool(waits.tries)), ended=True)
 
     async def go_again(self) -> Summary:
         """
@@ -131,7 +132,9 @@ class Run:
         :raises PypidaemonError: the records cannot be read or written.
         """
         means, label = self.means, self.means.index.label
-        before = await means.records.mirrors.progress(label)
+        before = await self._before()
+        if self._anew:
+            return await self.go()
         ended = False
         try:
             pursuit = await self._chosen(before)
@@ -140,8 +143,8 @@ class Run:
             work = Work(label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
             looks = work.of_waiting()
             self.tally.found, self.tally.phase = len(looks), "takes"
-            await self.acts.advance(attrs.evolve(before, outcome=UNDER_WAY))
-            looking = self._looking(choice, waiting)
+            await self.acts.advance(marked(before, means.clock.seconds()))
+            looking = self._looking(choice, waiting, before)
             looking.listed = False
             await pursuit.through(_one_by_one(looks), looking, means.hands, work.is_due)
             for step in (*looking.missing, *(Look(one.page.name, one.serial) for one in looking.emptied)):
@@ -160,18 +163,18 @@ class Run:
 
     async def _everything(self, before: Progress) -> Progress:
         means, label = self.means, self.means.index.label
+        waiting = await self._waiting(before)
+        # Before anything is asked, or whoever is killed in each run asks for the list at each start.
+        await self.acts.advance(marked(before, means.clock.seconds()))
         pursuit = await self._chosen(before)
         choice = pursuit.choice
         await self.acts.forget()
-        waiting = {one.name: one for one in await means.records.mirrors.waiting(label)}
-        looking = self._looking(choice, waiting)
+        looking = self._looking(choice, waiting, before)
         work = Work(label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
         held = await means.records.mirrors.count(label)
         found = await self._found(choice, before, work, looking)
         survey = found.survey
         self.tally.found, self.tally.skipped = survey.found, survey.skipped
-        if survey.found or survey.gone or survey.dropped or survey.settled:
-            await self.acts.advance(attrs.evolve(before, outcome=UNDER_WAY))
         self.tally.phase = "takes"
         await pursuit.through(found.looks, looking, means.hands, work.is_due)
         self.tally.phase = "removes"
@@ -190,12 +193,39 @@ class Run:
         settled = await removing.gone(gone, looking.emptied, held, census) and settled
         return self._reached(before, found, choice, census) if settled and not self._fell(kept, before) else before
 
+    async def _before(self) -> Progress:
+        """How far all has come, and with another upstream than before that nothing has."""
+        means = self.means
+        known = await means.records.mirrors.progress(means.index.label)
+        upstream, now = means.index.upstream, means.clock.seconds()
+        before = from_source(known, upstream.source if ISourced.providedBy(upstream) else "", now)
+        self._anew = before.since != known.since
+        if self._anew:
+            log.warn(
+                "{label}: is filled from {after} from now on, and no longer from {before}; all of it is compared anew",
+                label=means.index.label, after=before.source, before=known.source,
+            )  # fmt: skip
+        return before
+
+    async def _waiting(self, before: Progress) -> dict[NormalizedName, Waiting]:
+        """What waits; what another upstream announced is nothing to wait for, nor is what that one remembered of its pages."""
+        means, label = self.means, self.means.index.label
+        waiting = {one.name: one for one in await means.records.mirrors.waiting(label)}
+        if not self._anew:
+            return waiting
+        # All of that before it is on record whose mirror this is now: a kill in between has it done again.
+        await means.names.distrust()
+        for name in await means.records.pages.remembered(label):
+            await means.records.pages.drop(label, name)
+        waiting = {name: attrs.evolve(one, serial=0, due=min(one.due, before.since)) for name, one in waiting.items()}
+        await self.acts.wait(list(waiting.values()))
+        return waiting
+
     async def _chosen(self, before: Progress) -> Pursuit:
         """What is chosen, and what is needed for it."""
-        killed = before.outcome == UNDER_WAY
         choice = await self.means.chooser.choose()
         self.tally.private[:] = choice.left_out
-        return await Pursuit.begin(self.means.following, choice, killed=killed)
+        return await Pursuit.begin(self.means.following, choice, killed=interrupted(before))
 
     async def _found(self, choice: Choice, before: Progress, work: Work, looking: Looking) -> _Found:
         """Ask upstream as little as it takes to know what is to be done."""
@@ -204,7 +234,7 @@ class Run:
             looking.listed = False
             survey = await work.unchosen()
             return self._of(work.of_names(), survey, None, 0)
-        same = choice.revision == before.selection and before.outcome != UNDER_WAY
+        same = choice.revision == before.selection and not interrupted(before)
         if same and before.serial:
             changes = await means.index.upstream.changes(before.serial)
             if changes is not None:
@@ -245,14 +275,14 @@ class Run:
 
     async def _one(self, name: NormalizedName) -> None:
         means = self.means
-        before = await means.records.mirrors.progress(means.index.label)
+        before = await self._before()
         pursuit = await self._chosen(before)
         choice = pursuit.choice
         if not choice.chooses(name):
             raise PypidaemonError(f"{name} is not chosen, so it is not taken")
         waiting = {one.name: one for one in await means.records.mirrors.waiting(means.index.label)}
         work = Work(means.index.label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
-        looking = self._looking(choice, waiting)
+        looking = self._looking(choice, waiting, before)
         looking.listed = False
         self.tally.found, self.tally.phase = 1, "takes"
         look = Look(name, waiting[name].serial if name in waiting else 0)
@@ -262,7 +292,7 @@ class Run:
                 f"{name}: upstream has it no longer, or not most of its files; a run for everything finds out whether they are gone"
             )
 
-    def _looking(self, choice: Choice, waiting: dict[NormalizedName, Waiting]) -> Looking:
+    def _looking(self, choice: Choice, waiting: dict[NormalizedName, Waiting], before: Progress) -> Looking:
         means = self.means
         return Looking(
             index=means.index,
@@ -276,6 +306,7 @@ class Run:
             waiting=waiting,
             flights=means.flights,
             blocked=means.blocked,
+            since=before.since,
         )
 
     def _fell(self, kept: RememberedNames | None, before: Progress) -> bool:
@@ -302,26 +333,21 @@ class Run:
         if not summary.complete:
             # Everything else is here, and what failed waits by itself, so the list need not be compared again; but not everything is here that far (M8).
             reached = attrs.evolve(reached, serial=before.serial, started=before.started)
-        await self.acts.advance(attrs.evolve(reached, tried=self.means.clock.seconds(), outcome=summary.outcome))
+        await self.acts.advance(attrs.evolve(reached, tried=self.means.clock.seconds(), begun=self.tally.begun, outcome=summary.outcome))
         return summary
 
     async def _summary(self, *, ended: bool) -> Summary:
         means, tally = self.means, self.tally
-        now = means.clock.seconds()
-        waiting = await means.records.mirrors.waiting(means.index.label)
-        failing = [one for one in waiting if one.tries or one.due <= now]
+        # Of a rehearsal nothing that failed is on record, and what is there may be over by it.
+        failing = tally.failed if tally.rehearsal else await means.records.mirrors.failing(means.index.label, means.clock.seconds())
+        return self._summed_up(failing, ended=ended)
+
+    def _summed_up(self, failing: int, *, ended: bool) -> Summary:
+        tally, now = self.tally, self.means.clock.seconds()
         complete = ended and not failing and not tally.errors
         tally.phase = "ended"
-        outcome = _outcome(tally, complete=complete, waiting=len(failing))
-        return Summary(tally, complete, ended, len(failing), outcome, now - tally.begun)
-
-
-def _outcome(tally: Tally, *, complete: bool, waiting: int) -> str:
-    head = "complete" if complete else f"not complete: {tally.errors[0]}" if tally.errors else f"not complete: {waiting} projects wait"
-    return (
-        f"{head} ({tally.looked} projects looked at, {tally.files} files and {tally.bytes} bytes fetched,"
-        f" {tally.removed} projects and {tally.files_removed} files removed)"
-    )
+        said = outcome(tally, complete=complete, waiting=failing)
+        return Summary(tally, complete, ended, failing, said, now - tally.begun)
 
 
 async def _one_by_one(looks: Iterable[Look]) -> AsyncIterator[Look]:

@@ -26,6 +26,7 @@ from pypidaemon.services.mirroring.lock import RunLock
 from pypidaemon.services.mirroring.run import Means, Run
 from pypidaemon.services.mirroring.tally import Summary, Tally
 from pypidaemon.settings import Lines
+from pypidaemon.telling import plural
 from pypidaemon.upstream_lists import UpstreamList
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ REPORT = 60.0
 
 MOST_REMEMBERED = 50
 """Runs of which it is known how they ended."""
+
+MOST_PLANS = 2
+"""Rehearsals of which it is known what they planned, which may be twenty thousand lines."""
 
 MOST_WAITING = 100
 """Waiting projects that a state names."""
@@ -156,7 +160,7 @@ class Runs:
         :param due: when it runs next.
         """
         label, books, now = self.service.index.label, self.service.records.mirrors, self.service.clock.seconds()
-        progress, waiting = await books.progress(label), await books.waiting(label)
+        progress, (waiting, _) = await books.progress(label), await books.queue(label)
         return {
             "index": label,
             "serial": progress.serial,
@@ -165,10 +169,10 @@ class Runs:
             "tried": written(progress.tried) if progress.tried else None,
             "outcome": progress.outcome,
             "next": None if due == math.inf else written(due),
-            "waiting": len(waiting),
+            "waiting": waiting,
             "waits": [
                 {"name": one.name, "serial": one.serial, "tries": one.tries, "due": written(one.due), "reason": one.reason}
-                for one in waiting[:MOST_WAITING]
+                for one in await books.first_waiting(label, MOST_WAITING)
             ],
             "running": {str(number): {"for": what, **tally.as_json(now)} for number, (what, tally) in self._running.items()},
             "ended": {str(number): said for number, said in self._ended.items()},
@@ -185,7 +189,7 @@ class Runs:
 
     async def _carry_out(self, number: int, purpose: Purpose, *, eager: bool) -> dict[str, Any]:
         what = purpose[1] or purpose[0]
-        tally = Tally(self.service.clock.seconds())
+        tally = Tally(self.service.clock.seconds(), rehearsal=purpose == (REHEARSAL, None))
         self._running[number] = what, tally
         said: dict[str, Any] = {"complete": False, "ended": False, "outcome": "it was stopped before its end"}
         try:
@@ -231,6 +235,9 @@ class Runs:
         if not rehearsal:
             delay = means.index.removal_delay if IMirror.providedBy(means.index) else KEPT
             acts = Doing(means.index, means.records, service.announcements, means.clock, delay, tally)
+        else:
+            # Or an order that comes while a rehearsal looks at the same project would be taken for carried out.
+            means = attrs.evolve(means, flights=Flights(quiet=(PypidaemonError,)))
         return Run(means, acts, tally, eager)
 
     def _report_later(self, what: str, tally: Tally) -> Any:
@@ -241,8 +248,10 @@ class Runs:
         def report() -> None:
             said = tally.as_json(clock.seconds())
             self._log.info(
-                "{service}: {phase} ({what}): {looked} of {found} projects, {files} files and {bytes} bytes fetched, {failed} failed",
-                service=self.service.label, what=what, **{word: said[word] for word in ("phase", "looked", "found", "files", "bytes", "failed")},
+                "{service}: {phase} ({what}): {looked} of {found} looked at, {files} and {bytes} {would}fetched, {failed} failed",
+                service=self.service.label, what=what, phase=said["phase"], looked=said["looked"], found=plural(said["found"], "project"),
+                files=plural(said["files"], "file"), bytes=plural(said["bytes"], "byte"), would="would be " if tally.rehearsal else "",
+                failed=said["failed"],
             )  # fmt: skip
             due[:] = [clock.callLater(REPORT, report)]
 
@@ -257,6 +266,9 @@ class Runs:
 
     def _remember(self, number: int, said: dict[str, Any]) -> None:
         self._ended[number] = said
+        planned = [known for known, one in self._ended.items() if "plan" in one]
+        for known in planned[:-MOST_PLANS]:
+            self._ended[known] = {word: value for word, value in self._ended[known].items() if word != "plan"}
         while len(self._ended) > MOST_REMEMBERED:
             del self._ended[next(iter(self._ended))]
 

@@ -29,10 +29,10 @@ from pypidaemon.policies.wanted_files import wanted_files
 from pypidaemon.rulings import Rulings
 from pypidaemon.schedule import Schedule, schedule
 from pypidaemon.services.mirroring.allowance import MOST
+from pypidaemon.services.mirroring.begun import made_up
 from pypidaemon.services.mirroring.clockwork import Clockwork
 from pypidaemon.services.mirroring.following import Following
 from pypidaemon.services.mirroring.lock import RunLock
-from pypidaemon.services.mirroring.run import UNDER_WAY
 from pypidaemon.services.mirroring.runs import EVERYTHING, RETRY, Runs
 from pypidaemon.settings import count, duration, flag, given, paths, reference, references, setting, size
 from pypidaemon.waits import first
@@ -107,6 +107,8 @@ class Mirroring(Service):
     _life: Deferred[None] | None = attrs.field(init=False, default=None, repr=False)
     _next: float = attrs.field(init=False, default=math.inf, repr=False)
     _failures: int = attrs.field(init=False, default=0, repr=False)
+    _over: bool = attrs.field(init=False, default=False, repr=False)
+    """Whether it was told to stop: what begins then would be told by nobody to end."""
     _tried: float = attrs.field(init=False, default=0.0, repr=False)
     """When a run for everything last began by itself; also where that could not be recorded."""
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
@@ -138,19 +140,27 @@ class Mirroring(Service):
     def startService(self) -> None:
         """Begin to live by the schedule."""
         Service.startService(self)
+        self._over = False
         self._life = Deferred.fromCoroutine(self._live())
         self._life.addErrback(lambda failure: failure.trap(CancelledError))
 
     def stopService(self) -> Deferred[None]:
         """End what is under way, which goes on where it was the next time; fires when it has ended."""
         Service.stopService(self)
+        self._over = True
         life, self._life = self._life, None
         if life is not None:
             life.cancel()
         return Deferred.fromCoroutine(self.runs.stop())
 
     def begin(self, project: NormalizedName | None, rehearsal: bool) -> int:
-        """As `IMirroring`."""
+        """
+        As `IMirroring`.
+
+        :raises PypidaemonError: it has been told to stop.
+        """
+        if self._over:
+            raise PypidaemonError(f"{self.label} has stopped: the configuration was read again, or the daemon is about to stop")
         return self.runs.begin(project, rehearsal=rehearsal, eager=True)
 
     async def state(self) -> dict[str, Any]:
@@ -196,14 +206,15 @@ class Mirroring(Service):
         now, books = self.clock.seconds(), self.records.mirrors
         progress = await books.progress(self.index.label)
         progress = attrs.evolve(progress, tried=max(progress.tried, min(self._tried, now)))
-        due = self._clockwork.next_run(progress, progress.outcome == UNDER_WAY, now)
+        again = made_up(progress, now)
+        due = self._clockwork.next_run(progress, again, now)
         _, first_due = await books.queue(self.index.label)
         retry = self._clockwork.next_retry(first_due, now)
         if self._failures:
             # What was missed or interrupted is not asked for every minute either.
-            again = self._clockwork.opens(now + backoff(self._failures))
-            due = again if due <= now else min(due, again)
-            retry = max(retry, again)
+            rested = self._clockwork.opens(now + backoff(self._failures))
+            due = rested if due <= now or again is not None else min(due, rested)
+            retry = max(retry, rested)
         return (retry, RETRY) if retry < due else (due, EVERYTHING)
 
     async def _run(self, what: str) -> None:

@@ -6,8 +6,14 @@ from typing import Any
 
 import attrs
 
+from pypidaemon.telling import plural
+
 MOST_NAMED = 100
 """Projects and reasons that a summary names; all others it counts."""
+
+
+MOST_PLANNED = 10_000
+"""Lines of each kind that a rehearsal writes down."""
 
 
 @attrs.define
@@ -19,6 +25,8 @@ class Tally:
     """
 
     begun: float
+    rehearsal: bool = False
+    """Whether all of that is only what would be."""
     phase: str = "begins"
     found: int = 0
     """Projects to be looked at, as far as they were counted."""
@@ -41,8 +49,12 @@ class Tally:
     """What is needed and is not here, in sentences, where dependencies are followed."""
     absent: list[str] = attrs.field(factory=list)
     """Projects that were chosen by their names and that upstream does not have."""
+    replaced: list[str] = attrs.field(factory=list)
+    """Files that are offered no longer, since their bytes are lost here and upstream has others under their names."""
     private: list[str] = attrs.field(factory=list)
     """Projects that requirements name and that an index of ours has, so that upstream is not asked about them."""
+    unsized: int = 0
+    """Of a rehearsal: files of which upstream does not say how long they are; they count one byte each."""
     plan: dict[str, list[str]] = attrs.field(factory=dict)
     """Of a rehearsal: what would be taken and what removed."""
 
@@ -58,11 +70,29 @@ class Tally:
             **{word: getattr(self, word) for word in counts},
             "errors": list(self.errors),
             "absent": self.absent[:MOST_NAMED],
+            "replaced": self.replaced[:MOST_NAMED],
             "private": self.private[:MOST_NAMED],
             "unmet": self.unmet[:MOST_NAMED],
             "seconds": round(now - self.begun, 3),
             **({"plan": self.plan} if self.plan else {}),
         }
+
+
+def outcome(tally: Tally, *, complete: bool, waiting: int) -> str:
+    """
+    What came of a run in one line, or of a rehearsal what would.
+
+    :param waiting: projects that failed.
+    """
+    would = "would be " if tally.rehearsal else ""
+    head = f"{would}complete" if complete else f"{'would not be' if tally.rehearsal else 'not'} complete"
+    if not complete:
+        head += f": {tally.errors[0]}" if tally.errors else f": {plural(waiting, 'project')} {'waits' if waiting == 1 else 'wait'}"
+    fetched = f"{plural(tally.files, 'file')} and {plural(tally.bytes - tally.unsized, 'byte')} {would}fetched"
+    if tally.unsized:
+        fetched += f" besides the bytes of {plural(tally.unsized, 'file')} of unknown size"
+    removed = f"{plural(tally.removed, 'project')} and {plural(tally.files_removed, 'file')} {would}removed"
+    return f"{head} ({plural(tally.looked, 'project')} looked at, {fetched}, {removed})"
 
 
 @attrs.frozen
