@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,31 @@ from twisted.logger import LogLevel, globalLogPublisher
 ALLOWED = [HealthCheck.too_slow, HealthCheck.differing_executors]
 settings.register_profile("house", max_examples=100, deadline=None, suppress_health_check=ALLOWED)
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def leaves_the_process_as_it_was() -> Iterator[None]:
+    """
+    Put back what a command sets for its whole process, which is its own but here: the mask for new files.
+
+    So that no test depends on which ran before, the folder and the environment are put back as well.
+    """
+    mask = os.umask(0o022)
+    os.umask(mask)
+    folder, environment = os.getcwd(), _environment()
+    yield
+    os.umask(mask)
+    if os.getcwd() != folder:
+        os.chdir(folder)
+    if (found := _environment()) != environment:
+        for name in found.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+def _environment() -> dict[str, str]:
+    """All but what pytest itself says there, which is another thing at each moment."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture(autouse=True)

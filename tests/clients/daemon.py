@@ -19,12 +19,15 @@ from urllib.parse import urlsplit
 import attrs
 
 from tests.clients.tools import ROOT
+from tests.forked import NURSERIES, Forked
 
-TRIES = 400
-PAUSE = 0.05
+TRIES = 1000
+PAUSE = 0.02
 """A daemon has `TRIES` times `PAUSE` seconds to become ready."""
 STOPPING = 20.0
 """Seconds that a daemon has to end by itself once it is told to."""
+IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd")
+"""What a daemon and an order import. Under pytest they are forked, since imports are most of what they would spend; `tests/frame` and others start programs."""
 
 
 def bare_environment(home: Path) -> dict[str, str]:
@@ -161,8 +164,12 @@ class Daemon:
     """The default index, where it is not the daemon's own choice."""
     uploads: str = ""
     """The index that uploads at the root go to, where it is not the daemon's own choice."""
+    settings: str = ""
+    """More of the section of the daemon itself."""
+    prefix: tuple[str, ...] = ()
+    """The words of a program that starts it, such as one that gives it other limits; it has to end as the daemon's own process."""
     port: int = attrs.field(factory=free_port)
-    process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
+    process: subprocess.Popen[bytes] | Forked | None = attrs.field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -187,12 +194,16 @@ class Daemon:
             settings += f"index = {self.index}\n"
         if self.uploads:
             settings += f"uploads = {self.uploads}\n"
-        settings += f"[upstream:pypi]\nuse = http\nurl = {self.upstream}\n{self.sections}"
+        settings += f"{self.settings}[upstream:pypi]\nuse = http\nurl = {self.upstream}\n{self.sections}"
         (self.folder / "config.ini").write_text(settings)
-        command = [*_twistd(), "--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
+        words = ["--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
         environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+        with (self.folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
+            if (nursery := NURSERIES.of(sys.executable, *IMPORTS)) and not self.prefix:
+                self.process = nursery.begin("twisted.scripts.twistd:run", words, environment, self.folder, nothing, log, log)
+            else:
+                command = [*self.prefix, *_twistd(), *words]
+                self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdin=nothing, stdout=log, stderr=log)
         for _ in range(TRIES):
             if self.process.poll() is not None:
                 break
@@ -244,13 +255,20 @@ class Daemon:
 
     def order(self, *words: str, said: str = "") -> str:
         """Have `pypidaemon` do something to this daemon, which runs or not; `said` is its standard input. Answers what it prints."""
-        command = [sys.executable, "-m", "pypidaemon", *words, "-c", str(self.folder / "config.ini")]
+        done = self.ordered(*words, said=said)
+        assert done.returncode == 0, f"pypidaemon {' '.join(words)}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def ordered(self, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        """The same, however it ends."""
+        words = (*words, "-c", str(self.folder / "config.ini"))
         environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
+        if nursery := NURSERIES.of(sys.executable, *IMPORTS):
+            return nursery.run("pypidaemon.commands:main", words, environment, self.folder, said, 60)
+        command = [sys.executable, "-m", "pypidaemon", *words]
+        return subprocess.run(
             command, env=environment, cwd=self.folder, input=said, capture_output=True, text=True, timeout=60, check=False
         )
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-        return done.stdout.strip()
 
     def page(self, project: str) -> dict[str, Any]:
         """A project's page as JSON."""

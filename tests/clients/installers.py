@@ -12,10 +12,13 @@ import attrs
 from packaging.utils import canonicalize_name
 
 from tests.clients.daemon import bare_environment
-from tests.clients.tools import installed
+from tests.clients.tools import TOOLS, installed
+from tests.forked import NURSERIES
 
 PATIENCE = 90
 """Seconds after which an installer is taken to hang."""
+IMPORTS = ("pip._internal.cli.main", "pip._internal.commands.install", "pip._internal.operations.install.wheel")
+"""What the newest pip imports whenever it installs something, which is most of what it spends."""
 
 
 @attrs.frozen
@@ -29,6 +32,10 @@ class Outcome:
 def run(command: Sequence[str], place: Path, environment: Mapping[str, str] | None = None) -> Outcome:
     """Run a program in a folder, with a home of its own below it."""
     settings = {**bare_environment(place / "home"), **(environment or {})}
+    python, *words = command
+    if words[:2] == ["-m", "pip"] and python == str(TOOLS["pip"].folder / "bin" / "python") and (pips := NURSERIES.of(python, *IMPORTS)):
+        done = pips.run("pip._internal.cli.main:main", words[2:], settings, place, "", PATIENCE)
+        return Outcome(done.returncode, done.stdout + done.stderr)
     done = subprocess.run(command, cwd=place, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return Outcome(done.returncode, done.stdout + done.stderr)
 
@@ -91,7 +98,7 @@ def project(place: Path, requirements: Sequence[str], more: str = "") -> None:
 def fresh_environment(place: Path) -> Path:
     """An empty virtual environment in the project's folder, where poetry and pdm look for one."""
     folder = place / ".venv"
-    must(uv_command("venv", "--quiet", "--no-project", str(folder)), place, uv_environment("http://index.invalid/", place))
+    must(uv_command("venv", "--quiet", "--clear", "--no-project", str(folder)), place, uv_environment("http://index.invalid/", place))
     return folder
 
 
@@ -124,20 +131,38 @@ def uv_lock(index: str, place: Path, requirements: Sequence[str]) -> dict[str, s
 
 def poetry(index: str, place: Path, requirements: Sequence[str]) -> dict[str, str]:
     """poetry's lock and install."""
+    _poetry_project(index, place, requirements)
+    # Without a lock file it makes one first; one process less is a second less.
+    found = poetry_install(place, place / "poetry-cache")
+    assert "sha256:" in (place / "poetry.lock").read_text()
+    return found
+
+
+def poetry_lock(index: str, place: Path, requirements: Sequence[str]) -> None:
+    """poetry's lock alone."""
+    _poetry_project(index, place, requirements)
+    must([installed("poetry").program("poetry"), "lock", "-q"], place, _poetry_environment(place / "poetry-cache"))
+
+
+def poetry_install(place: Path, cache: Path) -> dict[str, str]:
+    """poetry's install of a project, into a fresh environment and with that folder as its cache."""
+    folder = fresh_environment(place)
+    must([installed("poetry").program("poetry"), "install"], place, _poetry_environment(cache))
+    return present(packages_of(folder))
+
+
+def _poetry_project(index: str, place: Path, requirements: Sequence[str]) -> None:
     source = f'[tool.poetry]\npackage-mode = false\n[[tool.poetry.source]]\nname = "tried"\nurl = "{index}"\npriority = "primary"\n'
     project(place, requirements, source)
-    program = installed("poetry").program("poetry")
-    environment = {
-        "POETRY_CACHE_DIR": str(place / "poetry-cache"),
+
+
+def _poetry_environment(cache: Path) -> dict[str, str]:
+    return {
+        "POETRY_CACHE_DIR": str(cache),
         "POETRY_VIRTUALENVS_IN_PROJECT": "true",
         "POETRY_NO_INTERACTION": "1",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
-    folder = fresh_environment(place)
-    # Without a lock file it makes one first; one process less is a second less.
-    must([program, "install"], place, environment)
-    assert "sha256:" in (place / "poetry.lock").read_text()
-    return present(packages_of(folder))
 
 
 def pdm(index: str, place: Path, requirements: Sequence[str]) -> dict[str, str]:

@@ -52,13 +52,14 @@ class Poster:
     port: int
     token: str
     path: str = "/legacy/"
+    user: str = "__token__"
     _connection: HTTPConnection | None = attrs.field(default=None, init=False)
 
     def post(self, parcel: Parcel) -> int | None:
         """Send it; the status of the answer, None where the connection ended before there was one, so that nobody knows."""
         if self._connection is None:
             self._connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        login = base64.b64encode(f"__token__:{self.token}".encode()).decode()
+        login = base64.b64encode(f"{self.user}:{self.token}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         try:
             self._connection.request("POST", self.path, parcel.body, headers)

@@ -7,6 +7,7 @@ name is a method of `pypidaemon.testing.TestIndex`, or one of the few below.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -18,7 +19,11 @@ from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 
-from pypidaemon.testing import Fault, Served, TestIndex, listen
+from pypidaemon.testing import Fault, Served, TestIndex, faults, listen
+from pypidaemon.testing.seeding import seed
+
+WORDS = ("fault", "seed", "holdings", "recorded")
+"""Methods of `Script` that a line may name; all others are the index's."""
 
 
 @attrs.define
@@ -45,11 +50,11 @@ class Script:
             case "add_text":
                 project, filename, text = arguments
                 self.index.add_file(project, filename, text.encode())
-            case "recorded":
-                self.recorded(*arguments)
             case "break_":
                 headers = tuple((field, value) for field, value in keywords.pop("headers", ()))
                 times = keywords.pop("times", None)
+                # JSON has no bytes.
+                keywords |= {name: keywords[name].encode() for name in ("body", "extra") if name in keywords}
                 [path_glob] = arguments
                 self.index.break_(path_glob, Fault(headers=headers, **keywords), times)
             case "stop":
@@ -57,9 +62,30 @@ class Script:
             case "start":
                 await self.served.start()
             case _:
-                result = getattr(self.index, name)(*arguments, **keywords)
-                return result if isinstance(result, str | int) else None
+                result = getattr(self if name in WORDS else self.index, name)(*arguments, **keywords)
+                return result if isinstance(result, str | int | dict) else None
         return None
+
+    def fault(self, path_glob: str, kind: str, *rest: Any) -> None:
+        """Break it with a fault that one of the functions of `pypidaemon.testing.faults` makes."""
+        self.index.break_(path_glob, getattr(faults, kind)(*rest))
+
+    def seed(self, *arguments: int) -> None:
+        """As `pypidaemon.testing.seeding.seed`."""
+        seed(self.index, *arguments)
+
+    def holdings(self) -> dict[str, dict[str, list[Any]]]:
+        """Path, size, sha256, and the sha256 of the metadata (None where there is none), by project and file name."""
+        return {
+            name: {
+                file.filename: [
+                    file.path, len(file.data), hashlib.sha256(file.data).hexdigest(),
+                    None if file.metadata is None else hashlib.sha256(file.metadata).hexdigest(),
+                ]
+                for file in project.files.values()
+            }
+            for name, project in self.index.projects.items()
+        }  # fmt: skip
 
     def recorded(self, place: str, filename: str) -> None:
         """Offer a file of `tests/recorded`, as one of a project or at a path of its own."""

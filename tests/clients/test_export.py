@@ -17,7 +17,7 @@ import pytest
 
 from pypidaemon.testing.archives import make_wheel
 from tests.clients import installers
-from tests.clients.daemon import PAUSE, TRIES, Daemon, Upstream, ask, bare_environment, free_port
+from tests.clients.daemon import PAUSE, TRIES, Daemon, Upstream, ask, free_port
 from tests.clients.looking import JSON, files
 from tests.clients.nginx import nginx
 from tests.clients.tools import ROOT
@@ -36,9 +36,7 @@ BLOCKS = [
 
 def export(daemon: Daemon, tree: Path, *arguments: str) -> None:
     """Bring the tree up to date, in a process that sees nothing else."""
-    command = [sys.executable, "-m", "pypidaemon", "export", str(tree), *arguments, "-c", str(daemon.folder / "config.ini")]
-    environment = {**bare_environment(daemon.folder / "home"), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = daemon.ordered("export", str(tree), *arguments)
     assert (done.returncode, done.stderr) == (1, ""), done.stdout
 
 

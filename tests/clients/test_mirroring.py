@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +138,6 @@ def test_M11_a_broken_project_is_told_by_the_exit_status(own: Upstream, tmp_path
     daemon = Daemon(tmp_path / "daemon", own.simple, SECTIONS, index="root")
     daemon.start()
     daemon.stop()
-    done = installers.run([sys.executable, "-m", "pypidaemon", "sync", "-c", str(daemon.folder / "config.ini")], tmp_path / "daemon")
-    assert done.code == 1
-    assert "seeds-beta" in done.said
+    done = daemon.ordered("sync")
+    assert done.returncode == 1
+    assert "seeds-beta" in done.stdout + done.stderr

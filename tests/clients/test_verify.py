@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -13,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.daemon import Daemon, Upstream, bare_environment
+from tests.clients.daemon import Daemon, Upstream
 from tests.clients.looking import files
-from tests.clients.tools import ROOT
 
 pytestmark = pytest.mark.clients
 
@@ -54,9 +51,7 @@ def own(tmp_path: Path) -> Iterator[Upstream]:
 
 def verify(daemon: Daemon, *words: str) -> tuple[int, dict[str, Any]]:
     """`pypidaemon verify`: its status, and what it says in JSON."""
-    command = [sys.executable, "-m", "pypidaemon", "verify", "--json", *words, "-c", str(daemon.folder / "config.ini")]
-    environment = {**bare_environment(daemon.folder / "home"), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = daemon.ordered("verify", "--json", *words)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
