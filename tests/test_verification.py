@@ -62,6 +62,7 @@ class TestFound:
         assert larder.held() == EVERYTHING
 
     def test_M9_missing_short_altered_and_unowned_are_told_apart(self, larder: Larder) -> None:
+        """F62, F63, F64."""
         missing, short = larder.lose(OUR_BYTES), larder.damage(WHEEL_BYTES, WHEEL_BYTES[:-1])
         altered, unowned = larder.damage(SDIST_BYTES), larder.stray(b"whose is this?")
         before = larder.held()
@@ -180,6 +181,8 @@ class TestFound:
         assert {(one.problem.value, one.detail) for one in found} == {("altered", "cannot be read: Input/output error")}
 
     def test_what_cannot_be_opened_is_told_and_stays(self, larder: Larder, monkeypatch: pytest.MonkeyPatch) -> None:
+        """F70."""
+
         async def closed(digest: Digest) -> None:
             raise OSError(errno.EACCES, "no")
 
@@ -370,4 +373,4 @@ def test_reading_is_slow_where_that_is_asked(tmp_path: Path) -> None:
 
 def test_a_name_that_cannot_be_printed_does_no_harm_to_a_terminal() -> None:
     finding = {"problem": "missing", "sha256": None, "names": [], "detail": "\x1b[2J", "repaired": False, "outcome": "x\ny"}
-    assert line(finding) == "missing  (?[2J): not repaired: x?y"
+    assert line(finding) == "missing (?[2J): not repaired: x?y"

@@ -18,11 +18,12 @@ from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
+from pypidaemon.interfaces import IMendable
 from pypidaemon.model import NormalizedName
 from pypidaemon.services.lock import held
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.telling import plural
-from pypidaemon.verification.findings import Finding, line
+from pypidaemon.verification.findings import Finding, Problem, line
 from pypidaemon.verification.run import Verification
 
 PAUSE = 0.3
@@ -41,7 +42,9 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "projects", nargs="*", metavar="PROJECT", help="only what belongs to these projects; then nothing is looked for that nobody needs"
     )
-    verb.add_argument("--repair", action="store_true", help="fetch again what can be fetched, and remove what nobody needs")
+    verb.add_argument(
+        "--repair", action="store_true", help="fetch again what can be fetched, make damaged records again, remove what nobody needs"
+    )
     verb.set_defaults(act=partial(_checked, verb))
 
 
@@ -131,10 +134,11 @@ def _alone(planned: Plan, arguments: argparse.Namespace, found: Callable[[dict[s
         from twisted.internet.task import LoopingCall
 
         made = make(planned, reactor)
+        mended = _mended(made) if arguments.repair else ()
         running = OrderedService(_parts(made, reactor))
         running.startService()
         try:
-            verification = _verification(made, reactor, arguments, found)
+            verification = _verification(made, reactor, arguments, found, mended)
             showing = LoopingCall(lambda: show(verification.as_json()))
             showing.clock = reactor
             showing.start(PAUSE)
@@ -151,13 +155,28 @@ def _alone(planned: Plan, arguments: argparse.Namespace, found: Callable[[dict[s
         return reacting(work)
 
 
-def _verification(made: Made, reactor: Any, arguments: argparse.Namespace, found: Callable[[dict[str, Any]], None]) -> Verification:
+def _mended(made: Made) -> tuple[Finding, ...]:
+    """
+    What was wrong with the records, which is put right before they are started.
+
+    :raises PypidaemonError: they cannot be made again.
+    """
+    records = made.records()
+    if not IMendable.providedBy(records) or not (ailments := records.ailments()):
+        return ()
+    outcome = "; ".join(records.mend())
+    return tuple(Finding(Problem.RECORDS, "", detail=ailment).mended(outcome) for ailment in ailments)
+
+
+def _verification(
+    made: Made, reactor: Any, arguments: argparse.Namespace, found: Callable[[dict[str, Any]], None], mended: tuple[Finding, ...]
+) -> Verification:
     projects: frozenset[NormalizedName] | None = frozenset(arguments.projects) or None
 
     def told(finding: Finding) -> None:
         found(finding.as_json())
 
-    return Verification(verification_means(made, reactor), projects, arguments.repair, None, told)
+    return Verification(verification_means(made, reactor), projects, arguments.repair, None, told, mended)
 
 
 def _parts(made: Made, reactor: Any) -> Sequence[Any]:

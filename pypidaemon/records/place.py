@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -10,6 +11,9 @@ from pypidaemon.errors import PypidaemonError
 
 BESIDE = ("-wal", "-shm")
 """What SQLite adds to a database's name for the files it keeps beside it; it gives them the database's own mode."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where nothing more can be written."""
 
 
 def _make_folder(folder: Path) -> None:
@@ -58,3 +62,47 @@ def discard(path: Path) -> None:
     """Remove a database with everything beside it; what is not there is no fault."""
     for beside in ("", *BESIDE):
         Path(f"{path}{beside}").unlink(missing_ok=True)
+
+
+def put_aside(path: Path, word: str) -> Path | None:
+    """
+    Move a database with everything beside it to a name with that word in it, in place of what was put there before; answer where it lies now, None
+    where there was none.
+
+    :raises OSError: it cannot be moved.
+    """
+    aside = path.with_name(f"{path.stem}-{word}{path.suffix}")
+    if not any(os.path.lexists(f"{path}{beside}") for beside in ("", *BESIDE)):
+        return None
+    discard(aside)
+    # The log goes first: a database without its log is seen to be one, a log without its database is not.
+    for beside in (*reversed(BESIDE), ""):
+        if os.path.lexists(f"{path}{beside}"):
+            os.rename(f"{path}{beside}", f"{aside}{beside}")
+    return aside
+
+
+def sync_folder(folder: Path) -> None:
+    """
+    Have the names in a folder on the disk.
+
+    :raises OSError: the disk failed to keep them.
+    """
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """
+    Have the bytes of a file on the disk.
+
+    :raises OSError: the disk failed to keep them.
+    """
+    _sync(path, os.O_RDWR | os.O_NOFOLLOW)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

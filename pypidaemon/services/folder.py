@@ -12,6 +12,7 @@ import attrs
 from twisted.application.service import Service
 
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.interfaces import IMendable
 from pypidaemon.services.lock import LOCK as LOCK
 from pypidaemon.services.lock import PATIENCE, take
 
@@ -78,3 +79,49 @@ class DataFolder(Service):
     def _take(self, descriptor: int) -> None:
         take(self.path, descriptor, patience=self.patience)
         self._lock = descriptor
+
+
+@attrs.define(eq=False, slots=False)
+class NoNewRecords(Service):
+    """
+    Refuses to begin empty records over bytes that others knew of: those would offer nothing, and the bytes would be nobody's (F66).
+
+    :param stores: the folders of blobs.
+    """
+
+    records: IMendable
+    stores: tuple[Path, ...]
+    name: str = "no-new-records"
+
+    def startService(self) -> None:
+        """
+        Look whether there is either.
+
+        :raises PypidaemonError: there are blobs and no records.
+        """
+        Service.startService(self)
+        if self.records.begun():
+            return
+        for store in self.stores:
+            if _holds(store):
+                raise PypidaemonError(
+                    f"the records are gone, and {store} has the files that they knew of: `pypidaemon restore` brings back a backup, into an empty"
+                    " data folder; to begin with nothing, move that folder away"
+                )
+
+
+def _holds(store: Path) -> bool:
+    """Whether there is a blob; drafts are none."""
+    for shelf in _entries(store, 2):
+        for shorter in _entries(shelf, 2):
+            if _entries(shorter, 64):
+                return True
+    return False
+
+
+def _entries(folder: Path, length: int) -> list[Path]:
+    """What lies there with a name of so many letters; what is no folder has nothing."""
+    try:
+        return [folder / name for name in os.listdir(folder) if len(name) == length]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -25,6 +25,8 @@ class Problem(enum.Enum):
     """It has that length, or nobody says which, and other bytes."""
     UNOWNED = "unowned"
     """It is here, and nobody needs it."""
+    RECORDS = "records"
+    """What says which files there are is gone, damaged, or not what was written."""
 
 
 @attrs.frozen
@@ -75,5 +77,5 @@ def line(finding: dict[str, Any]) -> str:
     what = " ".join(part for part in (whose, f"sha256:{finding['sha256']}" if finding["sha256"] else "") if part)
     detail = f" ({finding['detail']})" if finding["detail"] else ""
     done = {None: "", True: f": {finding['outcome']}", False: f": not repaired: {finding['outcome']}"}[finding["repaired"]]
-    text = f"{finding['problem']} {what}{detail}{done}"
+    text = f"{finding['problem']}{f' {what}' if what else ''}{detail}{done}"
     return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -14,7 +14,7 @@ import attrs
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.interfaces import IBlobStore, IFillable, IRecords
 from pypidaemon.model import Companion, Digest, Fact, File, Filename, Mirrored, NormalizedName, Standing
-from pypidaemon.showing import completed
+from pypidaemon.showing import completed, is_another
 
 PART = 1_000
 """Projects that are read of at once."""
@@ -30,7 +30,7 @@ class Role(enum.Enum):
     LEAVING = "leaving"
     """Of a mirror, taken away by upstream; they wait for their time, and can be brought back until then."""
     WITHDRAWN = "withdrawn"
-    """Upstream lists them no longer, and a proxy goes on offering them if they are here."""
+    """Upstream lists them no longer, or has others under the name; a proxy goes on offering them if they are here."""
     CACHED = "cached"
 
     @property
@@ -102,7 +102,10 @@ class Home:
             withdrawn = [one.entry for one in (await self.records.withdrawn.withdrawn(self.label, name)).values()]
             known = {file.filename for file in (*listed, *withdrawn)}
             found = [File(filename) for filename in facts if filename not in known]
-            for role, files in ((Role.CACHED, listed), (Role.WITHDRAWN, withdrawn), (Role.CACHED, found)):
+            replaced = [file for file in listed if is_another(file, facts.get(file.filename))]
+            others = {file.filename for file in replaced}
+            same = [file for file in listed if file.filename not in others]
+            for role, files in ((Role.CACHED, same), (Role.WITHDRAWN, replaced), (Role.WITHDRAWN, withdrawn), (Role.CACHED, found)):
                 for file in completed(self.label, name, files, facts):
                     for one in _companions(role, self.label, name, file):
                         yield one
@@ -172,11 +175,13 @@ class Holdings:
 
     :param stores: the stores of blobs, by the labels of their sections.
     :param strangers: what else keeps things in them and cannot be asked what it needs, in words for people; so nothing there is nobody's.
+    :param books: further records that may name what is in them: of indexes that the configuration has no more, though its records still do.
     """
 
     homes: list[Home] = attrs.field(factory=list)
     stores: dict[str, IBlobStore] = attrs.field(factory=dict)
     strangers: list[str] = attrs.field(factory=list)
+    books: list[IRecords] = attrs.field(factory=list)
 
     async def named(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[tuple[Home, Named]]:
         """
@@ -194,16 +199,17 @@ class Holdings:
 
         :raises PypidaemonError: they cannot be read.
         """
-        for records in self._records():
+        for records in self.records():
             if await records.files.references(digest) or await records.mirrors.references(digest):
                 return True
         return False
 
-    def _records(self) -> list[IRecords]:
+    def records(self) -> list[IRecords]:
+        """The records that they name it in, each once."""
         found: list[IRecords] = []
-        for home in self.homes:
-            if not any(home.records is other for other in found):
-                found.append(home.records)
+        for records in (*(home.records for home in self.homes), *self.books):
+            if not any(records is other for other in found):
+                found.append(records)
         return found
 
 

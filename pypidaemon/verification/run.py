@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.interfaces import IBlobStore
+from pypidaemon.interfaces import IBlobStore, IMendable
 from pypidaemon.model import Digest, InThread, NormalizedName
 from pypidaemon.upstream_files import holding
 from pypidaemon.verification.clearing import AGE, Clearing
@@ -61,6 +61,8 @@ class Verification:
     :param repair: whether what is found is put right.
     :param rate: bytes a second that are read; None is as fast as it goes.
     :param found: told of each finding, when it is known what becomes of it.
+    :param before: what was found and put right of the records before they could be started. Then nothing is looked for that nobody needs: not all
+        that needs it may be known again.
     """
 
     means: Means
@@ -68,6 +70,7 @@ class Verification:
     repair: bool = False
     rate: float | None = None
     found: Callable[[Finding], None] = lambda _: None
+    before: tuple[Finding, ...] = ()
     phase: str = attrs.field(init=False, default="begins")
     expected: int = attrs.field(init=False, default=0)
     """How many blobs there are to be read, as far as they were counted."""
@@ -97,11 +100,16 @@ class Verification:
         :raises PypidaemonError: the records cannot be read, or something to be repaired could not be kept.
         """
         try:
+            for finding in self.before:
+                self._tell(finding)
+            if self.projects is None:
+                self.phase = "goes over the records"
+                await self._go_over()
             await self._read()
             self.phase = "compares"
             for digest, owners in (await self._wanting()).items():
                 await self._judge(digest, owners)
-            if self.projects is None:
+            if self.projects is None and not self.before:
                 self.phase = "looks for what nobody needs"
                 await self._clear()
             self.whole = True
@@ -122,6 +130,15 @@ class Verification:
             "untold": list(self.means.holdings.strangers),
             "seconds": round(self.means.clock.seconds() - self._begun, 3),
         }
+
+    async def _go_over(self) -> None:
+        """Hold the records against what is kept beside them. They are put right before a start, when nobody is at work on them."""
+        for records in self.means.holdings.records():
+            if not IMendable.providedBy(records):
+                continue
+            for ailment in await self.means.disk(records.ailments):
+                finding = Finding(Problem.RECORDS, "", detail=ailment)
+                self._tell(finding.unmended("to put it right, run this again without a daemon") if self.repair else finding)
 
     async def _read(self) -> None:
         self.phase = "counts"
