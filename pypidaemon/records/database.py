@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import attrs
 from twisted.logger import Logger
 
-from pypidaemon.errors import PypidaemonError, StorageFull
+from pypidaemon.errors import PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.model import InThread
 from pypidaemon.records import place, schemas
 
@@ -31,6 +31,7 @@ LARGEST = 2**63 - 1
 """The largest number that SQLite can compare with."""
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+_UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -38,17 +39,28 @@ class UnusableDatabase(PypidaemonError):
     """What lies there is damaged, is no database, or was made by a later version of this program."""
 
 
-def _understood(title: str, error: sqlite3.Error | OverflowError) -> PypidaemonError:
-    """Our error for what SQLite raised: one line, no path."""
+class DamagedDatabase(UnusableDatabase):
+    """What lies there is damaged, or is no database."""
+
+
+def understood(title: str, error: Exception) -> PypidaemonError:
+    """Our error for what SQLite raised, or for a row that cannot be read: one line, no path."""
+    if isinstance(error, ValueError) or str(error).startswith("Could not decode"):
+        return DamagedDatabase(f"{title}: the database is damaged: something in it is not what was written")
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _FULL or code & 0xFF == sqlite3.SQLITE_FULL:
         return StorageFull(f"{title}: there is no room left")
+    if code in _UNSYNCED:
+        return StorageFailed(f"{title}: the disk failed to keep what was written; nothing more is written until a restart")
+    if code & 0xFF == sqlite3.SQLITE_READONLY:
+        return StorageFailed(f"{title}: it can only be read")
     if code & 0xFF in _CORRUPT:
-        return UnusableDatabase(f"{title}: the database is damaged")
+        return DamagedDatabase(f"{title}: the database is damaged")
     return PypidaemonError(f"{title}: {' '.join(str(error).split())}")
 
 
-def _transact(begin: str, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def transact(begin: str, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Answer that work, done in a transaction that begins with these words: all of it, or none where it raises."""
     connection.execute(begin)
     try:
         result = work(connection)
@@ -84,6 +96,8 @@ class Database:
     _readers: list[sqlite3.Connection] = attrs.field(factory=list, init=False)
     _own: threading.local = attrs.field(factory=threading.local, init=False)
     _damaged: bool = attrs.field(default=False, init=False)
+    _unsynced: StorageFailed | None = attrs.field(default=None, init=False)
+    """Why nothing is written any more: what a disk could not keep once, it may claim to have the next time it is asked (F60)."""
 
     log = Logger()
 
@@ -99,6 +113,7 @@ class Database:
         """
         place.make_private(self.path, self.title)
         self._damaged = False
+        self._unsynced = None
         self._own = threading.local()
         unclean = self._marker.exists() or self._log_left()
         try:
@@ -108,8 +123,8 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.Error as error:
-            raise _understood(self.title, error) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise understood(self.title, error) from error
         self._writer = connection
 
     def close(self) -> None:
@@ -137,7 +152,12 @@ class Database:
         """
 
         def ask() -> T:
-            return self._guarded(lambda: _transact("BEGIN", self._reader(), lambda connection: question(connection, *args, **kwargs)))
+            try:
+                return self._guarded(lambda: transact("BEGIN", self._reader(), lambda connection: question(connection, *args, **kwargs)))
+            except ValueError as error:
+                # What a question makes of rows it can make of all that was ever written.
+                self._damaged = True
+                raise understood(self.title, error) from error
 
         return await self.reading(ask)
 
@@ -150,6 +170,7 @@ class Database:
         Answer `change(connection, ...)`, done on the writing thread in a transaction of its own: all of it, or none where it raises.
 
         :raises StorageFull: there is no room; nothing was changed (F54).
+        :raises StorageFailed: the disk takes nothing, or failed to keep what was written, now or before (F58, F60).
         :raises UnusableDatabase: the database turned out to be damaged.
         :raises PypidaemonError: SQLite failed otherwise, also when another process kept it busy for too long (F68).
         """
@@ -163,9 +184,15 @@ class Database:
         """What `write` does, in this thread: for the writing thread, and for the start, before that one is at work."""
         if self._writer is None:
             raise RuntimeError(f"{self.title}: not open")
+        if self._unsynced is not None:
+            raise self._unsynced.with_traceback(None)
         writer = self._writer
         # The lock is taken at the start, since a reading transaction that turns into a writing one may not wait for it.
-        return self._guarded(lambda: _transact("BEGIN IMMEDIATE", writer, lambda connection: change(connection, *args, **kwargs)))
+        return self._guarded(lambda: self._transacted(writer, lambda connection: change(connection, *args, **kwargs)))
+
+    def _transacted(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer that work, done in a writing transaction."""
+        return transact("BEGIN IMMEDIATE", connection, work)
 
     @property
     def _marker(self) -> Path:
@@ -188,14 +215,14 @@ class Database:
         if unclean:
             self.log.info("{title}: not closed cleanly the last time, so every page of the database is checked.", title=self.title)
             if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
-                raise UnusableDatabase(f"{self.title}: the database is damaged")
+                raise DamagedDatabase(f"{self.title}: the database is damaged")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
             raise PypidaemonError(f"{self.title}: the file system cannot keep a write-ahead log")
         connection.execute(f"PRAGMA synchronous = {self.synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
         if 0 < found < len(self.schema):
             self._copy(connection, found)
-        _transact("BEGIN IMMEDIATE", connection, self._upgrade)
+        transact("BEGIN IMMEDIATE", connection, self._upgrade)
         os.close(os.open(self._marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
     def _version(self, connection: sqlite3.Connection) -> int:
@@ -242,7 +269,14 @@ class Database:
         try:
             return work()
         except (sqlite3.Error, OverflowError) as error:
-            understood = _understood(self.title, error)
+            told = understood(self.title, error)
             # The marker then outlives even a clean stop, and the next start looks closely.
-            self._damaged = self._damaged or isinstance(understood, UnusableDatabase)
-            raise understood from error
+            self._damaged = self._damaged or isinstance(told, UnusableDatabase)
+            if getattr(error, "sqlite_errorcode", 0) in _UNSYNCED and isinstance(told, StorageFailed):
+                self._give_up(told)
+            raise told from error
+
+    def _give_up(self, why: StorageFailed) -> None:
+        """Write nothing more until the next start (F60)."""
+        self._unsynced = why
+        self.log.error("{error}", error=str(why))

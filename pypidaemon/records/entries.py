@@ -20,7 +20,14 @@ def write(file: File) -> str:
 
 
 def read(entry: str) -> File:
-    """The entry that was written. It passed the gate before it was stored and is not judged again."""
-    raw = json.loads(entry)
-    raw["hashes"] = tuple((algorithm, value) for algorithm, value in raw.get("hashes", ()))
-    return File(**raw)
+    """
+    The entry that was written. It passed the gate before it was stored and is not judged again.
+
+    :raises ValueError: it is not what was written.
+    """
+    try:
+        raw = json.loads(entry)
+        raw["hashes"] = tuple((algorithm, value) for algorithm, value in raw.get("hashes", ()))
+        return File(**raw)
+    except (AttributeError, TypeError) as error:
+        raise ValueError("not a stored entry") from error

@@ -24,9 +24,11 @@ from pypidaemon.interfaces import (
     ILedger,
     IMirrorRecords,
     IPageCache,
+    IPins,
     IPublisherRecords,
     IRecords,
     IRulingRecords,
+    IUses,
     IWithdrawnEntries,
 )
 from pypidaemon.records import schemas
@@ -136,12 +138,15 @@ class GlanceRecords(Service):
     publishers: IPublisherRecords = attrs.field(init=False)
     documents: IDocumentCache = attrs.field(init=False)
     mirrors: IMirrorRecords = attrs.field(init=False)
+    uses: IUses = attrs.field(init=False)
+    pins: IPins = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         books = self.records
         self.pages, self.facts, self.ledger, self.files = books.pages, books.facts, books.ledger, books.files
         self.accounts, self.rulings, self.fetches = books.accounts, books.rulings, books.fetches
         self.withdrawn, self.publishers, self.documents, self.mirrors = books.withdrawn, books.publishers, books.documents, books.mirrors
+        self.uses, self.pins = books.uses, books.pins
 
     def startService(self) -> None:
         """

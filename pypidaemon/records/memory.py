@@ -20,19 +20,23 @@ from pypidaemon.interfaces import (
     ILedger,
     IMirrorRecords,
     IPageCache,
+    IPins,
     IPublisherRecords,
     IRecords,
     IRulingRecords,
+    IUses,
     IWithdrawnEntries,
 )
 from pypidaemon.model import (
     Change,
+    Digest,
     Fact,
     Filename,
     NormalizedName,
     ProjectStatus,
     Remembered,
     RememberedNames,
+    Replaced,
     UpstreamPage,
 )
 from pypidaemon.records.memory_accounts import MemoryAccounts
@@ -45,6 +49,7 @@ from pypidaemon.records.memory_registers import (
     MemoryRulings,
     MemoryWithdrawn,
 )
+from pypidaemon.records.memory_uses import MemoryPins, MemoryUses
 from pypidaemon.records.rules import cut, merged, numbered
 from pypidaemon.settings import given
 
@@ -112,6 +117,7 @@ class MemoryFacts:
     """`IFileFacts` in a dictionary."""
 
     _facts: defaultdict[Key, dict[Filename, Fact]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
+    _others: defaultdict[Key, dict[Filename, tuple[str, float]]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
 
     async def known(self, label: str, name: NormalizedName) -> Mapping[Filename, Fact]:
         """All facts about that project's files."""
@@ -122,6 +128,43 @@ class MemoryFacts:
         facts = self._facts[label, name]
         facts[filename] = merged(facts.get(filename, Fact()), fact)
         return facts[filename]
+
+    async def learn_all(self, label: str, name: NormalizedName, facts: Mapping[Filename, Fact]) -> None:
+        """The same for each of them."""
+        for filename, fact in facts.items():
+            await self.learn(label, name, filename, fact)
+
+    async def differ(self, label: str, name: NormalizedName, others: Mapping[Filename, str], since: float) -> tuple[Filename, ...]:
+        """Note of which files other bytes are promised, and answer those that were not noted so before."""
+        noted = self._others[label, name]
+        new = tuple(filename for filename, other in others.items() if noted.get(filename, (None,))[0] != other)
+        self._others[label, name] = {filename: (other, since) if filename in new else noted[filename] for filename, other in others.items()}
+        return new
+
+    async def replaced(self, after: tuple[str, str, str], limit: int) -> list[Replaced]:
+        """What is noted so, behind that label, name and file."""
+        rows = [
+            Replaced(label, name, filename, self._facts[label, name].get(filename, Fact()).digest, other, since)
+            for (label, name), others in self._others.items()
+            for filename, (other, since) in others.items()
+            if (label, name, filename) > after
+        ]
+        return sorted(rows, key=lambda row: (row.label, row.name, row.filename))[:limit]
+
+    async def accept(self, label: str, name: NormalizedName, filename: Filename) -> Replaced | None:
+        """Take the bytes that are promised now for the first ones."""
+        found = [
+            row
+            for row in await self.replaced((label, name, ""), 1_000_000)
+            if (row.label, row.name, row.filename) == (label, name, filename)
+        ]
+        if not found:
+            return None
+        del self._others[label, name][filename]
+        self._facts[label, name].pop(filename, None)
+        if found[0].other:
+            await self.learn(label, name, filename, Fact(Digest(found[0].other)))
+        return found[0]
 
 
 @implementer(ILedger)
@@ -190,6 +233,8 @@ class MemoryRecords(Service):
     publishers: IPublisherRecords = attrs.field(factory=MemoryPublishers, init=False)
     documents: IDocumentCache = attrs.field(factory=MemoryDocuments, init=False)
     mirrors: IMirrorRecords = attrs.field(factory=MemoryMirrors, init=False)
+    uses: IUses = attrs.field(factory=MemoryUses, init=False)
+    pins: IPins = attrs.field(factory=MemoryPins, init=False)
     _identity: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -1,17 +1,17 @@
-"""Records in SQLite: four databases with their threads, and the eleven books on them."""
+"""Records in SQLite: four databases with their threads, and the thirteen books on them."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -24,16 +24,21 @@ from pypidaemon.interfaces import (
     IFileFacts,
     IFileRecords,
     ILedger,
+    IMendable,
     IMirrorRecords,
     IPageCache,
+    IPins,
     IPublisherRecords,
     IReadable,
     IRecords,
     IRulingRecords,
+    ISaved,
+    IUses,
     IWithdrawnEntries,
 )
 from pypidaemon.model import InThread
 from pypidaemon.records import schemas
+from pypidaemon.records.chronicled import Chronicled
 from pypidaemon.records.database import Database, UnusableDatabase
 from pypidaemon.records.late import Late
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
@@ -45,6 +50,7 @@ from pypidaemon.records.sqlite_ledger import SqliteLedger
 from pypidaemon.records.sqlite_mirrors import SqliteMirrors
 from pypidaemon.records.sqlite_pages import SqlitePages
 from pypidaemon.records.sqlite_rulings import SqliteRulings
+from pypidaemon.records.sqlite_uses import SqlitePins, SqliteUses
 from pypidaemon.records.sqlite_withdrawn import SqlitePublishers, SqliteWithdrawn
 from pypidaemon.settings import given, setting
 from pypidaemon.threads import Threads
@@ -62,6 +68,10 @@ def missing(mirrored: Database) -> UnusableDatabase:
     return UnusableDatabase(
         f"{mirrored.title}: {mirrored.path.name} is gone; put it back as it was, or put an empty file there to begin with empty mirrors"
     )
+
+
+SETTLED = 1.0
+"""After how many seconds at most a change is on the disk in the chronicle too; in the database it is when it is answered."""
 
 
 class Pool(InThread, Protocol):
@@ -90,7 +100,7 @@ def _note_made(connection: sqlite3.Connection, word: str) -> None:
     connection.execute("INSERT OR IGNORE INTO made (word) VALUES (?)", (word,))
 
 
-@implementer(IRecords, IReadable)
+@implementer(IRecords, IReadable, ISaved, IMendable)
 @attrs.define(eq=False, slots=False)
 class SqliteRecords(Service):
     """
@@ -107,7 +117,8 @@ class SqliteRecords(Service):
         folder.
     :param draw: gives that many random bytes.
     :param pool: makes the threads, of a reactor, a name and a size.
-    :param kind: makes the databases.
+    :param kind: makes the databases but for two.
+    :param main: makes the main one, which has a chronicle beside it.
     :param late: makes the one of mirrors, which need not be there.
     """
 
@@ -120,6 +131,7 @@ class SqliteRecords(Service):
     draw: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
     pool: Callable[[Any, str, int], Pool] = attrs.field(default=Threads, kw_only=True)
     kind: type[Database] = attrs.field(default=Database, kw_only=True)
+    main: type[Database] = attrs.field(default=Chronicled, kw_only=True)
     late: type[Database] = attrs.field(default=Late, kw_only=True)
     pages: IPageCache = attrs.field(init=False)
     facts: IFileFacts = attrs.field(init=False)
@@ -132,6 +144,8 @@ class SqliteRecords(Service):
     publishers: IPublisherRecords = attrs.field(init=False)
     documents: IDocumentCache = attrs.field(init=False)
     mirrors: IMirrorRecords = attrs.field(init=False)
+    uses: IUses = attrs.field(init=False)
+    pins: IPins = attrs.field(init=False)
     _pools: tuple[Pool, ...] = attrs.field(init=False, repr=False)
     _main: Database = attrs.field(init=False, repr=False)
     _mirrored: Database = attrs.field(init=False, repr=False)
@@ -139,7 +153,9 @@ class SqliteRecords(Service):
     _taken: Database = attrs.field(init=False, repr=False)
     _accounts: SqliteAccounts = attrs.field(init=False, repr=False)
     _fetches: SqliteFetches = attrs.field(init=False, repr=False)
+    _uses: SqliteUses = attrs.field(init=False, repr=False)
     _identity: str = attrs.field(default="", init=False)
+    _settling: IDelayedCall | None = attrs.field(default=None, init=False, repr=False)
 
     log = Logger()
 
@@ -151,7 +167,9 @@ class SqliteRecords(Service):
         mirroring = self.pool(self.reactor, f"{self.label}-mirrors", 1)
         self._pools = (reading, writing, caching, noting, mirroring)
         mirrored, cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("mirrors", "cache", "fetches"))
-        self._main = self.kind(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        self._main = self.main(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        if isinstance(self._main, Chronicled):
+            self._main.changed = self._settle_soon
         self._mirrored = self.late(mirrored, f"mirrors of {self.label}", schemas.steps("mirrors"), "FULL", reading, mirroring)
         if isinstance(self._mirrored, Late):
             self._mirrored.made = self._note_mirrors
@@ -168,6 +186,8 @@ class SqliteRecords(Service):
         self.publishers = SqlitePublishers(self._main)
         self.documents = SqliteDocuments(self._cache)
         self.mirrors = SqliteMirrors(self._mirrored)
+        self.uses = self._uses = SqliteUses(self._cache, self.clock)
+        self.pins = SqlitePins(self._main)
 
     def startService(self) -> None:
         """
@@ -193,12 +213,17 @@ class SqliteRecords(Service):
         for pool in self._pools:
             pool.startService()
         self._fetches.startService()
+        self._uses.startService()
         Service.startService(self)
 
     def stopService(self) -> Deferred[Any]:
         """Finish what was begun, then close the databases; fires when that is done."""
         Service.stopService(self)
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling.cancel()
         self._fetches.stopService()
+        self._uses.stopService()
         stopped = DeferredList([maybeDeferred(pool.stopService) for pool in self._pools], fireOnOneErrback=False, consumeErrors=False)
         return stopped.addCallback(self._close)
 
@@ -206,7 +231,40 @@ class SqliteRecords(Service):
         """As `IReadable`."""
         from pypidaemon.records.glance import Glance, GlanceRecords, LateGlance
 
-        return GlanceRecords(attrs.evolve(self, kind=Glance, late=LateGlance))
+        return GlanceRecords(attrs.evolve(self, kind=Glance, main=Glance, late=LateGlance))
+
+    def places(self) -> Mapping[str, Path]:
+        """As `ISaved`."""
+        return {"main": self._main.path, "mirrors": self._mirrored.path, "cache": self._cache.path, "fetches": self._taken.path}
+
+    def save(self, folder: Path, everything: bool) -> Mapping[str, Path]:
+        """As `ISaved`."""
+        from pypidaemon.records.copying import copied
+
+        chosen = {word: path for word, path in self.places().items() if everything or word != "cache"}
+        return copied(chosen, self.saved(folder).places(), self.label)
+
+    def saved(self, folder: Path) -> SqliteRecords:
+        """As `ISaved`."""
+        return attrs.evolve(self, path=folder / "records.sqlite", main=Database)
+
+    def begun(self) -> bool:
+        """As `IMendable`."""
+        return os.path.lexists(self._main.path) or (isinstance(self._main, Chronicled) and self._main.chronicle.there())
+
+    def ailments(self) -> list[str]:
+        """As `IMendable`."""
+        from pypidaemon.records.mending import ailments, missed
+
+        return [*ailments(self._main), *ailments(self._mirrored), *missed(self._main, self._mirrored, MIRRORS)]
+
+    def mend(self) -> list[str]:
+        """As `IMendable`: the main database from its chronicle; of mirrors there is none, so they begin empty and are filled by the next run."""
+        from pypidaemon.records.mending import ailments, mend, missed
+
+        done = mend(self._main, ails) if (ails := ailments(self._main)) else []
+        ails = ailments(self._mirrored) or missed(self._main, self._mirrored, MIRRORS)
+        return [*done, *(mend(self._mirrored, ails) if ails else [])]
 
     @property
     def databases(self) -> tuple[Database, ...]:
@@ -229,6 +287,21 @@ class SqliteRecords(Service):
             # What was written is written; the next start makes up for the note.
             self.log.warn("{label}: that there are mirrors could not be noted: {error}", label=self.label, error=str(error))
 
+    def _settle_soon(self) -> None:
+        if self._settling is None and self.running:
+            self._settling = self.clock.callLater(SETTLED, self._settle)
+
+    def _settle(self) -> None:
+        self._settling = None
+        Deferred.fromCoroutine(self._settled()).addErrback(
+            lambda failed: self.log.failure("{label}: the chronicle could not be brought to the disk", failed, label=self.label)
+        )
+
+    async def _settled(self) -> None:
+        if isinstance(self._main, Chronicled):
+            # On a thread that nobody's upload waits for.
+            await self._pools[2](self._main.settle)
+
     def _open_or_begin_anew(self, database: Database) -> None:
         """Open a database that may be lost."""
         try:
@@ -241,6 +314,7 @@ class SqliteRecords(Service):
     def _close(self, _: object) -> None:
         self._accounts.settle()
         self._fetches.settle()
+        self._uses.settle()
         self._close_databases()
 
     def _close_databases(self) -> None:

@@ -17,13 +17,16 @@ from pypidaemon.interfaces import (
     ILedger,
     IMirrorRecords,
     IPageCache,
+    IPins,
     IPublisherRecords,
     IRecords,
     IRulingRecords,
+    IUses,
     IWithdrawnEntries,
 )
-from pypidaemon.model import Fact, File, Filename, NormalizedName, ProjectStatus, Remembered, RememberedNames, Withdrawn
+from pypidaemon.model import Fact, File, Filename, NormalizedName, ProjectStatus, Remembered, RememberedNames, Replaced, Withdrawn
 from pypidaemon.records.memory import MemoryLedger
+from pypidaemon.records.memory_uses import MemoryUses
 from pypidaemon.records.rules import merged
 from pypidaemon.records.unwritten_mirrors import UnwrittenMirrors
 
@@ -104,6 +107,21 @@ class UnwrittenFacts:
     async def learn(self, label: str, name: NormalizedName, filename: Filename, fact: Fact) -> Fact:
         """What would be known now."""
         return merged((await self.known(label, name)).get(filename, Fact()), fact)
+
+    async def learn_all(self, label: str, name: NormalizedName, facts: Mapping[Filename, Fact]) -> None:
+        """Nothing."""
+
+    async def differ(self, label: str, name: NormalizedName, others: Mapping[Filename, str], since: float) -> tuple[Filename, ...]:
+        """Nothing, and nobody is to be told of it."""
+        return ()
+
+    async def replaced(self, after: tuple[str, str, str], limit: int) -> list[Replaced]:
+        """What is noted."""
+        return await self.facts.replaced(after, limit)
+
+    async def accept(self, label: str, name: NormalizedName, filename: Filename) -> Replaced | None:
+        """Nothing."""
+        return None
 
 
 @implementer(IWithdrawnEntries)
@@ -215,6 +233,8 @@ class Unwritten:
     publishers: IPublisherRecords = attrs.field(init=False)
     documents: IDocumentCache = attrs.field(init=False)
     mirrors: IMirrorRecords = attrs.field(init=False)
+    uses: IUses = attrs.field(init=False)
+    pins: IPins = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         labels, records = Labels(self.others), self.records
@@ -229,6 +249,8 @@ class Unwritten:
         self.publishers = UnwrittenPublishers(records.publishers, labels)
         self.documents = UnwrittenDocuments(records.documents, labels)
         self.mirrors = UnwrittenMirrors(records.mirrors)
+        self.uses = MemoryUses()
+        self.pins = records.pins
 
     async def identity(self) -> str:
         """As `IRecords`."""

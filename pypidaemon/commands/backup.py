@@ -1,0 +1,181 @@
+"""The verbs `backup` and `restore`: all that must not be lost, in one file, and from it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pypidaemon import __version__
+from pypidaemon.assembly import Plan, make, plan, stores
+from pypidaemon.backups.contents import Head
+from pypidaemon.backups.restoring import Restored, Restoring
+from pypidaemon.backups.taking import Taken, Taking
+from pypidaemon.commands.reporting import amount
+from pypidaemon.commands.speech import Verbs, named_file, say
+from pypidaemon.commands.standalone import reacting
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.interfaces import ISaved
+from pypidaemon.services.lock import LOCK, held
+from pypidaemon.services.ordered import OrderedService
+from pypidaemon.telling import plural
+from pypidaemon.web.operations import moment
+
+
+def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
+    """Add these verbs to the command line."""
+    verb = verbs.add_parser(
+        "backup", parents=[shared], help="write all that must not be lost into one file, while the daemon works", allow_abbrev=False
+    )
+    verb.add_argument("file", metavar="FILE", help="a tar file, for your own user alone; it is replaced when the new one is whole")
+    verb.add_argument("--all", action="store_true", dest="everything", help="also what can be fetched again")
+    verb.set_defaults(act=backup)
+    verb = verbs.add_parser(
+        "restore", parents=[shared], help="bring a backup back into an empty data folder, without a daemon", allow_abbrev=False
+    )
+    verb.add_argument("file", metavar="FILE", help="what `backup` has written")
+    verb.set_defaults(act=restore)
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """
+    Take a backup. The exit status is 1 where something that belongs into it is not here, or is damaged.
+
+    :raises PypidaemonError: it could not be taken.
+    """
+    planned = plan(named_file(arguments))
+    if not planned.data.is_dir():
+        raise PypidaemonError(f"there is no data folder {planned.data} yet")
+    target = Path(arguments.file).absolute()
+    now = int(time.time())
+    ticker = _Ticker(arguments)
+
+    async def work(reactor: Any) -> Taken:
+        made = make(planned, reactor)
+        running = OrderedService((made.given["disk"], made.given["cpu"], *made.living("blobs")))
+        running.startService()
+        try:
+            holdings = made.given["holdings"]
+            head = Head(__version__, moment(now), tuple(holdings.stores), arguments.everything)
+            taking = Taking(made.records(), holdings, made.given["disk"], head, now, planned.text, arguments.everything, ticker.show)
+            return await taking.write(target)
+        finally:
+            await running.stopService()
+
+    os.umask(0o077)
+    try:
+        taken = reacting(work)
+    finally:
+        ticker.clear()
+    words = f"{target}: records, and {plural(taken.files, 'file')} with {amount(taken.bytes)}"
+    if taken.lost:
+        words += "\n" + "\n".join(f"not in it, since it is not here or damaged: {line}" for line in taken.lost)
+    say(arguments, words, {"file": str(target), "files": taken.files, "bytes": taken.bytes, "lost": taken.lost})
+    return 1 if taken.lost else 0
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """
+    Bring a backup back.
+
+    :raises PypidaemonError: a daemon runs, the data folder is not empty, or the backup is not right; the data folder is then as empty as before.
+    """
+    planned = plan(named_file(arguments))
+    try:
+        source = Path(arguments.file).open("rb")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise PypidaemonError(f"cannot read {arguments.file}: {error.strerror or error}") from error
+    os.umask(0o077)
+    ticker = _Ticker(arguments)
+    with source:
+        _make(planned.data)
+        with held(planned.data):
+            _insist_on_nothing(planned.data)
+            try:
+                restored = reacting(lambda reactor: _restored(planned, source, reactor, ticker))
+            except BaseException:
+                _empty(planned.data)
+                raise
+            finally:
+                ticker.clear()
+            written = _keep_configuration(planned, restored)
+    words = f"records, and {plural(restored.files, 'file')} with {amount(restored.bytes)}, as of {restored.head.taken}"
+    if written:
+        words += f"\nthe configuration was another one then; it is kept as {written}"
+    say(arguments, words, {"files": restored.files, "bytes": restored.bytes, "taken": restored.head.taken, "configuration": written})
+    return 0
+
+
+async def _restored(planned: Plan, source: Any, reactor: Any, ticker: _Ticker) -> Restored:
+    made = make(planned, reactor)
+    records = made.records()
+    if not ISaved.providedBy(records):
+        raise PypidaemonError("a backup can only be brought back into records that are files")
+    running = OrderedService((made.given["disk"], made.given["cpu"], *made.living("blobs")))
+    running.startService()
+    try:
+        holdings = made.given["holdings"]
+        restored = await Restoring(holdings.stores, records.places(), made.given["disk"], ticker.show).read(source)
+    finally:
+        await running.stopService()
+    # What came is opened once, so that records of a later version, or damaged ones, are found now.
+    opened = OrderedService(stores(made))
+    opened.startService()
+    await opened.stopService()
+    return restored
+
+
+def _make(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PypidaemonError(f"cannot use the data folder {data}: {error.strerror or error}") from error
+
+
+def _insist_on_nothing(data: Path) -> None:
+    found = sorted(name for name in os.listdir(data) if name != LOCK)
+    if found:
+        raise PypidaemonError(f"the data folder {data} is not empty: it has {found[0]}; a backup is only brought back into an empty one")
+
+
+def _empty(data: Path) -> None:
+    """Take away what was begun in a folder that was empty before."""
+    for entry in data.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            entry.unlink(missing_ok=True)
+
+
+def _keep_configuration(planned: Plan, restored: Restored) -> str | None:
+    """Where the configuration of the backup was put, which is not the present one."""
+    if restored.configuration == planned.text.encode():
+        return None
+    place = planned.data / "configuration-of-backup.ini"
+    place.write_bytes(restored.configuration)
+    return str(place)
+
+
+class _Ticker:
+    """One line of a terminal that says how far it has come."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._shown = sys.stderr.isatty() and not arguments.json
+        self._last = 0.0
+
+    def show(self, state: Taken | Restored) -> None:
+        """Draw it anew, a few times a second."""
+        if self._shown and time.monotonic() - self._last > 0.2:
+            self._last = time.monotonic()
+            sys.stderr.write(f"\r{state.files} files, {amount(state.bytes)}\x1b[K")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._last:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
