@@ -7,6 +7,7 @@ Separate pools keep separate troubles apart (reliability 7.5, rule 7): a slow di
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import ParamSpec, TypeVar
 
 import attrs
@@ -51,8 +52,16 @@ class Threads(Service):
         pool, self._pool = self._pool, None
         if pool is None:
             return None
-        # `ThreadPool.stop` waits for its threads, and these may still be handing results to the reactor, so it must not wait here.
-        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), pool.stop)
+        ended: Deferred[None] = Deferred()
+
+        def stop() -> None:
+            pool.stop()
+            self.reactor.callFromThread(ended.callback, None)
+
+        # `ThreadPool.stop` waits for its threads, and these may still be handing results to the reactor, so it must not wait here; nor for a place
+        # in the reactor's own pool, which lookups of names may have filled (F37).
+        Thread(target=stop, name=f"the end of {self.name}").start()
+        return ended
 
     async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """

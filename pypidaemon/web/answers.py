@@ -2,8 +2,8 @@
 Ready answers: every representation of a page, rendered, compressed and tagged once per revision, so that a warm request is a
 look-up and a write (law 11).
 
-A key says all that an answer depends on. `visibility` is who may see it ("public" is everybody) and `view` how it is seen ("" is the
-index itself); both have one value today and are part of the key so that neither rights nor views can ever mix answers.
+A key says all that an answer depends on. `visibility` is who may see it ("public" is everybody), `view` how it is seen ("" is the
+index itself), and `part` how much of it is listed ("" is all), so that neither rights nor views can ever mix answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import zstandard
 from isal import igzip
 from twisted.logger import Logger
 
+from pypidaemon.flights import Flights
 from pypidaemon.model import InThread, NormalizedName
 from pypidaemon.readings import Reading, Readings
 from pypidaemon.shelf import Shelf
@@ -44,6 +45,8 @@ class AnswerKey:
     """Which document: a representation of the simple page, or another document about the project."""
     visibility: str = "public"
     view: str = ""
+    part: str = ""
+    """Which part of the page is listed; "" is all of it."""
 
 
 @attrs.frozen
@@ -51,7 +54,8 @@ class State:
     """
     What an answer was made from. `sources` are the labels of all indexes that something in it is from, and only who may read each of them sees it;
     `fresh_until` None means until something is announced; `turns` is when a rule that goes by the clock changes it, whatever else holds. `made` is when
-    that was so: a clock that was put back since makes it an answer of the future.
+    that was so: a clock that was put back since makes it an answer of the future. `held` is how much of the page it lists ("2 of 7"), where that is not
+    all of it.
     """
 
     revision: str
@@ -61,15 +65,22 @@ class State:
     stale: bool = False
     turns: float | None = None
     made: float = 0.0
+    held: str = ""
 
-    def holds(self, now: float) -> bool:
-        """Whether it may be given at that moment without asking the index."""
-        ends = (self.fresh_until, self.turns)
-        return not self.stale and self.made <= now and all(end is None or now < end for end in ends)
+    def holds(self, now: float, resting: float = 0.0) -> bool:
+        """
+        Whether it may be given at that moment without asking the index.
+
+        :param resting: seconds since it was made for which it may be where it is past its time, since nobody can be asked for a better one.
+        """
+        if self.stale and now - self.made >= resting:
+            return False
+        ends = (self.turns,) if self.stale else (self.fresh_until, self.turns)
+        return self.made <= now and all(end is None or now < end for end in ends)
 
     def same(self, other: State) -> bool:
         """Whether the same document is made from both, for the same readers."""
-        return (self.revision, self.serial, self.sources) == (other.revision, other.serial, other.sources)
+        return (self.revision, self.serial, self.sources, self.held) == (other.revision, other.serial, other.sources, other.held)
 
 
 @attrs.frozen
@@ -150,17 +161,19 @@ class Answers:
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
     _views: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(VIEWS), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
+    flights: Flights[tuple[object, ...], Answer] = attrs.field(factory=Flights, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
 
-    def fresh(self, key: AnswerKey, now: float) -> Answer | None:
-        """The answer of that key if it may be given without asking the index."""
+    def fresh(self, key: AnswerKey, now: float, resting: float = 0.0) -> Answer | None:
+        """The answer of that key if it may be given without asking the index; `resting` as in `State.holds`."""
         answer = self._of(key).get(key)
-        return answer if answer is not None and answer.state.holds(now) else None
+        return answer if answer is not None and answer.state.holds(now, resting) else None
 
     async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
         """
-        The answer of that key: the one held where it is of the same revision, serial and sources, else rendered now, on a thread.
+        The answer of that key: the one held where it is of the same revision, serial and sources, else rendered now, on a thread, once for all who
+        ask meanwhile: a line that goes down turns all pages at once.
 
         :param reading: begun by `readings.of(key.project)` before the index was asked; an answer that was overtaken serves this request and no other.
         """
@@ -170,11 +183,17 @@ class Answers:
             if reading.holds:
                 held.state = made.state
             return held
-        self.misses += 1
-        answer = await self.cpu(_rendered, key, made)
+        state = made.state
+        document = (key, state.revision, state.serial, state.sources, state.held, made.lasting)
+        answer = await self.flights.join(document, lambda: self._render(key, made))
         if reading.holds and made.lasting:
+            answer.state = state
             self._of(key).put(key, answer, answer.weight)
         return answer
+
+    async def _render(self, key: AnswerKey, made: Making) -> Answer:
+        self.misses += 1
+        return await self.cpu(_rendered, key, made)
 
     async def body(self, key: AnswerKey, answer: Answer, coding: str) -> bytes:
         """The answer in that coding, made and kept where it was not asked for before."""
@@ -193,6 +212,12 @@ class Answers:
         for shelf in (self._shelf, self._views):
             shelf.drop_where(lambda key: name is None or key.project == name)
 
+    def turn(self) -> None:
+        """A line went down or came back: what pages list while one is down is made anew the next time, also what is being made now."""
+        self.readings.spoil(None)
+        for shelf in (self._shelf, self._views):
+            shelf.drop_where(lambda key: key.part != "")
+
     @property
     def weight(self) -> int:
         """Bytes held."""
@@ -207,7 +232,7 @@ class Answers:
 
 def _rendered(key: AnswerKey, made: Making) -> Answer:
     body = made.render()
-    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{made.state.revision}\n{made.state.serial}\n".encode()
+    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{key.part}\n{made.state.revision}\n{made.state.serial}\n".encode()
     tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
     answer = Answer(made.state, made.content_type, tag, len(body), {"": body})
     coding = answer.coding(made.accepted)

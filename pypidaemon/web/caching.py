@@ -14,10 +14,11 @@ FOR_BROWSERS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-He
 
 def cache_control(state: State, now: float, private: bool) -> str:
     """
-    `Cache-Control` of an index answer: what is left of upstream's freshness, at most 600 s (R76); `no-cache` for what is ours and for what is
-    stale, so that nobody below us keeps it (R75). Never `no-store` (R78). What not everybody may see is `private` (R77).
+    `Cache-Control` of an index answer: what is left of upstream's freshness, at most 600 s (R76); `no-cache` for what is ours, for what is
+    stale and for what lists only a part, so that nobody below us keeps it (R75, S37). Never `no-store` (R78). What not everybody may see is
+    `private` (R77).
     """
-    if state.fresh_until is None or state.stale:
+    if state.fresh_until is None or state.stale or state.held:
         return "private, no-cache" if private else "no-cache"
     until = state.fresh_until if state.turns is None else min(state.fresh_until, state.turns)
     return f"{'private' if private else 'public'}, max-age={freshness.remaining(now, until)}"
@@ -32,6 +33,8 @@ def index_headers(state: State, now: float, private: bool) -> list[tuple[str, st
         headers.append(("X-PyPI-Last-Serial", str(state.serial)))
     if state.stale:
         headers.append(("X-Pypidaemon-Stale", "yes"))
+    if state.held:
+        headers.append(("X-Pypidaemon-Held", state.held))
     return headers
 
 

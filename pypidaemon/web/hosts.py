@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
@@ -48,10 +49,23 @@ def is_loopback(description: str) -> bool:
     return interface == "localhost" or _is_address(interface, loopback=True)
 
 
-def machine_names() -> tuple[str, ...]:
-    """What this machine calls itself. It may ask the network, so it is called once, before anything is served."""
-    full = socket.gethostname()
-    return tuple(dict.fromkeys(name.lower().rstrip(".") for name in (full, full.partition(".")[0], socket.getfqdn()) if name))
+def machine_names(table: Path = Path("/etc/hosts")) -> tuple[str, ...]:
+    """
+    What this machine calls itself, by its own name and by the table of hosts, which has the others beside it.
+
+    No name server is asked: without a network that takes minutes, in which nothing would be served (F36).
+    """
+    full = socket.gethostname().lower().rstrip(".")
+    own = [full, full.partition(".")[0]]
+    try:
+        lines = table.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        names = [name.lower().rstrip(".") for name in line.partition("#")[0].split()[1:]]
+        if not {full, own[1]}.isdisjoint(names):
+            own += names
+    return tuple(dict.fromkeys(name for name in own if name))
 
 
 def known_hosts(listen: Iterable[str], written: tuple[str, ...]) -> tuple[str, ...] | None:

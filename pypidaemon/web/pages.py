@@ -8,6 +8,7 @@ from urllib.parse import quote
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from pypidaemon import passage
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IAccount
 from pypidaemon.model import NormalizedName, ProjectPage
@@ -15,20 +16,27 @@ from pypidaemon.simple.links import from_page
 from pypidaemon.simple.negotiation import Representation, negotiate
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
-from pypidaemon.web.answers import AnswerKey, Answers, Making, State
+from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply
 from pypidaemon.web.gate import Gate, may_read
 from pypidaemon.web.hearing import heard
+from pypidaemon.web.held import MARK, Held
 from pypidaemon.web.integrity import Addresses
 from pypidaemon.web.renumbering import Renumbering
 from pypidaemon.web.reply import Reply, redirect
 from pypidaemon.web.shown import Shown
 
+LOOKED_AT = 60.0
+"""Seconds after which it is looked again what of a page is here: files may come and go for others who have them in the same store."""
 
-def state_of(page: ProjectPage, now: float) -> State:
-    """What an answer made of that page depends on, which the index gave just now."""
-    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale, page.turns, now)
+
+def state_of(page: ProjectPage, now: float, held: str = "") -> State:
+    """What an answer made of that page depends on, which the index gave just now; `held` as in `State`."""
+    turns = page.turns
+    if held:
+        turns = now + LOOKED_AT if turns is None else min(turns, now + LOOKED_AT)
+    return State(page.revision, page.serial, page.sources, page.fresh_until, page.stale, turns, now, held)
 
 
 def preferred(ask: Ask) -> Representation:
@@ -51,12 +59,13 @@ class Pages:
     clock: IReactorTime
     addresses: Addresses
     renumbering: Renumbering
+    held: Held
 
     def quick(self, ask: Ask, account: IAccount, index: str, spelled: str, view: str = "") -> Reply | None:
         """A ready answer, if there is one that the account may see, without asking anybody; `index` and `view` are those of a `Shown`."""
         key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value, view=view)
         now = self.clock.seconds()
-        answer = self.answers.fresh(key, now)
+        answer = self._ready(key, now)
         if answer is None or not may_read(account, answer.state.sources, key.project):
             return None
         coding = answer.coding(ask.headers.every("accept-encoding"))
@@ -65,6 +74,18 @@ class Pages:
             return None
         self.answers.hits += 1
         return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.sources, key.project))
+
+    def _ready(self, key: AnswerKey, now: float) -> Answer | None:
+        """The answer that holds now: of what is held while a line is down, unless nothing on the page is from behind it."""
+        resting, down = self.held.resting(key.index), self.held.down(key.index)
+        if not down:
+            return self.answers.fresh(key, now, resting)
+        answer = self.answers.fresh(attrs.evolve(key, part=MARK), now, resting)
+        if answer is None:
+            answer = self.answers.fresh(key, now)
+            if answer is not None and not set(down).isdisjoint(answer.state.sources):
+                return None
+        return answer
 
     async def page(self, ask: Ask, account: IAccount, shown: Shown, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
@@ -81,10 +102,15 @@ class Pages:
             self.gate.check_sources(account, page.sources, name)
             if not shown.view:
                 self.renumbering.shown(shown.label, page)
+            # Mirrors of ours must not shrink with us, so another daemon is always given all.
+            left = None if passage.passed(ask.headers.every("via")) else await self.held.left(shown.label, shown.index, page)
+            listed = page if left is None else left.page
+            if left is not None:
+                key = attrs.evolve(key, part=MARK)
             made = Making(
-                state_of(page, self.clock.seconds()),
+                state_of(listed, self.clock.seconds(), "" if left is None else left.counted),
                 form.content_type,
-                lambda: render(page, from_page, partial(self.addresses.of, shown)),
+                lambda: render(listed, from_page, partial(self.addresses.of, shown)),
                 accepted,
             )
             answer = await self.answers.make(key, made, reading)

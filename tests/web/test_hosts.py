@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from pypidaemon.web.hosts import Hosts, is_loopback, known_hosts
+from pypidaemon.web.hosts import Hosts, is_loopback, known_hosts, machine_names
 from tests.house import House
 from tests.web.posting import send
 from tests.web.test_uploads import upload, wheel
@@ -80,13 +81,25 @@ def test_what_listens_for_this_machine_alone_is_known_by_its_description(descrip
     assert is_loopback(description) is loopback
 
 
-def test_the_machines_own_names_are_asked_for_once_and_only_where_they_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machines_own_names_count_where_nobody_else_is_listened_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "Nas.Example")
-    monkeypatch.setattr(socket, "getfqdn", lambda: "nas.example.")
-    assert known_hosts(("tcp:1:interface=127.0.0.1",), ()) == ("nas.example", "nas")
-    assert known_hosts(("tcp:1",), ("x",)) == ("x", "nas.example", "nas")
-    monkeypatch.delattr(socket, "getfqdn")
+    assert known_hosts(("tcp:1:interface=127.0.0.1",), ())[:2] == ("nas.example", "nas")  # type: ignore[index]  # it has some
+    assert known_hosts(("tcp:1",), ("x",))[:3] == ("x", "nas.example", "nas")  # type: ignore[index]  # as above
+    monkeypatch.delattr(socket, "gethostname")
     assert known_hosts(("tcp:1:interface=127.0.0.1", "tcp:2"), ()) is None
+
+
+def test_F36_the_machines_other_names_are_read_and_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As Debian writes them; a server that does not answer would hold up the start for minutes."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "nas")
+    for asking in ("getfqdn", "gethostbyaddr", "getaddrinfo"):
+        monkeypatch.delattr(socket, asking)
+    table = tmp_path / "hosts"
+    table.write_text(
+        "127.0.0.1 localhost\n127.0.1.1\tNas.Home.Example. nas files # nas.elsewhere\n\n::1 ip6-localhost\n# 127.0.0.9 nas x\n"
+    )
+    assert machine_names(table) == ("nas", "nas.home.example", "files")
+    assert machine_names(tmp_path / "none") == ("nas",)
 
 
 FOREIGN = [
