@@ -5,12 +5,15 @@ A file that is not here yet is fetched once, into a draft of the blob store, and
 readers see follows law 6, "no last byte before the verdict": while it is not known whether the bytes are the promised ones, they get
 all but the tail, and nothing at all of a file that is small or of unknown size. The download goes on without readers; it is slowed
 by the disk alone and never by a reader, so memory stays flat however slow one of them is (F48).
+
+Where there is no room, what somebody waits for passes through without being kept (`pypidaemon.passing`, F53).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+import random as randomness
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import closing
 from functools import partial
 
@@ -18,29 +21,32 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import CannotStore, CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IMeasured
+from pypidaemon.handfuls import Handful
+from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IKeeping, IMeasured
 from pypidaemon.model import Digest
-from pypidaemon.transfers import READ, Checks, Reader, Transfer, agree
+from pypidaemon.passing import Given, Passing
+from pypidaemon.transfers import READ, Checks, Prefix, Reader, Transfer, agree
 from pypidaemon.transfers import Want as Want
-from pypidaemon.waits import TookTooLong, within
-
-RESUMES = 3
-"""How often a transfer that broke off is taken up again (F8)."""
-
-PATIENCE = 0.2
-"""Seconds to wait before the first of these; each further wait is twice as long."""
+from pypidaemon.tries import Tries
+from pypidaemon.waits import TookTooLong, first, within
 
 QUEUE = 30.0
 """Seconds that a download waits for its turn at most; clients have gone by then."""
 
+AGAIN = 5.0
+"""Seconds after which it is tried again to keep something, once that could not be done: a store that is full is not asked for each file."""
+
 _UNNAMED = "of this file"
 _SOUND = 1000
+
+
+async def _always(size: int) -> bool:
+    return True
 
 
 @implementer(IMeasured)
@@ -50,38 +56,51 @@ class Spool(Service):
     Downloads under way, and the way to what they bring. As a service it stops them and removes their drafts.
 
     :param parallel: the most downloads at once; others wait their turn.
+    :param room: whether so many bytes more may be kept of what could be fetched again.
+    :param random: gives numbers from 0 up to 1, for the waits before something is asked for again.
     """
 
     blobs: IBlobStore
     clock: IReactorTime
     parallel: int = 32
+    room: Callable[[int], Awaitable[bool]] = attrs.field(default=_always, repr=False)
+    random: Callable[[], float] = attrs.field(default=randomness.random, repr=False)
     started: int = attrs.field(init=False, default=0)
     landed: int = attrs.field(init=False, default=0)
     failed: int = attrs.field(init=False, default=0)
     corrupt: int = attrs.field(init=False, default=0)
-    """How many of the failed ones brought other bytes than promised (F15)."""
+    """How often other bytes came than promised, whether or not the right ones came from elsewhere then (F15)."""
     resumed: int = attrs.field(init=False, default=0)
     bytes_in: int = attrs.field(init=False, default=0)
+    passing: Passing = attrs.field(init=False, repr=False)
+    tries: Tries = attrs.field(init=False, repr=False)
     _transfers: dict[Hashable, Transfer] = attrs.field(init=False, factory=dict, repr=False)
     _flights: Flights[Transfer, None] = attrs.field(init=False, repr=False)
     _slots: DeferredSemaphore = attrs.field(init=False, repr=False)
     _sound: set[tuple[Digest, int | None]] = attrs.field(init=False, factory=set, repr=False)
     """Blobs found good although a page promised another size, so that such a page costs their reading once."""
+    _full_until: float = attrs.field(init=False, default=0.0, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
+        self.tries = Tries(self.clock, self.random)
+        self.passing = Passing(self.clock, tries=self.tries)
         self._flights = Flights((PypidaemonError,))
         self._slots = DeferredSemaphore(self.parallel)
 
     def stopService(self) -> Deferred[None]:
         """Stop all downloads; fires when their drafts are gone. Their readers get UpstreamUnavailable."""
         Service.stopService(self)
-        return Deferred.fromCoroutine(self._flights.land())
+        return Deferred.fromCoroutine(self._land())
+
+    async def _land(self) -> None:
+        await self.passing.stop()
+        await self._flights.land()
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
         words = ("started", "landed", "failed", "corrupt", "resumed", "bytes_in")
-        return {word: getattr(self, word) for word in words}
+        return {**{word: getattr(self, word) for word in words}, "passed": self.passing.started, "not_resumed": self.tries.denied}
 
     def flights_now(self) -> int:
         """How many downloads are under way or wait their turn."""
@@ -96,22 +115,58 @@ class Spool(Service):
         :raises NoSuchFile: upstream says that there is none.
         :raises UpstreamUnavailable: it could not be had.
         :raises CorruptContent: it is not what was promised.
-        :raises StorageFull: there is no room for it.
+        :raises CannotStore: there is no room for it.
+        """
+        content = await self._opened(want, passing=False)
+        assert content is not None  # or it would have been raised that it cannot be kept
+        return content
+
+    async def _opened(self, want: Want, *, passing: bool) -> IContent | None:
+        """
+        As `open`.
+
+        :param passing: whether None is the answer where it is known beforehand that there is no room for it.
         """
         while (transfer := self._transfers.get(want.flight)) is None:
             landed = self.landed
             stored = await self._stored(want)
             if stored is not None:
                 return stored
-            # While the store was asked, a download of the same may have begun or even landed.
+            if passing and want.flight not in self._transfers and not await self._may_keep(want):
+                return None
+            # While others were asked, a download of the same may have begun or even landed.
             if want.flight not in self._transfers and self.landed == landed:
                 return await self._hand_out(want, self._begin(want))
         return await self._hand_out(want, Reader(transfer))
+
+    async def give(self, want: Want) -> IContent:
+        """
+        As `open`, for somebody who would rather have the bytes than have them kept: where there is no room, they pass through (F53, F58).
+
+        What nobody promises a sha256 of is only given once it is pinned, hence kept.
+
+        :raises CannotStore: it could not be kept, and may not pass through.
+        """
+        if want.digest is None:
+            return await self.open(want)
+        try:
+            content = await self._opened(want, passing=True)
+        except CannotStore:
+            self._full_until = self.clock.seconds() + AGAIN
+            content = None
+        if content is None:
+            return await self.passing.open(want)
+        return Given(content, self.passing) if isinstance(content, Reader) else content
+
+    async def _may_keep(self, want: Want) -> bool:
+        return self.clock.seconds() >= self._full_until and await self.room(want.size or 0)
 
     async def _hand_out(self, want: Want, reader: Reader) -> IContent:
         """Give a reader away when law 6 allows it."""
         transfer = reader.transfer
         try:
+            if want.doubted is not None:
+                await _begun(transfer, want.doubted)
             await transfer.until(lambda: transfer.digest is not None or (transfer.draft is not None and not transfer.small))
             agree(want.size, transfer.size)
         except BaseException:
@@ -174,6 +229,9 @@ class Spool(Service):
             self.corrupt += isinstance(error, CorruptContent)
             # Readers were not cancelled, so a cancelled download must not look to them as if they were.
             told = UpstreamUnavailable(_UNNAMED, "this daemon is stopping") if isinstance(error, CancelledError) else error
+            if isinstance(error, CannotStore):
+                self._full_until = self.clock.seconds() + AGAIN
+                await self._note_prefix(transfer)
             self._log.info("{title} could not be fetched: {error}", title=want.title or want.key, error=str(told))
             self._end(transfer, told)
             if transfer.draft is not None:
@@ -181,6 +239,14 @@ class Spool(Service):
             raise
         self.landed += 1
         self._end(transfer, digest)
+
+    async def _note_prefix(self, transfer: Transfer) -> None:
+        """Note what readers may have had of a file for whose rest there is no room; the draft is as it was before."""
+        if transfer.prefix is None and transfer.draft is not None and transfer.readers:
+            try:
+                transfer.prefix = Prefix(transfer.received, await _sha256(transfer.draft, transfer.received))
+            except (PypidaemonError, OSError) as error:
+                self._log.info("{title}: what came of it cannot be read: {error}", title=transfer.want.title, error=str(error))
 
     async def _take_turn(self) -> None:
         try:
@@ -194,11 +260,33 @@ class Spool(Service):
         transfer.end(outcome)
 
     async def _carry(self, transfer: Transfer) -> Digest:
+        """
+        Make it a blob, from another place where one has other bytes than promised (M18).
+
+        Whoever had some of those bytes must not get the rest of others, so then it is over, and the next who asks is served from elsewhere (S26).
+        """
+        while True:
+            try:
+                return await self._fetched(transfer)
+            except CorruptContent as error:
+                blame = transfer.want.blame
+                if blame is None or not blame() or transfer.given:
+                    raise
+                self.corrupt += 1
+                self._log.warn("{title} is fetched from elsewhere: {error}", title=transfer.want.title, error=str(error))
+                draft = transfer.begin_anew()
+                if draft is not None:
+                    await draft.abort()
+                    draft.close()
+
+    async def _fetched(self, transfer: Transfer) -> Digest:
         """Fetch it all, through as many bodies as it takes, and make it a blob."""
         want = transfer.want
         checks = Checks.of(want)
+        self.tries.first(want.origin)
         body: IBody | None = await want.source(0)
-        for attempt in range(RESUMES + 1):
+        attempt = 0
+        while True:
             try:
                 if body is None:
                     body = await self._again(transfer)
@@ -209,24 +297,36 @@ class Spool(Service):
                 # Where only the end mark is missing, the digest says whether all is well (F9, F12).
                 if want.digest is not None and transfer.received == transfer.size:
                     break
-                if attempt == RESUMES:
+                if not await self.tries.again(want.origin, attempt):
                     raise
             body = None
-            await deferLater(self.clock, PATIENCE * 2**attempt)
+            attempt += 1
         checks.insist()
         assert transfer.draft is not None
-        digest = await transfer.draft.commit(want.digest)
+        try:
+            digest = await transfer.draft.commit(want.digest)
+        except CannotStore:
+            # It was what was expected, or that would have been the error.
+            if want.digest is not None:
+                transfer.prefix = Prefix(transfer.received, want.digest)
+            raise
         if want.landed is not None:
             await want.landed(digest, transfer.received)
         transfer.size = transfer.received
         return digest
+
+    async def _draft(self, transfer: Transfer) -> IDraft:
+        """What it is gathered in: in memory, where nobody reads of it before it is whole anyway and the store takes whole ones."""
+        if transfer.size is not None and transfer.small and IKeeping.providedBy(self.blobs):
+            return Handful(self.blobs)
+        return await self.blobs.draft()
 
     async def _pour(self, transfer: Transfer, body: IBody, checks: Checks) -> None:
         """Add what a body brings beyond what is here already; where they overlap they must be equal."""
         transfer.size = agree(transfer.size, body.total)
         transfer.want.bound(transfer.size or 0)
         if transfer.draft is None:
-            transfer.draft = await self.blobs.draft()
+            transfer.draft = await self._draft(transfer)
             transfer.bell.ring()
         position = body.offset
         if position > transfer.received:
@@ -272,9 +372,20 @@ class Spool(Service):
         return body
 
 
-async def _sha256(content: IContent) -> str:
+async def _begun(transfer: Transfer, doubted: Callable[[], Awaitable[PypidaemonError]]) -> None:
+    """Wait until upstream has begun to answer, or is doubted, which fails the one who waits and not the transfer."""
+    told: list[PypidaemonError] = []
+
+    async def wait() -> None:
+        told.append(await doubted())
+
+    if await first(transfer.until(lambda: transfer.draft is not None), wait()):
+        raise told[0]
+
+
+async def _sha256(content: IContent, end: int | None = None) -> str:
     digest, offset = hashlib.sha256(), 0
-    while piece := await content.read(offset, READ):
+    while offset != end and (piece := await content.read(offset, READ if end is None else min(READ, end - offset))):
         digest.update(piece)
         offset += len(piece)
     return digest.hexdigest()

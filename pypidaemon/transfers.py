@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.errors import CorruptContent
+from pypidaemon.errors import CorruptContent, PypidaemonError
 from pypidaemon.interfaces import IBody, IContent, IDraft
 from pypidaemon.model import Digest
 from pypidaemon.waits import Bell
@@ -57,7 +57,11 @@ class Want:
     :param origin: names whom `source` asks. Two upstreams that promise the same digest are asked apart: one that is slow, or whose
         bytes are wrong, must not do harm to those who asked the other.
     :param title: what it is called in the log; the key where nothing is said.
+    :param doubted: comes back with what to tell whoever waits once nobody should wait any longer for upstream to begin its answer; the download goes
+        on. Where there is none, they wait for as long as the download does.
     :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
+    :param blame: called where `source` brought other bytes than promised, so that it does not ask there again for a while; answers whether it has
+        another place to ask.
     """
 
     key: str
@@ -69,6 +73,8 @@ class Want:
     origin: str = ""
     title: str = ""
     at_most: int | None = None
+    doubted: Callable[[], Awaitable[PypidaemonError]] | None = None
+    blame: Callable[[], bool] | None = None
 
     @property
     def flight(self) -> Hashable:
@@ -85,6 +91,14 @@ class Want:
             raise CorruptContent(f"upstream has more than the {self.at_most} bytes that it may be")
         if self.at_most is None and self.size is None and size > LARGEST:
             raise CorruptContent(f"upstream has more than the {LARGEST} bytes that any file may be")
+
+
+@attrs.frozen
+class Prefix:
+    """How many bytes from the beginning a transfer had brought when there was no room for more, and their sha256."""
+
+    length: int
+    digest: str
 
 
 @attrs.define(eq=False)
@@ -136,7 +150,11 @@ class Transfer:
     validator: str | None = None
     """Names the state of the file upstream that the bytes received are the beginning of."""
     failure: Exception | None = None
+    prefix: Prefix | None = None
+    """Of a transfer that failed for want of room: what its readers may have had."""
     readers: int = 0
+    given: bool = False
+    """Whether any of its bytes may have gone to a reader."""
     bell: Bell = attrs.field(factory=Bell)
     _recent: deque[tuple[int, bytes]] = attrs.field(factory=deque, init=False, repr=False)
 
@@ -151,6 +169,13 @@ class Transfer:
         if self.digest is not None:
             return self.received
         return 0 if self.size is None or self.small else min(self.received, self.size - TAIL)
+
+    def begin_anew(self) -> IDraft | None:
+        """Forget all that came, and answer the draft that it is in; whoever waits goes on waiting."""
+        draft, self.draft = self.draft, None
+        self.size, self.received, self.validator = self.want.size, 0, None
+        self._recent.clear()
+        return draft
 
     def took(self, data: bytes) -> None:
         """The draft has these bytes too, the next ones: count them and tell the readers."""
@@ -229,6 +254,7 @@ class Reader:
         count = min(limit, READ, transfer.readable - offset)
         if count <= 0:
             return b""
+        transfer.given = True
         return transfer.recent(offset, count) or await draft.read(offset, count)
 
     def close(self) -> None:

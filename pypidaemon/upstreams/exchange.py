@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.errors import UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.upstreams.addresses import AddressRefused
 from pypidaemon.upstreams.causes import explain
+from pypidaemon.upstreams.file_hosts import FileHosts
 from pypidaemon.upstreams.headers import header, hold, length
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.limits import Limits
@@ -25,6 +26,7 @@ from pypidaemon.waits import within
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """RFC 9110 §15.4; 300 leaves the choice to a person."""
 _SMALL = 64 << 10
+_MOST_HOSTS = 64
 _ABSENT = frozenset((404, 410))
 _UNWELCOME = frozenset((401, 403, 451))
 
@@ -57,6 +59,10 @@ class _Discard(Protocol):
             self._timer.cancel()
 
 
+async def _nothing(url: str) -> None:
+    """Nobody is asked."""
+
+
 @attrs.frozen(eq=False)
 class Answer:
     """A response, where it came from, and the health of who gave it."""
@@ -72,9 +78,11 @@ class Exchange:
     How one upstream is asked.
 
     Outcomes count for the upstream's health where its own host was asked. Files may lie anywhere, and a page that links to a dead
-    host must not make the index look dead, nor a host of files that lives make it look alive.
+    host must not make the index look dead, nor a host of files that lives make it look alive: each of these has a health of its own (N6). But one
+    that falls silent may mean that the line is down, so then the upstream is looked at.
 
     :param patience: seconds without a response head after which the upstream is suspect; the request goes on.
+    :param glimpse: asks for a file's URL just to see whether there is an answer; None where nobody looks after hosts that fell.
     :param authorization: what the index's own origin, and nobody else, is sent (S50).
     """
 
@@ -85,12 +93,31 @@ class Exchange:
     health: Health
     patience: float
     authorization: bytes | None = attrs.field(repr=False)
+    glimpse: Callable[[str], Awaitable[None]] | None = None
     requests: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
-    _elsewhere: Health = attrs.field(init=False)
+    elsewhere: FileHosts = attrs.field(init=False, repr=False)
+    _asked: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._elsewhere = Health(self.clock)
+        self.elsewhere = FileHosts(self.clock, _MOST_HOSTS, self.glimpse or _nothing)
+        # Who falls silent may do so because the line is down.
+        self.elsewhere.turned.add(self._question)
+
+    @property
+    def hosts(self) -> dict[str, Health]:
+        """The health of every host that was asked, but for those that were forgotten among many."""
+        return ({self.index.place: self.health} if self._asked else {}) | self.elsewhere.asked()
+
+    def health_at(self, there: Target) -> Health:
+        """The health of who answers there: of a host, or of one port of it, since files may lie on another than the index (N6)."""
+        if there.place == self.index.place:
+            return self.health
+        return self.elsewhere.at(there.place)
+
+    def _question(self) -> None:
+        if any(one.state != "up" for one in self.elsewhere.known.values()):
+            self.health.question()
 
     async def ask(
         self,
@@ -134,6 +161,10 @@ class Exchange:
         code = answer.response.code
         self.discard(answer)
         wait = hold(answer.response, self.clock.seconds())
+        if code == 503 and header(answer.response, "X-Pypidaemon-Waiting") is not None:
+            # It is one of us, and well: this one thing it cannot get from its own upstream.
+            answer.health.succeeded()
+            return self.fail("its own upstream cannot be asked")
         if code in (408, 429) or (code == 503 and wait is not None):
             cause = f"it asks us to come back later ({code})"
             answer.health.failed(cause, wait)
@@ -143,8 +174,8 @@ class Exchange:
         # Whoever is refused gets that answer at once, so nobody has to wait and it counts as alive.
         answer.health.succeeded()
         if code == 401:
-            return self.fail("it refuses our credentials (401)")
-        return self.fail(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
+            return self._decline("it refuses our credentials (401)")
+        return self._decline(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
 
     def stumble(self, answer: Answer, cause: str) -> UpstreamUnavailable:
         """Note that it answered wrongly, and answer the error to raise."""
@@ -155,6 +186,10 @@ class Exchange:
         """Note that a question came to nothing, whoever is to blame, and answer the error to raise."""
         self.failures += 1
         return UpstreamUnavailable(self.label, cause, (health or self.health).retry_after())
+
+    def _decline(self, cause: str) -> UpstreamDeclines:
+        self.failures += 1
+        return UpstreamDeclines(self.label, cause, self.health.retry_after())
 
     def discard(self, answer: Answer) -> None:
         """Let go of a response whose body nobody wants: a small one runs out, another is cut."""
@@ -170,8 +205,12 @@ class Exchange:
         sent = Headers({name: [value] for name, value in fields.items()})
         if self.authorization is not None and here.origin == self.index.origin:
             sent.setRawHeaders(b"Authorization", [self.authorization])
-        health = self.health if here.host == self.index.host else self._elsewhere
+        health = self.health_at(here)
         self.requests += 1
+        if health is self.health:
+            self._asked = True
+        else:
+            self.elsewhere.note(here.place, here.url)
         doubt = self.clock.callLater(self.patience, health.silent)
         try:
             response = await within(self.clock, self.limits.head, send(here.url, sent))

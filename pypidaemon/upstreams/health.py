@@ -13,30 +13,34 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IHealth
+from pypidaemon.interfaces import IAttended
+from pypidaemon.model import Outage
+from pypidaemon.upstreams.listeners import Listeners
 from pypidaemon.waits import Bell
 
 FIRST_INTERVAL = 1.0
 """Seconds from the first failure to the first probe."""
-LONGEST_INTERVAL = 30.0
-"""Seconds between probes at most, so that service is back soon after upstream is (F40)."""
+LONGEST_INTERVAL = 20.0
+"""Seconds between probes at most; with jitter, and a probe that takes its time, service is back within 30 s after upstream is (F40)."""
 JITTER = 0.2
 """Each interval is that part longer or shorter, so that many daemons do not probe in step."""
 LONGEST_HOLD = 3600.0
 """Seconds of a `Retry-After` that are obeyed at most (F2)."""
+LOOKS = 5.0
+"""Seconds between two looks at an upstream that is up and doubted: any number of hosts of files may not answer, and each of them casts doubt once."""
 STRIKES = 3
 """Wrong answers in a row after which an upstream that does answer counts as down (F7)."""
 
 
-@implementer(IHealth)
+@implementer(IAttended)
 @attrs.define(eq=False)
 class Health:
     """
     What the outcomes of requests say about an upstream.
 
-    No answer at all makes it `down`, no sign of life within the time that clients can wait makes it `suspect`. In both states
-    `may_ask` says yes to one asker per interval, whose request is the probe, and no to everybody else. Any answer that makes sense
-    makes it `up` again.
+    No answer at all makes it `down`, no sign of life within the time that clients can wait makes it `suspect`. In both states somebody probes:
+    whoever attends to it, and then it is `probing` meanwhile; where nobody does, one asker per interval, to whom `may_ask` says yes and whose
+    request is the probe. Any answer that makes sense makes it `up` again.
 
     :param clock: tells the time and nothing else.
     :param random: gives numbers from 0 up to 1, for the jitter.
@@ -49,11 +53,18 @@ class Health:
     state: str = attrs.field(default="up", init=False)
     cause: str = attrs.field(default="", init=False)
     since: float = attrs.field(init=False)
+    stumbles: int = attrs.field(default=0, init=False)
+    """How often it has answered wrongly; never set back."""
     _interval: float = attrs.field(default=FIRST_INTERVAL, init=False)
     _next: float = attrs.field(default=0.0, init=False)
     _held_until: float = attrs.field(default=0.0, init=False)
+    _looks: float = attrs.field(default=0.0, init=False)
     _strikes: int = attrs.field(default=0, init=False)
+    _attended: bool = attrs.field(default=False, init=False)
+    _heard: bool = attrs.field(default=False, init=False)
+    _questioned: bool = attrs.field(default=False, init=False)
     _bell: Bell = attrs.field(factory=Bell, init=False)
+    _listeners: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -61,8 +72,9 @@ class Health:
 
     def succeeded(self) -> None:
         """It gave an answer that makes sense, were it only that it has no such thing."""
+        self._heard = True
         self._strikes = 0
-        if self._clock.seconds() < self._held_until:
+        if self._held_until - self._clock.seconds() > 0:
             # It asked to be left alone after it had accepted this request.
             return
         if self.state != "up":
@@ -75,50 +87,136 @@ class Health:
 
         :param cause: what happened, in a few words that may be shown to anyone.
         """
-        now = self._clock.seconds()
+        self._heard = True
+        now, before = self._clock.seconds(), (self.state, self._held_until)
         if retry_after is not None and retry_after > 0:
             self._held_until = max(self._held_until, now + min(retry_after, LONGEST_HOLD))
         self._leave_up(now)
         self._enter("down", cause)
+        if before[0] == "down" and before[1] != self._held_until:
+            # Also that is to be remembered over a restart, and no state says it.
+            self._tell()
 
     def stumbled(self, cause: str) -> None:
         """
         It answered, but wrongly: an error, or something that is no answer to what was asked.
 
-        One project that is broken there must not take the others with it, so only the third in a row counts as a failure.
+        One project that is broken there must not take the others with it, so only the third in a row counts as a failure; but who is not up does
+        not come up by it.
         """
+        self._heard = True
         self._strikes += 1
-        if self._strikes >= STRIKES:
+        self.stumbles += 1
+        if self._strikes >= STRIKES or self.state != "up":
             self.failed(cause)
 
     def silent(self) -> None:
         """It has shown no sign of life for as long as clients can wait. Its request goes on and may still succeed."""
+        self._heard = True
         if self.state == "up":
             self._leave_up(self._clock.seconds())
             self._enter("suspect", "it does not answer in time")
+
+    def question(self) -> None:
+        """Somebody has reason to doubt it, since a host that its pages lead to does not answer; so whoever attends to it looks."""
+        if self._attended and self.state == "up" and not self._questioned:
+            self._questioned = True
+            self._tell()
 
     def may_ask(self) -> bool:
         """As `IHealth`; saying yes while not up uses up this interval's probe."""
         if self.state == "up":
             return True
-        now = self._clock.seconds()
-        if now < self._next or now < self._held_until:
-            return False
-        self._next = now + self._jittered()
-        self._interval = min(self._interval * 2, LONGEST_INTERVAL)
-        return True
+        if not self._attended:
+            return self._granted()
+        self._set_right()
+        return False
 
     def retry_after(self) -> int:
         """As `IHealth` (R217)."""
-        if self.state == "up":
-            return 1
-        wait = max(self._next, self._held_until) - self._clock.seconds()
-        return min(max(math.ceil(wait), 1), 60)
+        return 1 if self.state == "up" else min(max(math.ceil(self._wait()), 1), 60)
 
     async def doubted(self) -> None:
         """As `IHealth`."""
         if self.state == "up":
             await self._bell.wait()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IHealth`; a method is called for as long as its object is there, since an upstream may outlive those who look at it."""
+        self._listeners.add(listener)
+
+    def attend(self) -> None:
+        """As `IAttended`."""
+        self._attended = True
+
+    def due(self) -> float | None:
+        """As `IAttended`."""
+        if self.state != "up":
+            return self._wait()
+        if not self._questioned:
+            return None
+        left = self._looks - self._clock.seconds()
+        return left if 0.0 < left <= LOOKS else 0.0
+
+    def begin(self) -> bool:
+        """As `IAttended`; one that is up stays up while it is looked at."""
+        if self.state == "up":
+            if self.due() != 0.0:
+                return False
+            self._questioned, self._looks = False, self._clock.seconds() + LOOKS
+            return True
+        if not self._granted():
+            return False
+        self._enter("probing", self.cause)
+        return True
+
+    def end(self) -> None:
+        """As `IAttended`."""
+        if self.state == "probing":
+            self._enter("down", self.cause)
+
+    def outage(self) -> Outage | None:
+        """As `IAttended`."""
+        return None if self.state == "up" else Outage(self.cause, self.since, self._held_until)
+
+    def resume(self, outage: Outage) -> None:
+        """As `IAttended`. It is looked at again at once, unless it asked to be left alone."""
+        now = self._clock.seconds()
+        if self._heard:
+            return
+        self._held_until = outage.held_until
+        self._next, self._interval = now, FIRST_INTERVAL
+        self._enter("down", outage.cause or "it did not answer before the restart")
+        self.since = min(outage.since, now)
+
+    def _granted(self) -> bool:
+        """Whether a probe is due; saying yes uses it up."""
+        if self._wait() > 0:
+            return False
+        self._next = self._clock.seconds() + self._jittered()
+        self._interval = min(self._interval * 2, LONGEST_INTERVAL)
+        return True
+
+    def _wait(self) -> float:
+        """Seconds until a probe is due. Times further ahead than they can be were written by a clock that was since put back (F44)."""
+        now = self._clock.seconds()
+        until_next, until_released = self._next - now, self._held_until - now
+        if until_next > LONGEST_INTERVAL * (1 + JITTER):
+            until_next = 0.0
+        if until_released > LONGEST_HOLD:
+            until_released = 0.0
+        return max(until_next, until_released, 0.0)
+
+    def _set_right(self) -> None:
+        """
+        Have whoever attends to it look anew where the clock was put back since it was last looked when a probe is due (F44).
+
+        What waits for a moment of the clock to come waits longer by as much, and nobody else would ask.
+        """
+        now = self._clock.seconds()
+        if self._next - now > LONGEST_INTERVAL * (1 + JITTER) or self._held_until - now > LONGEST_HOLD:
+            self._next, self._held_until = now, min(self._held_until, now)
+            self._tell()
 
     def _leave_up(self, now: float) -> None:
         if self.state == "up":
@@ -126,16 +224,23 @@ class Health:
             self._interval = FIRST_INTERVAL * 2
 
     def _enter(self, state: str, cause: str) -> None:
-        was_up = self.state == "up"
-        if state != self.state:
+        before, self._questioned = self.state, False
+        if "up" in (state, before) and state != before:
             now = self._clock.seconds()
-            self._tell(state, cause, now - self.since)
+            self._write(state, cause, now - self.since)
             self.since = now
+        elif (before, state) == ("suspect", "down"):
+            self._write(state, cause, 0.0)
         self.state, self.cause = state, cause
-        if was_up and state != "up":
+        if before == "up" and state != "up":
             self._bell.ring()
+        if state != before:
+            self._tell()
 
-    def _tell(self, state: str, cause: str, lasted: float) -> None:
+    def _tell(self) -> None:
+        self._listeners.tell()
+
+    def _write(self, state: str, cause: str, lasted: float) -> None:
         """One line at each change, since nobody looks at an upstream until installs fail."""
         if not self._label:
             return

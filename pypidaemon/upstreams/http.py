@@ -6,7 +6,6 @@ import random as randomness
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import attrs
 from twisted.application.service import Service
@@ -18,49 +17,49 @@ from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
 from pypidaemon import __version__, passage
-from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
-from pypidaemon.interfaces import IBody, IDating, IMeasured, IRecords, IUpstream
-from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
-from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text
+from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
+from pypidaemon.flights import landing
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
+from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text, urls
 from pypidaemon.settings import url as url_setting
 from pypidaemon.simple.entries import Unreadable
 from pypidaemon.simple.reading import read_page
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.agent import Outbound, outbound
-from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.alternates import Alternates
+from pypidaemon.upstreams.bodies import Bodies
 from pypidaemon.upstreams.changelog import LARGEST, Changelog
 from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.limits import Limits
-from pypidaemon.upstreams.origins import BadTarget, Target, check_file, check_page, target
+from pypidaemon.upstreams.origins import BadTarget, Target, check_page, configured, target
 from pypidaemon.upstreams.pages import Tally, ask, collect
 from pypidaemon.upstreams.routes import basic, proxy_choice
-from pypidaemon.waits import TookTooLong, within
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """PEP 691: JSON where there is JSON, else whatever there is."""
+MIRRORS = "URLs of other indexes with the same projects, in order, that stand in while this one cannot be asked"
+FILE_MIRRORS = (
+    "URLs below which other hosts have the same files under the same paths, in order, asked where the page's own URL does not help"
+)
+SHORT = 50
+"""Files on a page that is short enough to be asked for again and again."""
 AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
-
-
-def _configured(key: str, url: str) -> Target:
-    try:
-        return target(url)
-    except BadTarget as error:
-        raise ValueError(f"{key}: {error}") from None
 
 
 def _as_folder(value: str) -> str:
     return value if value.endswith("/") else value + "/"
 
 
-@implementer(IUpstream, IMeasured, IDating)
+@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class HttpUpstream(Service):
     """
     An index at a URL; JSON or HTML, with or without hashes. A service, so that its connections are closed at the end.
 
-    :raises ValueError: at construction, where `ca_file`, `changelog`, `proxy` or `url` cannot be used.
+    :raises ValueError: at construction, where `ca_file`, `changelog`, `file_mirrors`, `mirrors`, `proxy` or `url` cannot be used.
     """
 
     label: str = given("label")
@@ -68,6 +67,8 @@ class HttpUpstream(Service):
         converter=_as_folder,
         metadata=setting(url_setting, help="the index's URL, which ends in /simple/ with most servers").metadata,
     )
+    mirrors: tuple[str, ...] = setting(urls, default=(), help=MIRRORS)
+    file_mirrors: tuple[str, ...] = setting(urls, default=(), help=FILE_MIRRORS)
     username: str | None = setting(text, default=None, help="who we are to the index's own host")
     password: Secret | None = setting(secret, default=None, help="the password or token, as env:NAME or file:PATH")
     ca_file: Path | None = setting(path, default=None, help="certificates of authorities to trust besides the machine's own (PEM)")
@@ -75,7 +76,9 @@ class HttpUpstream(Service):
     changelog: str | None = setting(
         url_setting, default=None, help="the URL of its XML-RPC interface, to ask there what changed; for indexes whose list has no serials"
     )
-    max_age: float = setting(duration, default=600.0, help="how long a page is fresh at most, and where the index does not say")
+    max_age: float = setting(
+        duration, default=600.0, help="how long a page is fresh at most, and where the index does not say; 0s asks every time"
+    )
     patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
@@ -87,29 +90,35 @@ class HttpUpstream(Service):
     environ: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     health: Health = attrs.field(init=False)
     bytes_in: int = attrs.field(default=0, init=False)
+    _landmark: tuple[NormalizedName, Validators] | None = attrs.field(default=None, init=False, repr=False)
+    """A page that was here, to be asked for again where it only matters whether the upstream answers."""
     _index: Target = attrs.field(init=False)
     _exchange: Exchange = attrs.field(init=False, repr=False)
     _dating: Dating = attrs.field(init=False, repr=False)
     _changelog: Changelog | None = attrs.field(default=None, init=False, repr=False)
     _out: IAgent = attrs.field(init=False, repr=False)
     _own: Outbound | None = attrs.field(default=None, init=False, repr=False)
+    _beside: dict[str, HttpUpstream] = attrs.field(init=False, repr=False)
+    _alternates: Alternates = attrs.field(init=False, repr=False)
     _mark: str | None = attrs.field(default=None, init=False)
     _pages: DeferredSemaphore = attrs.field(init=False, repr=False)
-    _bodies: DeferredSemaphore = attrs.field(init=False, repr=False)
+    _bodies: Bodies = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._index = _configured("url", self.url)
-        endpoint = None if self.changelog is None else _configured("changelog", self.changelog)
+        self._index = configured("url", self.url)
+        endpoint = None if self.changelog is None else configured("changelog", self.changelog)
         self.health = Health(self.clock, self.random, self.label)
         authorization = None
         if self.username is not None or self.password is not None:
             # Tokens are sent with the user name that the public index chose for them, where none is given.
             shared = self.password.reveal() if self.password is not None else ""
             authorization = basic(Secret(f"{self.username or '__token__'}:{shared}"))
-        self._exchange = Exchange(self.label, self._index, self.clock, self.limits, self.health, self.patience, authorization)
-        of_dates = attrs.evolve(self._exchange, health=Health(self.clock, self.random))
+        self._exchange = Exchange(
+            self.label, self._index, self.clock, self.limits, self.health, self.patience, authorization, self._glimpse
+        )
+        of_dates = attrs.evolve(self._exchange, health=Health(self.clock, self.random), glimpse=None)
         self._pages = DeferredSemaphore(self.limits.pages_at_once)
-        self._bodies = DeferredSemaphore(self.limits.bodies_at_once)
+        self._bodies = Bodies(self._index, self._exchange, self._fields, self._send, self._count)
         if self.agent is not None:
             self._out = self.agent
         else:
@@ -129,9 +138,59 @@ class HttpUpstream(Service):
             of_changes = attrs.evolve(
                 self._exchange,
                 health=Health(self.clock, self.random),
+                glimpse=None,
                 limits=attrs.evolve(self.limits, page_size=min(self.limits.page_size, LARGEST)),
             )
             self._changelog = Changelog(endpoint, of_changes, self._out, self._fields, self.cpu, self.reactor, self._count)
+        indexes = {_as_folder(url): self._other("mirrors", _as_folder(url)) for url in self.mirrors}
+        hosts = {_as_folder(url): self._other("file-mirrors", _as_folder(url)) for url in self.file_mirrors}
+        self._beside = {**hosts, **indexes}
+        self._alternates = Alternates(self, dict(indexes), dict(hosts), self.clock, self._exchange.elsewhere)
+
+    def _other(self, key: str, url: str) -> HttpUpstream:
+        """One that stands in for this one. It is nobody's business who we are here, so it gets no credentials (S50)."""
+        there = configured(key, url)
+        if there.url == self._index.url:
+            raise ValueError(f"{key}: names the index itself")
+        alone: dict[str, Any] = {"mirrors": (), "file_mirrors": (), "changelog": None, "username": None, "password": None}
+        return attrs.evolve(self, label=f"{self.label} ({there.host})", url=url, **alone)
+
+    @property
+    def line(self) -> IHealth:
+        """As `IStandIns`."""
+        return self._alternates.line
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """As `IStandIns`."""
+        return self._alternates.lost
+
+    def reaches(self, file: File) -> bool:
+        """As `IStandIns`."""
+        return self._alternates.reaches(file)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IStandIns`."""
+        self._alternates.listen(listener)
+
+    @property
+    def hosts(self) -> dict[str, IHealth]:
+        """As `IStandIns`."""
+        found: dict[str, IHealth] = {}
+        for one in (*reversed(self._beside.values()), self):
+            found.update(one._exchange.hosts)
+        return found
+
+    async def _glimpse(self, url: str) -> None:
+        await self._bodies.glimpse(url)
+
+    async def stand_in(self, name: NormalizedName) -> UpstreamPage:
+        """As `IStandIns`."""
+        return await self._alternates.stand_in(name)
+
+    def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:
+        """As `IStandIns`."""
+        return self._alternates.places(name, file, suffix)
 
     @property
     def requests(self) -> int:
@@ -152,10 +211,56 @@ class HttpUpstream(Service):
         """As `IMeasured`."""
         return {"requests": self.requests, "failures": self.failures, "bytes_in": self.bytes_in}
 
+    def startService(self) -> None:
+        """Look after the hosts of files from now on."""
+        Service.startService(self)
+        for one in (self, *self._beside.values()):
+            one._exchange.elsewhere.begin()
+
     def stopService(self) -> Deferred[None] | None:
         """Close the connections that are kept; fires when they are closed."""
         Service.stopService(self)
-        return self._own.close() if self._own is not None else None
+        self._exchange.elsewhere.end()
+        return Deferred.fromCoroutine(self._end(self._own))
+
+    async def _end(self, own: Outbound | None) -> None:
+        await landing(self._alternates.knocks, self._alternates.asking, self._exchange.elsewhere.looks)
+        for other in self._beside.values():
+            closed = other.stopService()
+            if closed is not None:
+                await closed
+        if own is not None:
+            await own.close()
+
+    def health_of(self, url: str) -> IHealth:
+        """As `IUpstream`; a URL that must not be asked is nobody's, so the upstream's own stands for it."""
+        try:
+            return self._exchange.health_at(target(url))
+        except BadTarget:
+            return self.health
+
+    async def probe(self, name: NormalizedName) -> None:
+        """
+        As `IProbed`: by a page that is known here, which costs an answer without a body; where that page alone is broken, by the other name.
+
+        A page proves more than any answer of the root would, since a portal answers everything.
+        """
+        if self._landmark is not None:
+            stumbles = self.health.stumbles
+            if await self._answers(*self._landmark) or self.health.stumbles == stumbles:
+                return
+            self._landmark = None
+        await self._answers(name, Validators())
+
+    async def _answers(self, name: NormalizedName, validators: Validators) -> bool:
+        """Whether a question for that page has an answer that makes sense."""
+        try:
+            await self.fetch_page(name, validators)
+        except NoSuchProject:
+            return True
+        except UpstreamUnavailable:
+            return False
+        return True
 
     async def fetch_page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
         """As `IUpstream`."""
@@ -169,7 +274,7 @@ class HttpUpstream(Service):
         """As `IUpstream`."""
         fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators)}
         last = await self._last_serial()
-        leave = await self._enter_bodies()
+        leave = await self._bodies.enter()
         try:
             answer = await self._exchange.ask(self._index, fields, self._send, self._check_page)
             response = answer.response
@@ -182,7 +287,7 @@ class HttpUpstream(Service):
             if encoded not in ("", "gzip"):
                 self._exchange.discard(answer)
                 raise self._exchange.stumble(answer, "its project list comes in a coding that nobody asked for")
-            body = self._body(answer, 0, headers.length(response), leave)
+            body = self._bodies.begun(answer, 0, headers.length(response), leave)
         except BaseException:
             leave()
             raise
@@ -197,33 +302,12 @@ class HttpUpstream(Service):
 
     async def fetch_body(self, url: str, offset: int) -> IBody:
         """As `IUpstream`."""
-        try:
-            wanted = target(url)
-            check_file(self._index, wanted)
-        except BadTarget as error:
-            raise self._exchange.fail(str(error)) from error
-        # Whoever is known not to answer is not waited for by each client anew; hosts of files alone have no such name to lose (F33).
-        if wanted.host == self._index.host and not self.health.may_ask():
-            raise self._exchange.fail(self.health.cause or "it does not answer", self.health)
-        # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
-        fields = {**await self._fields(), "Accept-Encoding": "identity"}
-        if offset:
-            fields["Range"] = f"bytes={offset}-"
-        leave = await self._enter_bodies()
-        try:
-            answer = await self._exchange.ask(wanted, fields, self._send, self._check_file)
-            if self._exchange.absent(answer):
-                raise NoSuchFile(unquote(urlsplit(wanted.url).path.rpartition("/")[2]))
-            if answer.response.code not in (200, 206):
-                raise self._exchange.refuse(answer)
-            begins, total = self._extent(answer, offset)
-            if headers.coding(answer.response):
-                self._exchange.discard(answer)
-                raise self._exchange.stumble(answer, "the file comes in a coding that nobody asked for")
-            return self._body(answer, begins, total, leave)
-        except BaseException:
-            leave()
-            raise
+        return await self._bodies.fetch(url, offset)
+
+    @property
+    def source(self) -> str:
+        """As `ISourced`."""
+        return self._index.url
 
     async def last_modified(self, url: str) -> float | None:
         """As `IDating`."""
@@ -262,35 +346,15 @@ class HttpUpstream(Service):
         except Unreadable as error:
             raise self._exchange.stumble(answer, f"its page cannot be read: {error}") from error
         answer.health.succeeded()
-        serial = headers.serial(response)
+        serial, known = headers.serial(response), headers.validators(response)
+        if known != Validators() and (self._landmark is None or len(page.files) <= SHORT):
+            self._landmark = (name, known)
         return attrs.evolve(
             page,
             serial=page.serial if serial is None else serial,
-            validators=headers.validators(response),
+            validators=known,
             max_age=headers.lifetime(response, self.max_age),
         )
-
-    def _body(self, answer: Answer, offset: int, total: int | None, leave: Callable[[], None]) -> Body:
-        answer.health.succeeded()
-
-        def ended(trouble: str | None) -> None:
-            leave()
-            if trouble is not None:
-                self._exchange.stumble(answer, trouble)
-
-        body = Body(self.label, self.clock, self.limits, offset, total, headers.strong(answer.response), ended, self._count)
-        answer.response.deliverBody(body)
-        return body
-
-    def _extent(self, answer: Answer, offset: int) -> tuple[int, int | None]:
-        """Where the body begins and how large the whole is (F13)."""
-        if answer.response.code == 200:
-            return 0, headers.length(answer.response)
-        said = headers.part(answer.response)
-        if not offset or said is None or said[0] != offset:
-            self._exchange.discard(answer)
-            raise self._exchange.stumble(answer, "it answers with a part of the file that nobody asked for")
-        return said
 
     def _unchanged(self, answer: Answer, validators: Validators) -> NotModified:
         self._exchange.discard(answer)
@@ -322,22 +386,5 @@ class HttpUpstream(Service):
         response: IResponse = await self._out.request(b"GET", url.encode("ascii"), sent, None)
         return response
 
-    async def _enter_bodies(self) -> Callable[[], None]:
-        """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
-        try:
-            await within(self.clock, self.limits.queue, self._bodies.acquire())
-        except TookTooLong:
-            raise self._exchange.fail("too many other files are being fetched from it") from None
-        held = [self._bodies]
-
-        def leave() -> None:
-            if held:
-                held.pop().release()
-
-        return leave
-
     def _check_page(self, there: Target) -> None:
         check_page(self._index, there)
-
-    def _check_file(self, there: Target) -> None:
-        check_file(self._index, there)

@@ -30,6 +30,13 @@ class Target:
         """Scheme, host and port: who gets credentials (RFC 9110 §4.3.1)."""
         return (self.scheme, self.host, self.port)
 
+    @property
+    def place(self) -> str:
+        """Who answers there, as it may be shown: the host, with the port where that is none of the web's two, which are one and the same server's."""
+        if self.port in _PORTS.values():
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def target(url: str) -> Target:
     """
@@ -53,6 +60,18 @@ def target(url: str) -> Target:
     authority = shown if port is None or port == known else f"{shown}:{port}"
     clean = urlunsplit((parts.scheme, authority, quote(parts.path or "/", safe=_SAFE), quote(parts.query, safe=_SAFE), ""))
     return Target(clean, parts.scheme, host, known if port is None else port)
+
+
+def configured(key: str, url: str) -> Target:
+    """
+    As `target`, for a URL that stands in a configuration.
+
+    :raises ValueError: it cannot be used; the text begins with the key.
+    """
+    try:
+        return target(url)
+    except BadTarget as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def redirected(here: Target, location: str) -> Target:

@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IRecords, IUpstream
-from pypidaemon.model import Change, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
-from pypidaemon.settings import Secret, duration, given, path, reference, setting
-from pypidaemon.upstreams.http import HttpUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
+from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.settings import Secret, duration, given, path, reference, setting, urls
+from pypidaemon.upstreams.http import FILE_MIRRORS, MIRRORS, HttpUpstream
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.routes import proxy_choice
 
@@ -29,19 +29,23 @@ def public_index() -> str:
     return f"https://{urlsplit(DEFAULT_INDEX).netloc}/simple/"
 
 
-@implementer(IUpstream, IMeasured, IDating)
+@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class PypiUpstream(Service):
     """
     The public index; keys as those of `http` that make sense for it.
 
-    :raises ValueError: at construction, where `ca_file` or `proxy` cannot be used.
+    :raises ValueError: at construction, where `ca_file`, `file_mirrors`, `mirrors` or `proxy` cannot be used.
     """
 
     label: str = given("label")
+    mirrors: tuple[str, ...] = setting(urls, default=(), help=MIRRORS)
+    file_mirrors: tuple[str, ...] = setting(urls, default=(), help=FILE_MIRRORS)
     ca_file: Path | None = setting(path, default=None, help="certificates of authorities to trust besides the machine's own (PEM)")
     proxy: str | Secret = setting(proxy_choice, default="env", help="env (HTTP_PROXY and the like), none, or an HTTP proxy's URL")
-    max_age: float = setting(duration, default=600.0, help="how long a page is fresh at most, and where the index does not say")
+    max_age: float = setting(
+        duration, default=600.0, help="how long a page is fresh at most, and where the index does not say; 0s asks every time"
+    )
     patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
@@ -57,6 +61,8 @@ class PypiUpstream(Service):
         self._http = HttpUpstream(
             label=self.label,
             url=public_index(),
+            mirrors=self.mirrors,
+            file_mirrors=self.file_mirrors,
             ca_file=self.ca_file,
             proxy=self.proxy,
             max_age=self.max_age,
@@ -77,9 +83,53 @@ class PypiUpstream(Service):
         return self._http.url
 
     @property
+    def source(self) -> str:
+        """As `ISourced`."""
+        return self._http.source
+
+    @property
     def health(self) -> IHealth:
         """As `IUpstream`."""
         return self._http.health
+
+    def health_of(self, url: str) -> IHealth:
+        """As `IUpstream`."""
+        return self._http.health_of(url)
+
+    @property
+    def line(self) -> IHealth:
+        """As `IStandIns`."""
+        return self._http.line
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """As `IStandIns`."""
+        return self._http.lost
+
+    def reaches(self, file: File) -> bool:
+        """As `IStandIns`."""
+        return self._http.reaches(file)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IStandIns`."""
+        self._http.listen(listener)
+
+    @property
+    def hosts(self) -> dict[str, IHealth]:
+        """As `IStandIns`."""
+        return self._http.hosts
+
+    async def stand_in(self, name: NormalizedName) -> UpstreamPage:
+        """As `IStandIns`."""
+        return await self._http.stand_in(name)
+
+    def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:
+        """As `IStandIns`."""
+        return self._http.places(name, file, suffix)
+
+    async def probe(self, name: NormalizedName) -> None:
+        """As `IProbed`."""
+        await self._http.probe(name)
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
@@ -88,7 +138,7 @@ class PypiUpstream(Service):
     def startService(self) -> None:
         """As `HttpUpstream`."""
         Service.startService(self)
-        Service.startService(self._http)
+        self._http.startService()
 
     def stopService(self) -> Deferred[None] | None:
         """As `HttpUpstream`."""

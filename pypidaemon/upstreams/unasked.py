@@ -1,6 +1,8 @@
-"""An upstream that is never asked, for looking at what is remembered of it."""
+"""An upstream that is never asked: for looking at what is remembered of it, and for a daemon that is told to stay off line."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import attrs
 from zope.interface import implementer
@@ -9,11 +11,14 @@ from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.interfaces import IBody, IHealth, IUpstream
 from pypidaemon.model import Change, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 
+OFFLINE = "this daemon is told to stay off line"
+"""Why nobody is asked where `[daemon] offline` says so."""
+
 
 @implementer(IHealth)
 @attrs.frozen
 class Unasked:
-    """The health of an upstream that must not be asked: down, for the reason given."""
+    """The health of an upstream that must not be asked: not up, for the reason given, for good."""
 
     cause: str
     state: str = "down"
@@ -30,6 +35,9 @@ class Unasked:
     async def doubted(self) -> None:
         """It is not up."""
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """There is nothing to hear."""
+
 
 @implementer(IUpstream)
 @attrs.frozen
@@ -38,6 +46,11 @@ class UnaskedUpstream:
 
     label: str
     health: Unasked
+    patience: float = 0.0
+
+    def health_of(self, url: str) -> IHealth:
+        """As that of the upstream."""
+        return self.health
 
     async def fetch_names(self, validators: Validators) -> UpstreamNames | NotModified:
         """Nothing."""

@@ -43,6 +43,13 @@ class HttpContract(UpstreamContract, TestCase):
         return started(self, serve(self, index).simple)
 
 
+class AlternatesContract(UpstreamContract, TestCase):
+    """With others that would stand in for it, which changes nothing while it answers."""
+
+    def make(self, index: TestIndex) -> HttpUpstream:
+        return started(self, serve(self, index).simple, mirrors=("http://127.0.0.1:9/simple/",), file_mirrors=("http://127.0.0.1:9/",))
+
+
 class GuardedContract(UpstreamContract, TestCase):
     """Behind a guard that reserves something else."""
 

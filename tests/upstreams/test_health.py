@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
-from pypidaemon.interfaces import IHealth
+from pypidaemon.interfaces import IAttended
+from pypidaemon.model import Outage
 from pypidaemon.upstreams.health import Health
 from tests.gear import later, waiting
 
@@ -21,7 +22,7 @@ def fresh() -> tuple[Clock, Health]:
 
 def test_it_is_up_until_something_happens() -> None:
     _, health = fresh()
-    verifyObject(IHealth, health)
+    verifyObject(IAttended, health)
     assert (health.state, health.cause, health.may_ask()) == ("up", "", True)
 
 
@@ -37,7 +38,7 @@ def test_F33_after_a_failure_one_asker_an_interval_is_let_through() -> None:
         if health.may_ask():
             assert not health.may_ask()
             granted.append(round(clock.seconds() - 5))
-    assert granted == [1, 3, 7, 15, 31, 61, 91]
+    assert granted == [1, 3, 7, 15, 31, 51, 71, 91]
 
 
 def test_F40_an_answer_makes_it_up_and_the_next_failure_probes_soon() -> None:
@@ -100,6 +101,136 @@ def test_doubt_is_told_once_it_is_there() -> None:
     health.silent()
     assert not waiting(doubt)
     assert not waiting(later(health.doubted()))
+
+
+def test_F40_who_attends_to_it_probes_and_nobody_else_asks() -> None:
+    clock, health = fresh()
+    health.attend()
+    assert (health.due(), health.begin(), health.may_ask()) == (None, False, True)
+    health.failed("it has no address")
+    for wait in (1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0):
+        assert health.due() == wait
+        clock.advance(wait)
+        assert not health.may_ask()
+        assert health.begin()
+        assert (health.state, health.cause, health.since) == ("probing", "it has no address", 0.0)
+        health.failed("it has no address")
+        assert (health.state, health.cause, health.since) == ("down", "it has no address", 0.0)
+        assert not health.begin()
+    clock.advance(20.0)
+    assert health.begin()
+    health.succeeded()
+    assert (health.state, health.since, health.due()) == ("up", clock.seconds(), None)
+
+
+def test_F40_upstream_is_looked_at_often_enough_to_be_in_use_30_seconds_after_it_is_back() -> None:
+    """However the jitter falls out, and with what a probe takes at most."""
+    for jitter in (0.0, 0.5, 0.999):
+        clock = Clock()
+        health = Health(clock, lambda jitter=jitter: jitter)  # type: ignore[misc]  # a default binds it
+        health.attend()
+        health.failed("x")
+        for _ in range(20):
+            due = health.due()
+            assert due is not None
+            assert 0 < due <= 24
+            clock.advance(due)
+            assert health.begin()
+            health.end()
+            assert health.state == "down"
+
+
+def test_a_probe_that_nothing_came_of_leaves_it_as_it_was() -> None:
+    clock, health = fresh()
+    health.attend()
+    health.silent()
+    clock.advance(1)
+    assert health.begin()
+    health.end()
+    assert (health.state, health.cause) == ("down", "it does not answer in time")
+
+
+def test_F7_a_wrong_answer_does_not_bring_back_who_is_not_up() -> None:
+    clock, health = fresh()
+    health.attend()
+    health.silent()
+    health.stumbled("its page cannot be read")
+    assert (health.state, health.cause) == ("down", "its page cannot be read")
+    clock.advance(30)
+    assert health.begin()
+    health.stumbled("it redirects to another host")
+    assert (health.state, health.cause) == ("down", "it redirects to another host")
+
+
+def test_who_is_doubted_is_looked_at_and_stays_up_meanwhile() -> None:
+    """Once for each doubt, and only where somebody attends to it."""
+    _, health = fresh()
+    health.question()
+    assert health.due() is None
+    health.attend()
+    told: list[str] = []
+    health.listen(lambda: told.append(health.state))
+    health.question()
+    health.question()
+    assert (health.due(), told) == (0.0, ["up"])
+    assert health.begin()
+    assert (health.state, health.due()) == ("up", None)
+    health.question()
+    health.failed("gone")
+    assert told == ["up", "up", "down"]
+    assert health.due() == 1.0
+
+
+def test_N1_an_outage_is_remembered_until_something_is_heard() -> None:
+    clock, health = fresh()
+    clock.advance(1000)
+    assert health.outage() is None
+    health.failed("too many requests", 120.0)
+    outage = health.outage()
+    assert outage == Outage("too many requests", 1000.0, 1120.0)
+    later_on = Health(clock, lambda: 0.5)
+    later_on.attend()
+    clock.advance(60)
+    doubt = later(later_on.doubted())
+    later_on.resume(outage)
+    assert not waiting(doubt)
+    assert (later_on.state, later_on.cause, later_on.since, later_on.may_ask()) == ("down", "too many requests", 1000.0, False)
+    assert later_on.due() == 60.0
+    clock.advance(60)
+    assert later_on.begin()
+    later_on.succeeded()
+    later_on.resume(outage)
+    assert later_on.state == "up"
+
+
+def test_F44_a_clock_that_was_put_back_stops_no_probes() -> None:
+    clock, health = fresh()
+    clock.advance(1_780_000_000)
+    health.attend()
+    health.failed("too many requests", 120.0)
+    clock.rightNow = 1000.0
+    assert (health.due(), health.retry_after()) == (0.0, 1)
+    assert health.begin()
+
+
+def test_a_listener_is_told_of_changes_and_not_kept_alive() -> None:
+    class Somebody:
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def hear(self) -> None:
+            self.heard.append(health.state)
+
+    _, health = fresh()
+    somebody = Somebody()
+    heard = somebody.heard
+    health.listen(somebody.hear)
+    health.failed("x")
+    health.failed("y")
+    assert heard == ["down"]
+    del somebody
+    health.succeeded()
+    assert heard == ["down"]
 
 
 @given(

@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 from packaging.metadata import parse_email
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.web.server import Site
 from twisted.web.test.requesthelper import DummyRequest
 
 from pypidaemon.testing import Fault, TestIndex, make_sdist, make_wheel
+from pypidaemon.testing.faults import repeated
+from pypidaemon.testing.seeding import seed
 from pypidaemon.testing.stock import Project, stocked
 
 
@@ -107,6 +111,62 @@ def test_everything_changes_between_two_requests() -> None:
     assert index.count("/simple/thing/") == 2
     index.clear()
     assert index.count() == 0
+
+
+def test_a_frozen_page_stays_with_its_serial() -> None:
+    index = TestIndex()
+    wheel = index.add("thing", "1.0")
+    index.freeze("Thing")
+    before = ask(index, "/simple/thing/")
+    index.yank("thing", wheel)
+    index.add("thing", "2.0")
+    assert ask(index, "/simple/thing/") == before
+    assert json.loads(ask(index, "/simple/"))["projects"][0]["_last-serial"] > json.loads(before)["meta"]["_last-serial"]
+    index.thaw("thing")
+    assert len(json.loads(ask(index, "/simple/thing/"))["files"]) == 2
+
+
+def test_a_stock_is_the_same_for_the_same_number() -> None:
+    first, again, other = TestIndex(), TestIndex(), TestIndex()
+    for index, number in ((first, 1), (again, 1), (other, 2)):
+        seed(index, number, 10, 50, 200_000)
+    assert first.projects == again.projects != other.projects
+    sizes = [len(file.data) for project in first.projects.values() for file in project.files.values()]
+    assert len(sizes) == 50
+    assert min(sizes) < 100
+    assert max(sizes) > 200_000
+    assert len(first.projects) == 10
+
+
+def test_a_text_is_repeated() -> None:
+    index = TestIndex()
+    index.break_("/simple/thing/", repeated("<a>x</a>", 3))
+    index.add("thing", "1.0")
+    assert ask(index, "/simple/thing/").count(b"<a>x</a>") == 3
+
+
+@pytest.mark.parametrize("fault", [Fault(truncate=300_000), Fault(endless=True)], ids=["truncated", "endless"])
+def test_a_long_answer_that_is_sent_wrongly_ends_or_goes_on(fault: Fault) -> None:
+    """A connection whose producer was paused while the bytes were under way is closed all the same."""
+    index = TestIndex()
+    wheel = index.add("thing", "1.0", size=400_000)
+    index.break_("/packages/*", fault)
+    transport = StringTransportWithDisconnection()
+    channel = Site(index).buildProtocol(None)
+    transport.protocol = channel
+    channel.makeConnection(transport)
+    channel.dataReceived(f"GET {index.path('thing', wheel)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    if fault.endless:
+        size = len(index.data("thing", wheel))
+        for _ in range(3):
+            transport.producer.resumeProducing()
+        assert len(transport.value()) > 3 * size
+        transport.producer.stopProducing()
+    else:
+        assert len(transport.value()) > 300_000
+        # With one that waits to go on, a real connection would not close.
+        assert transport.producer is None
+        assert not transport.connected
 
 
 def ask(index: TestIndex, path: str) -> bytes:

@@ -1,0 +1,139 @@
+"""The bodies of one upstream that are read while they arrive: those of files, from their beginning or from where a transfer broke off, and of the project list."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from twisted.internet.defer import DeferredSemaphore
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from pypidaemon.errors import NoSuchFile
+from pypidaemon.upstreams import headers
+from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.exchange import Answer, Exchange
+from pypidaemon.upstreams.origins import BadTarget, Target, check_file, target
+from pypidaemon.waits import TookTooLong, within
+
+_MOST_TAGS = 256
+
+
+@attrs.define(eq=False)
+class Bodies:
+    """
+    Asks for them, a few at a time.
+
+    :param fields: gives the fields of every request.
+    :param counted: called with the number of bytes of each piece that arrives.
+    """
+
+    index: Target
+    exchange: Exchange
+    fields: Callable[[], Awaitable[Mapping[str, str]]]
+    send: Callable[[str, Headers], Awaitable[IResponse]]
+    counted: Callable[[int], None]
+    _places: DeferredSemaphore = attrs.field(init=False, repr=False)
+    _tags: OrderedDict[str, str] = attrs.field(factory=OrderedDict, init=False, repr=False)
+    """The strong entity tags of what was fetched lately, by URL: what a transfer that broke off must be taken up by."""
+
+    def __attrs_post_init__(self) -> None:
+        self._places = DeferredSemaphore(self.exchange.limits.bodies_at_once)
+
+    async def glimpse(self, url: str) -> None:
+        """
+        Ask for a file and take nothing of it, to see whether its host is back; what comes of it is told to the health.
+
+        :raises PypidaemonError: as of `fetch`.
+        """
+        (await self.fetch(url, 0, anyway=True)).close()
+
+    async def fetch(self, url: str, offset: int, *, anyway: bool = False) -> Body:
+        """
+        As `IUpstream.fetch_body`. Where the file may be another by now all of it comes, from its first byte on (RFC 9110 §13.1.5).
+
+        :param anyway: whether its host is asked although it is known to be down.
+        """
+        try:
+            wanted = target(url)
+            check_file(self.index, wanted)
+        except BadTarget as error:
+            raise self.exchange.fail(str(error)) from error
+        # Whoever is known not to answer is not waited for by each client anew (F33).
+        health = self.exchange.health_at(wanted)
+        if not anyway and not health.may_ask():
+            raise self.exchange.fail(health.cause or "it does not answer", health)
+        # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
+        fields = {**await self.fields(), "Accept-Encoding": "identity"}
+        if offset:
+            fields["Range"] = f"bytes={offset}-"
+            if wanted.url in self._tags:
+                fields["If-Range"] = self._tags[wanted.url]
+        leave = await self.enter()
+        try:
+            answer = await self.exchange.ask(wanted, fields, self.send, self._check)
+            if self.exchange.absent(answer):
+                raise NoSuchFile(unquote(urlsplit(wanted.url).path.rpartition("/")[2]))
+            if answer.response.code not in (200, 206):
+                raise self.exchange.refuse(answer)
+            begins, total = self._extent(answer, offset)
+            if headers.coding(answer.response):
+                self.exchange.discard(answer)
+                raise self.exchange.stumble(answer, "the file comes in a coding that nobody asked for")
+            self._note(wanted.url, answer.response)
+            return self.begun(answer, begins, total, leave)
+        except BaseException:
+            leave()
+            raise
+
+    async def enter(self) -> Callable[[], None]:
+        """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
+        try:
+            await within(self.exchange.clock, self.exchange.limits.queue, self._places.acquire())
+        except TookTooLong:
+            raise self.exchange.fail("too many other files are being fetched from it") from None
+        held = [self._places]
+
+        def leave() -> None:
+            if held:
+                held.pop().release()
+
+        return leave
+
+    def begun(self, answer: Answer, offset: int, total: int | None, leave: Callable[[], None]) -> Body:
+        """The body of that answer, which gives its place back when it ends."""
+        answer.health.succeeded()
+        exchange = self.exchange
+
+        def ended(trouble: str | None) -> None:
+            leave()
+            if trouble is not None:
+                exchange.stumble(answer, trouble)
+
+        validator = headers.strong(answer.response)
+        body = Body(exchange.label, exchange.clock, exchange.limits, offset, total, validator, ended, self.counted)
+        answer.response.deliverBody(body)
+        return body
+
+    def _extent(self, answer: Answer, offset: int) -> tuple[int, int | None]:
+        """Where the body begins and how large the whole is (F13)."""
+        if answer.response.code == 200:
+            return 0, headers.length(answer.response)
+        said = headers.part(answer.response)
+        if not offset or said is None or said[0] != offset:
+            self.exchange.discard(answer)
+            raise self.exchange.stumble(answer, "it answers with a part of the file that nobody asked for")
+        return said
+
+    def _note(self, url: str, response: IResponse) -> None:
+        tag = headers.header(response, "ETag")
+        self._tags.pop(url, None)
+        if tag is not None and tag.startswith('"'):
+            self._tags[url] = tag
+            if len(self._tags) > _MOST_TAGS:
+                self._tags.popitem(last=False)
+
+    def _check(self, there: Target) -> None:
+        check_file(self.index, there)

@@ -1,0 +1,112 @@
+"""
+The hosts that hold an upstream's files, apart from the index itself (N6): how they are, and whether those that fell are back.
+
+Nobody else would find out: while such a host is down, pages may leave out what only it has, so that no client asks for it (F40).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.flights import Flights
+from pypidaemon.upstreams.health import Health
+from pypidaemon.upstreams.listeners import Listeners
+from pypidaemon.waits import TookTooLong, within
+
+LONGEST = 8.0
+"""Seconds that a look takes at most."""
+
+
+@attrs.define(eq=False)
+class FileHosts:
+    """
+    Each of them with its health, and with the URL that it was asked for last: what it is asked for to see whether it is back.
+
+    :param most: how many there may be; pages name them, so there may be any number, and the one that was met first is met anew.
+    :param glimpse: asks for a URL, and comes back when there is an answer, which is told to the health.
+    """
+
+    clock: IReactorTime
+    most: int
+    glimpse: Callable[[str], Awaitable[None]]
+    turned: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
+    """Called when one of them comes or goes."""
+    looks: Flights[str, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError, TookTooLong)), init=False, repr=False)
+    known: dict[str, Health] = attrs.field(factory=dict, init=False, repr=False)
+    _urls: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _timers: dict[str, IDelayedCall] = attrs.field(factory=dict, init=False, repr=False)
+    _running: bool = attrs.field(default=False, init=False)
+
+    def begin(self) -> None:
+        """Look after them from now on, so that no request has to."""
+        self._running = True
+        for place, health in self.known.items():
+            health.attend()
+            self._wait(place)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._running = False
+        for place in list(self._timers):
+            self._rest(place)
+
+    def at(self, place: str) -> Health:
+        """The health of that one, which is new where it was not met before."""
+        found = self.known.get(place)
+        if found is None:
+            if len(self.known) >= self.most:
+                self._forget(next(iter(self.known)))
+            found = self.known[place] = Health(self.clock)
+            found.listen(partial(self._changed, place))
+            if self._running:
+                found.attend()
+        return found
+
+    def note(self, place: str, url: str) -> None:
+        """It is asked for that."""
+        self._urls[place] = url
+
+    def asked(self) -> dict[str, Health]:
+        """Those that were asked."""
+        return {place: health for place, health in self.known.items() if place in self._urls}
+
+    def _forget(self, place: str) -> None:
+        self._rest(place)
+        del self.known[place]
+        self._urls.pop(place, None)
+
+    def _changed(self, place: str) -> None:
+        if place in self.known:
+            self._wait(place)
+            self.turned.tell()
+
+    def _wait(self, place: str) -> None:
+        self._rest(place)
+        due = self.known[place].due() if place in self.known and self._running and not self.looks.flying(place) else None
+        if due is not None and place in self._urls:
+            self._timers[place] = self.clock.callLater(due, self._due, place)
+
+    def _rest(self, place: str) -> None:
+        timer = self._timers.pop(place, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _due(self, place: str) -> None:
+        if self.known[place].begin():
+            self.looks.start(place, lambda: self._look(place))
+        else:
+            self._wait(place)
+
+    async def _look(self, place: str) -> None:
+        health = self.known[place]
+        try:
+            await within(self.clock, LONGEST, self.glimpse(self._urls[place]))
+        finally:
+            health.end()
+            # Not before this look is over, since there is one at a time.
+            self.clock.callLater(0, self._wait, place)

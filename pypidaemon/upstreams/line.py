@@ -1,0 +1,59 @@
+"""Several healths as one: up while any of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from zope.interface import implementer
+
+from pypidaemon.interfaces import IHealth
+
+
+@implementer(IHealth)
+@attrs.frozen(eq=False)
+class Line:
+    """
+    Whether any of those is up that will do.
+
+    :param healths: the upstream's own first, which says why none is where none is.
+    """
+
+    healths: tuple[IHealth, ...]
+
+    @property
+    def state(self) -> str:
+        """As `IHealth`."""
+        return "up" if self._up() else self.healths[0].state
+
+    @property
+    def cause(self) -> str:
+        """As `IHealth`."""
+        return "" if self._up() else self.healths[0].cause
+
+    @property
+    def since(self) -> float:
+        """As `IHealth`: since the first of those that are up came up, or the last of all fell."""
+        up = self._up()
+        return min(one.since for one in up) if up else max(one.since for one in self.healths)
+
+    def may_ask(self) -> bool:
+        """As `IHealth`; a probe is used up only where none is up."""
+        return bool(self._up()) or any(one.may_ask() for one in self.healths)
+
+    def retry_after(self) -> int:
+        """As `IHealth`."""
+        return min(one.retry_after() for one in self.healths)
+
+    async def doubted(self) -> None:
+        """As `IHealth`: when none is up any more."""
+        while up := self._up():
+            await up[0].doubted()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IHealth`; also called for changes that make no difference to all of them together."""
+        for one in self.healths:
+            one.listen(listener)
+
+    def _up(self) -> list[IHealth]:
+        return [one for one in self.healths if one.state == "up"]
