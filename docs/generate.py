@@ -9,6 +9,7 @@ Writes the pages of the documentation that say what the code says, so that they 
 from __future__ import annotations
 
 import argparse
+import ast
 import functools
 import inspect
 import re
@@ -414,6 +415,59 @@ def proof(tests: list[str]) -> str:
     return "; ".join(f"{literal(file)}: {', '.join(literal(name) for name in names)}" for file, names in files.items()) or "none"
 
 
+# What can go wrong.
+
+FAULT = re.compile(r"(?<![A-Za-z0-9])([SF])(\d+)(?:(?:-|_to_)\1(\d+))?(?![A-Za-z0-9])")
+"""A row in the name of a test or in its docstring, or from one row to another: `test_S26_F15_...`, `(F45-F49)`."""
+
+
+def faults_proved() -> dict[str, list[str]]:
+    """The tests that name a fault, in their own names or in their docstrings, by its row: `F15`."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for row in faults_named(node.name, ast.get_docstring(node) or ""):
+                    found.setdefault(row, []).append(f"{file.relative_to(ROOT).as_posix()}::{node.name}")
+    return found
+
+
+def faults_named(name: str, docstring: str) -> list[str]:
+    """The rows of faults that a test names, each once."""
+    found = []
+    # In a name the letters around a row are parts of words that `_` divides.
+    for text in (name.replace("_to_", "-").replace("_", " "), docstring):
+        for letter, first, last in FAULT.findall(text):
+            found += [f"{letter}{number}" for number in range(int(first), int(last or first) + 1)]
+    return list(dict.fromkeys(found))
+
+
+def faults() -> list[dict[str, Any]]:
+    """The sections of docs/robustness.toml, each with its rows."""
+    sections: list[dict[str, Any]] = tomllib.loads((DOCS / "robustness.toml").read_text("utf-8"))["section"]
+    return sections
+
+
+def robustness() -> str:
+    """What can go wrong, and who proves that it does no harm."""
+    proved = faults_proved()
+    found: list[str] = [NOTICE, heading("Robustness", "=")]
+    found.append(
+        "What goes wrong with upstreams, networks, clients, disks and processes, and the tests that do it to the daemon and see that nothing is\n"
+        "lost, nothing wrong is given and nobody is left waiting. *Must* is what has to do no harm; *should* is what had better not.\n"
+        "Tests name the rows that they prove in their own names or in their docstrings.\n"
+    )
+    for section in faults():
+        found.append(heading(section["title"], "-"))
+        cells = []
+        for row in section["rows"]:
+            number = f"{row['letter']}{row['number']}"
+            said = prose(f"{row['fault']}. {row.get('note', '')}")
+            cells.append([number, said, "must" if row["must"] else "should", proof(proved.get(number, []))])
+        found.append(table(["Row", "What goes wrong", "Level", "Proved by"], "6 34 8 52", cells))
+    return "\n".join(found)
+
+
 # The decisions.
 
 
@@ -435,6 +489,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/configuration.rst": configuration,
     "reference/commands.rst": command_line,
     "reference/standards.rst": standards,
+    "reference/robustness.rst": robustness,
     "decisions/index.rst": decisions,
 }
 """What is generated, by its path below docs/."""

@@ -164,6 +164,10 @@ class Merged(Service):
                     # Where that page is merged itself, only its index knows whose entry it is.
                     source = (await index.find(name, filename)).source if page.also else page.source
                     return index, Listed(name, file, source, found.until, _sooner([each.turns for _, each in found.pages]))
+            for index, page in found.pages:
+                if page.stale:
+                    # It may be there by now, and who cannot be asked says so (law 10).
+                    await index.find(name, filename)
             raise NoSuchFile(filename)
         ends: list[float | None] = []
         for index in self.indexes:

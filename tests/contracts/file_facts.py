@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IFileFacts, IRecords
-from pypidaemon.model import Digest, Fact
+from pypidaemon.model import Digest, Fact, Replaced
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL
 
@@ -69,6 +69,40 @@ class FileFactsContract:
         now(facts.learn("pypi", FOO, SDIST, Fact(upload_time=NEW, dated_by="other")))
         assert now(facts.learn("pypi", FOO, SDIST, Fact(upload_time=OLD, dated_by="last-modified"))).dated_by == "other"
         assert now(facts.known("pypi", FOO))[SDIST] == Fact(upload_time=NEW, dated_by="other")
+
+    def test_what_is_learned_together_is_known_as_if_one_by_one(self, facts: IFileFacts) -> None:
+        first = Fact(Digest("a" * 64), 1)
+        now(facts.learn("pypi", FOO, WHEEL, first))
+        now(facts.learn_all("pypi", FOO, {WHEEL: Fact(Digest("b" * 64), 2), SDIST: Fact(Digest("c" * 64))}))
+        assert dict(now(facts.known("pypi", FOO))) == {WHEEL: first, SDIST: Fact(Digest("c" * 64))}
+
+    def test_S28_it_is_noted_which_files_are_promised_with_other_bytes(self, facts: IFileFacts) -> None:
+        """Told as new once, for as long as it is the same other bytes; and forgotten when the first are promised again."""
+        now(facts.learn("pypi", FOO, WHEEL, Fact(Digest("a" * 64), 1)))
+        assert now(facts.differ("pypi", FOO, {WHEEL: "b" * 64, SDIST: ""}, 5.0)) == (WHEEL, SDIST)
+        assert now(facts.differ("pypi", BAR, {WHEEL: "d" * 64}, 6.0)) == (WHEEL,)
+        wheel = Replaced("pypi", FOO, WHEEL, Digest("a" * 64), "b" * 64, 5.0)
+        rows = [Replaced("pypi", BAR, WHEEL, None, "d" * 64, 6.0), *sorted([wheel, Replaced("pypi", FOO, SDIST, None, "", 5.0)], key=str)]
+        assert sorted(now(facts.replaced(("", "", ""), 9)), key=str) == sorted(rows, key=str)
+        first = now(facts.replaced(("", "", ""), 1))
+        assert [row.name for row in first] == [BAR]
+        assert len(now(facts.replaced((first[0].label, first[0].name, first[0].filename), 9))) == 2
+        assert now(facts.differ("pypi", FOO, {WHEEL: "b" * 64, SDIST: "e" * 64}, 7.0)) == (SDIST,)
+        assert wheel in now(facts.replaced(("", "", ""), 9))
+        assert now(facts.differ("pypi", FOO, {}, 8.0)) == ()
+        assert [row.name for row in now(facts.replaced(("", "", ""), 9))] == [BAR]
+
+    def test_S28_other_bytes_can_be_accepted_for_the_first(self, facts: IFileFacts) -> None:
+        now(facts.learn("pypi", FOO, WHEEL, Fact(Digest("a" * 64), 1, Digest("c" * 64), True, OLD, "other")))
+        now(facts.learn("pypi", FOO, SDIST, Fact(Digest("a" * 64), 1)))
+        now(facts.differ("pypi", FOO, {WHEEL: "b" * 64, SDIST: ""}, 5.0))
+        assert now(facts.accept("pypi", FOO, WHEEL)) == Replaced("pypi", FOO, WHEEL, Digest("a" * 64), "b" * 64, 5.0)
+        assert dict(now(facts.known("pypi", FOO))) == {WHEEL: Fact(Digest("b" * 64)), SDIST: Fact(Digest("a" * 64), 1)}
+        assert now(facts.accept("pypi", FOO, WHEEL)) is None
+        assert now(facts.accept("pypi", BAR, SDIST)) is None
+        assert now(facts.accept("pypi", FOO, SDIST)) is not None
+        assert SDIST not in now(facts.known("pypi", FOO))
+        assert now(facts.replaced(("", "", ""), 9)) == []
 
     @given(st.lists(FACTS, max_size=6), st.integers(0, 2**30))
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

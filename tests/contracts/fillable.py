@@ -78,7 +78,7 @@ class FillableContract:
         assert now(index.offered(ALPHA, 30)).files == (AN_SDIST,)
 
     def test_a_page_that_steps_back_is_not_what_upstream_has(self, house: House, index: IFillable) -> None:
-        """S33, F22: a proxy goes on with the newer one, a mirror tries again later."""
+        """S33, F22: a proxy goes on with the newer one, a mirror tries again later (F20)."""
         bring(index, ALPHA, 9)
         house.upstream.pages["alpha"] = page("alpha", AN_SDIST, serial=8)
         with suppress(UpstreamUnavailable):

@@ -25,6 +25,7 @@ from tests.contracts.registers import (
     RulingRecordsContract,
     WithdrawnEntriesContract,
 )
+from tests.contracts.uses import PinsContract, UsesContract
 from tests.gear import now
 from tests.records_gear import sqlite_records
 
@@ -91,6 +92,14 @@ class TestWithdrawnEntries(WithdrawnEntriesContract):
 
 class TestPublisherRecords(PublisherRecordsContract):
     pass
+
+
+class TestUses(UsesContract):
+    """All of them."""
+
+
+class TestPins(PinsContract):
+    """All of them."""
 
 
 class TestDocumentCache(DocumentCacheContract):

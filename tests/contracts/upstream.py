@@ -10,7 +10,7 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, UpstreamUnavailable
-from pypidaemon.interfaces import IBody, IHealth, IUpstream
+from pypidaemon.interfaces import IBody, IHealth, IProbed, IUpstream
 from pypidaemon.model import NormalizedName, NotModified, UpstreamNames, Validators
 from pypidaemon.testing import Fault, TestIndex
 from tests.upstreams.parts import broken, page, whole
@@ -36,6 +36,23 @@ class UpstreamContract:
         body = await self.upstream.fetch_body((await self.file()).url, 0)
         verifyObject(IBody, body)
         body.close()
+
+    async def test_F40_a_probe_asks_for_little_and_its_outcome_is_told(self) -> None:
+        """Where a page is known, for that page if it has changed; and nothing is raised, whatever comes of it."""
+        verifyObject(IProbed, self.upstream)
+        await self.upstream.probe(NormalizedName("pypidaemon"))
+        assert (self.index.requests[-1].path, self.upstream.health.state) == ("/simple/pypidaemon/", "up")
+        await self.upstream.fetch_page(NAME, Validators())
+        await self.upstream.probe(NormalizedName("pypidaemon"))
+        assert (self.index.requests[-1].path, self.index.requests[-1].status) == (f"/simple/{NAME}/", 304)
+        self.index.break_("*", Fault(status=500))
+        for _ in range(3):
+            await self.upstream.probe(NormalizedName("pypidaemon"))
+        assert self.upstream.health.state != "up"
+        self.index.heal()
+        await self.upstream.probe(NormalizedName("pypidaemon"))
+        assert self.upstream.health.state == "up"
+        assert self.upstream.health_of((await self.file()).url).state == "up"
 
     async def file(self) -> Any:
         """The page's entry for the wheel."""

@@ -83,7 +83,7 @@ def test_an_unchanged_page_is_confirmed_by_its_validator(house: House) -> None:
 
 
 def test_law_10_an_old_page_is_given_when_upstream_fails(house: House) -> None:
-    """The last known answer, of any age, and marked as such."""
+    """The last known answer, of any age, and marked as such (F1)."""
     now(house.proxy.project_page(ALPHA))
     house.upstream.fails(["alpha"])
     house.clock.advance(10_000_000)
@@ -102,7 +102,7 @@ def test_law_10_a_project_never_seen_is_unavailable_and_not_absent_when_upstream
 
 
 def test_law_10_an_absence_is_remembered_for_a_minute_and_no_longer(house: House) -> None:
-    """R216: and once it has expired while upstream is down, it is no answer any more."""
+    """R216: and once it has expired while upstream is down, it is no answer any more (F3)."""
     beta = NormalizedName("beta")
     for _ in range(3):
         with pytest.raises(NoSuchProject):
@@ -128,6 +128,25 @@ def test_a_silent_upstream_keeps_nobody_with_a_page_waiting(house: House) -> Non
     gate.ring()
     assert not now(house.proxy.project_page(ALPHA)).stale
     assert house.upstream.asked == ["page alpha", "page alpha"]
+
+
+def test_F30_a_slow_upstream_keeps_nobody_with_a_page_waiting_longer_than_its_patience(house: House) -> None:
+    """Though it is doubted by nobody, since bytes do come; whoever has nothing to fall back to waits for them."""
+    now(house.proxy.project_page(ALPHA))
+    house.clock.advance(10_000)
+    house.upstream.gate = Bell()
+    known, unknown = later(house.proxy.project_page(ALPHA)), later(house.proxy.project_page(NormalizedName("beta")))
+    house.clock.advance(1.9)
+    assert waiting(known)
+    house.clock.advance(0.2)
+    assert now(known).stale
+    house.clock.advance(30)
+    assert waiting(unknown)
+    house.upstream.gate.ring()
+    with pytest.raises(NoSuchProject):
+        now(unknown)
+    assert not now(house.proxy.project_page(ALPHA)).stale
+    assert house.upstream.asked == ["page alpha", "page alpha", "page beta"]
 
 
 def test_nobody_asks_an_upstream_that_is_down(house: House) -> None:
@@ -237,7 +256,7 @@ def test_law_2_a_file_that_the_page_does_not_list_cannot_be_opened(house: House)
 
 
 def test_law_6_wrong_bytes_are_never_given_nor_kept(house: House) -> None:
-    """S26."""
+    """S26 (S26, F15)."""
     known = house.upstream.pages["alpha"]
     assert not isinstance(known, Exception)
     house.upstream.bodies[known.files[0].url] = b"alpha 0ne"

@@ -18,6 +18,7 @@ from pypidaemon.moments import written
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.waits import Bell
+from tests.contracts.blob_store import put
 from tests.fakes import FakeUpstream, file, page
 from tests.gear import inline, later, now, waiting
 from tests.house import NOON, House
@@ -164,7 +165,7 @@ def test_L12_upstreams_own_date_goes_before_one_that_was_found() -> None:
     assert shown(house) == {ONE: own}
     assert facts(house) == {ONE: (SAID, "other")}
     house.upstream.pages["alpha"] = page("alpha", file(ONE, b"replaced", upload_time=None), serial=12)
-    now(house.records.facts.learn("pypi", ALPHA, Filename(ONE), Fact(digest=file(ONE, ONE.encode()).digest)))
+    now(put(house.blobs, ONE.encode()))
     house.clock.advance(10_000)
     assert shown(house) == {ONE: SAID}
 
@@ -222,7 +223,7 @@ def test_an_upstream_without_such_a_question_is_not_asked() -> None:
     """Nor a file that upstream has replaced: it is not the one that is given."""
     house = home(from_files=True, files=(ONE,))
     house.upstream.changed[ONE] = 1.6e9
-    now(house.records.facts.learn("pypi", ALPHA, Filename(ONE), Fact(digest=file(ONE, b"first").digest)))
+    now(house.records.facts.learn("pypi", ALPHA, Filename(ONE), Fact(digest=now(put(house.blobs, b"first")))))
     assert shown(house) == {ONE: None}
     assert asked_files(house) == []
 

@@ -21,8 +21,9 @@ from pypidaemon.errors import StorageFull, UpstreamUnavailable
 from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.model import Digest, ProjectList, UpstreamNames, Validators
 from pypidaemon.simple.entries import Unreadable
+from pypidaemon.waits import Bell
 from tests.fakes import FakeBody, FakeUpstream
-from tests.gear import inline, now
+from tests.gear import inline, later, now, waiting
 from tests.house import House
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -129,6 +130,30 @@ def test_a_list_that_is_replaced_while_it_is_read_is_read_to_its_end(disk: bool,
     assert held(house) == 1
     assert [str(name) for name, _ in begun] == ["older"]
     assert listed(names) == ["old", "older"]
+
+
+def test_C8_nobody_waits_long_for_a_list_who_can_have_the_one_before() -> None:
+    """Who asks next has the new one, which was asked for once; and who can have none waits for it."""
+    house = House()
+    house.upstream.names = says("alpha")
+    house.upstream.gate = Bell()
+    first = later(house.proxy.project_names())
+    house.clock.advance(10.0)
+    assert waiting(first)
+    house.upstream.gate.ring()
+    assert listed(now(first)) == ["alpha"]
+    house.upstream.names = says("alpha", "beta")
+    house.clock.advance(10_000.0)
+    asking = later(house.proxy.project_names())
+    house.clock.advance(1.9)
+    assert waiting(asking)
+    house.clock.advance(0.2)
+    found = now(asking)
+    assert (listed(found), found.stale) == (["alpha"], True)
+    house.upstream.gate.ring()
+    found = now(house.proxy.project_names())
+    assert (listed(found), found.stale) == (["alpha", "beta"], False)
+    assert house.upstream.asked == ["names", "names"]
 
 
 def test_two_readings_of_one_list_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def status(house: House, marker: str, reason: str | None = None) -> None:
     ],
 )
 def test_C5_the_three_ways_give_three_pages(removal: str, left: list[str]) -> None:
-    """While upstream is down everything stays, whatever is chosen; what it drops is dropped, kept, or kept where it is held."""
+    """While upstream is down everything stays, whatever is chosen; what it drops is dropped, kept, or kept where it is held (F24)."""
     house = House(settings={"removal": removal})
     house.upstream.add("alpha", *BOTH, ("alpha-1.1.tar.gz", b"between"), serial=10)
     everything = shown(house)

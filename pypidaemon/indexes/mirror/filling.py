@@ -37,8 +37,10 @@ from pypidaemon.model import (
     UpstreamPage,
     Validators,
 )
+from pypidaemon.moments import written
 from pypidaemon.serials import insist_on, steps_back
 from pypidaemon.showing import changed, chosen, completed, show
+from pypidaemon.telling import enumerated
 from pypidaemon.upstream_files import UpstreamFiles, holding, renewed
 
 _MANY_FILES = 200
@@ -161,10 +163,19 @@ class Filling:
         unlike = [filename for filename in changed(attrs.evolve(said, files=files), facts) if filename not in others]
         if unlike:
             files = await self._without(name, files, unlike, facts, before)
-        for filename in (*others, *unlike):
-            log.warn("{label}: upstream has other bytes for {file}; the first ones stay", label=self.label, file=filename)
+        await self._note_others(said, (*others, *unlike))
         page = await self._work(files, show, self.label, attrs.evolve(said, files=files), facts)
         return attrs.evolve(page, serial=said.serial or 0)
+
+    async def _note_others(self, said: UpstreamPage, unlike: Collection[Filename]) -> None:
+        """Have it on record of which files upstream has other bytes, and tell of each once."""
+        noted = await self.records.facts.replaced((self.label, said.name, ""), 1)
+        if unlike or any((one.label, one.name) == (self.label, said.name) for one in noted):
+            others = {file.filename: file.digest or "" for file in said.files if file.filename in unlike}
+            new = await self.records.facts.differ(self.label, said.name, others, self.clock.seconds())
+            if new:
+                log.warn("{label}: upstream has other bytes for {files} of {name} by now; the first ones stay, and these are not taken until they are accepted",
+                         label=self.label, name=said.name, files=enumerated(list(new)))  # fmt: skip
 
     async def _without(
         self,
@@ -214,8 +225,8 @@ class Filling:
         leaving = [Leaving(before.page.name, file.filename, now, now + self.delay, cut_down(before, [file])) for file in gone]
         await self.records.mirrors.leave(self.label, leaving)
         log.info(
-            "{label}: upstream lists {count} files of {name} no longer; they are kept for a while",
-            label=self.label, count=len(gone), name=before.page.name,
+            "{label}: of {name} upstream no longer lists {files}: offered no longer, and can be brought back until {until}",
+            label=self.label, name=before.page.name, files=enumerated([file.filename for file in gone]), until=written(now + self.delay),
         )  # fmt: skip
 
 

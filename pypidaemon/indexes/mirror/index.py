@@ -229,7 +229,10 @@ class Mirror(Service):
             return
         log.warn("{label}: {what} is lost; the next run is to bring it back", label=self.label, what=what)
         try:
-            await self.records.mirrors.wait(self.label, [Waiting(name, serial, due=self.clock.seconds(), reason=f"{what} is lost")])
+            waiting = await self.records.mirrors.waiting_of(self.label, name)
+            # What failed is tried again in its time, or whoever asks for it could have upstream be asked every minute.
+            if waiting is None or not waiting.tries:
+                await self.records.mirrors.wait(self.label, [Waiting(name, serial, due=self.clock.seconds(), reason=f"{what} is lost")])
         except PypidaemonError as error:
             log.warn("{label}: that {name} waits cannot be recorded: {error}", label=self.label, name=name, error=str(error))
             return

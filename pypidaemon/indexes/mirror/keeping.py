@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
+from pypidaemon.filenames import changes
 from pypidaemon.model import Digest, File, Filename, Mirrored, ProjectPage
 from pypidaemon.showing import chosen, quarantined
 
@@ -52,14 +53,15 @@ def with_firsts(said: Iterable[File], before: Mirrored | None) -> tuple[tuple[Fi
     The entries, and the names of those of which upstream has other bytes than were offered `before` (S28, F26).
 
     Of such a file the entry that was offered stays, for it tells of the bytes that stay; where it is to be had and whether it is yanked is upstream's
-    to say. An entry without a digest means the bytes that were offered as long as nothing it says speaks against that.
+    to say. An entry without a digest means the bytes that were offered as long as nothing it says speaks against that. What is rewritten by its nature has no
+    first bytes.
     """
     old = {file.filename: file for file in before.page.files if file.digest is not None} if before is not None else {}
     files: list[File] = []
     others: list[Filename] = []
     for file in said:
         first = old.get(file.filename)
-        if first is None or first.digest == file.digest:
+        if first is None or first.digest == file.digest or changes(file.filename):
             files.append(file)
         elif _may_be(file, first):
             files.append(attrs.evolve(file, hashes=(("sha256", str(first.digest)), *file.hashes), size=first.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 from twisted.application.service import Service
@@ -23,7 +23,18 @@ from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.indexes.proxy.provenance import Provenance
 from pypidaemon.indexes.proxy.removal import removal, way
 from pypidaemon.indexes.proxy.warming import taken, warmed
-from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IFillable, IKnowing, IRecords, IUpstream
+from pypidaemon.interfaces import (
+    IBlobStore,
+    IContent,
+    IDependent,
+    IExplaining,
+    IFillable,
+    IHealth,
+    IKnowing,
+    IMeasured,
+    IRecords,
+    IUpstream,
+)
 from pypidaemon.model import (
     Change,
     Companion,
@@ -41,13 +52,24 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.rulings import Rulings
 from pypidaemon.settings import flag, given, reference, references, setting
 from pypidaemon.spool import Spool
-from pypidaemon.upstream_files import UpstreamFiles
+from pypidaemon.upstream_files import UpstreamFiles, holding
 
 _NO_FILE = Filename("-")
 """No file has this name, so asking for it tells whether there is a page and reads none of it."""
 
 
-@implementer(IFillable, IKnowing, IExplaining)
+HELD, ALL = "held", "all"
+"""What `while-down` can be."""
+
+
+def listed_while_down(raw: str) -> str:
+    """`HELD` or `ALL`."""
+    if raw.strip() not in (HELD, ALL):
+        raise ValueError(f"{raw.strip()!r} is none of {HELD}, {ALL}")
+    return raw.strip()
+
+
+@implementer(IFillable, IKnowing, IExplaining, IDependent, IMeasured)
 @attrs.define(eq=False, slots=False)
 class Proxy(Service):
     """
@@ -71,6 +93,9 @@ class Proxy(Service):
     announcements: Announcements = given("announcements")
     rulings: Rulings = given("rulings", factory=Rulings)
     removal: str = setting(way, default="follow", help="what becomes of files that upstream removed: follow, keep or keep-if-used")
+    while_down: str = setting(
+        listed_while_down, default=HELD, help="what pages list while upstream cannot be asked: held, the files that are here, or all"
+    )
     dates: tuple[IUpstream, ...] = attrs.field(
         default=(), metadata=references(IUpstream, default=(), help="upstreams asked for upload times that this one lacks").metadata
     )
@@ -91,7 +116,16 @@ class Proxy(Service):
             self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk, self._hidden, kept.projects
         )
         self.files = UpstreamFiles(
-            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._check, self._announce, self._learned
+            self.label,
+            self.upstream,
+            self.records,
+            self.blobs,
+            self.spool,
+            self.disk,
+            self._check,
+            self._announce,
+            self._learned,
+            noted=True,
         )
         self.provenance = Provenance(self.label, self.upstream, self.records, self.clock, self.cpu)
 
@@ -103,9 +137,37 @@ class Proxy(Service):
             self.files.sidecars.flights,
             self.provenance.flights,
             self.pages.flights,
+            self.pages.standing.flights,
             self.names.flights,
             self.dating.flights,
         )
+
+    @property
+    def line(self) -> IHealth:
+        """As `IDependent`."""
+        return self.pages.standing.line
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """As `IDependent`."""
+        return self.pages.standing.lost
+
+    def reaches(self, file: File) -> bool:
+        """As `IDependent`."""
+        return self.pages.standing.reaches(file)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IDependent`."""
+        self.pages.standing.listen(listener)
+
+    @property
+    def shrinks(self) -> bool:
+        """As `IDependent`."""
+        return self.while_down == HELD
+
+    async def holding(self, digests: Collection[Digest]) -> frozenset[Digest]:
+        """As `IDependent`."""
+        return await holding(self.blobs, digests)
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`."""
@@ -116,12 +178,16 @@ class Proxy(Service):
         self._check_reserved(name)
         return await self.pages.page(name)
 
+    def measures(self) -> Mapping[str, float]:
+        """As `IMeasured`: pages that were doubted, and those that were believed after all (F5, F6)."""
+        return {"doubted": self.pages.doubts.begun, "believed": self.pages.doubts.believed}
+
     async def explain(self, name: NormalizedName) -> Explanation:
         """As `IExplaining`: with what upstream said, when, and what was found out about the files here."""
         told = await asked(self, name, "proxy")
         if self._hidden(name):
             return attrs.evolve(told, facts=RESERVED)
-        return await explained(told, name, self.pages, self.blobs)
+        return await explained(told, name, self.pages, self.blobs, self.shrinks)
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex`."""
@@ -135,7 +201,8 @@ class Proxy(Service):
             return await self.files.sidecar(name, file)
         if companion is Companion.PROVENANCE:
             return await self.provenance.open(name, file)
-        return await self.files.open(name, file)
+        # What is found out about a file stays, so nothing is while only another index has told of it.
+        return await self.files.open(name, file, learns=not self.pages.standing.added(name, filename))
 
     async def changes(self, since: int) -> list[Change]:
         """As `IIndex`: of the projects that were ever asked for."""
@@ -143,7 +210,9 @@ class Proxy(Service):
         return [row for row in rows if not self._hidden(row.name)]
 
     async def refresh(self, name: NormalizedName | None) -> int:
-        """As `IIndex`."""
+        """As `IIndex`; a page that was doubted is believed then, where the project was named (F5)."""
+        if name is not None:
+            self.pages.doubts.accept(name)
         expired = await self.records.pages.expire(self.label, name)
         await self.records.documents.expire(self.label, name)
         self.pages.forget(name)

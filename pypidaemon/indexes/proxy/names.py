@@ -20,7 +20,7 @@ from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
 from pypidaemon.model import InThread, NormalizedName, ProjectList, RememberedNames
 from pypidaemon.simple.names import merge
 from pypidaemon.upstream_lists import UpstreamList
-from pypidaemon.waits import first
+from pypidaemon.waits import first, pause
 
 
 @attrs.define
@@ -63,7 +63,9 @@ class Names:
         trouble: PypidaemonError | None = None
         if health.may_ask() or self.flights.flying(self.label):
             try:
-                if await first(self.flights.join(self.label, self._ask), health.doubted()) == 0:
+                # The list is long, so on a slow line it comes too late for who asks now, and in time for the next.
+                enough = [health.doubted()] if remembered is None else [health.doubted(), pause(self.clock, self.upstream.patience)]
+                if await first(self.flights.join(self.label, self._ask), *enough) == 0:
                     kept = await self.records.pages.recall_names(self.label)
                     found = await self._list(kept, stale=False) if kept is not None else None
                     if found is not None:

@@ -15,10 +15,12 @@ from twisted.logger import Logger
 
 from pypidaemon import freshness
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.proxy.dates import Dates
+from pypidaemon.indexes.proxy.doubting import AGAIN, Doubts
 from pypidaemon.indexes.proxy.removal import Removal
+from pypidaemon.indexes.proxy.standing_in import StandingIn
 from pypidaemon.interfaces import IRecords, IUpstream
 from pypidaemon.model import (
     Fact,
@@ -38,7 +40,7 @@ from pypidaemon.serials import insist_on, serial_of, steps_back
 from pypidaemon.shelf import Shelf
 from pypidaemon.showing import changed, show, weight
 from pypidaemon.simple.revision import revise
-from pypidaemon.waits import first
+from pypidaemon.waits import first, pause
 
 MAX_AGE = 600.0
 """Seconds for which a page is fresh where upstream does not say; PyPI's own value."""
@@ -79,6 +81,12 @@ class Pages:
     shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(24 << 20), init=False)
     found: Shelf[tuple[NormalizedName, Filename], Listed] = attrs.field(factory=lambda: Shelf(5_000), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
+    standing: StandingIn = attrs.field(init=False)
+    doubts: Doubts = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.doubts = Doubts(self.label)
+        self.standing = StandingIn(self.label, self.upstream, self.records, self.clock, self.cpu, self.removal)
 
     async def page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex.project_page`."""
@@ -119,13 +127,21 @@ class Pages:
     async def _found(self, name: NormalizedName, filename: Filename, now: float) -> Listed:
         file: File | None = None
         fresh_until: float | None = None
+        stale = False
         remembered = None if self.shelf.get(name) is not None else await self.records.pages.recall_file(self.label, name, filename)
         if remembered is not None and remembered.page is not None and self._will_do(name, remembered, now):
             facts = await self.records.facts.known(self.label, name)
-            file, fresh_until = show(self.label, remembered.page, facts).file(filename), remembered.fresh_until
-        if fresh_until is None or (file is None and await self.removal.missed(name)):
+            # One of which upstream has other bytes may be withheld, which the page knows.
+            if not changed(remembered.page, facts):
+                file, fresh_until = show(self.label, remembered.page, facts).file(filename), remembered.fresh_until
+            stale = not freshness.is_fresh(now, fresh_until)
+        if fresh_until is None or (file is None and ((stale and self.standing.able) or await self.removal.missed(name))):
             page = await self.page(name)
-            file, fresh_until = page.file(filename), page.fresh_until
+            file, fresh_until, stale = page.file(filename), page.fresh_until, page.stale
+        if file is None and stale:
+            # It may be there by now, and whoever says that it is not would be believed (law 10).
+            health = self.upstream.health
+            raise UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
         if file is None:
             raise NoSuchFile(filename)
         return Listed(name, file, self.label, fresh_until)
@@ -144,6 +160,7 @@ class Pages:
         """Let go of what is held in memory of a project, or of all."""
         self.shelf.drop_where(lambda held: name in (None, held))
         self.found.drop_where(lambda held: name in (None, held[0]))
+        self.standing.forget(name)
         self.readings.spoil(name)
 
     async def look_again(self, name: NormalizedName) -> None:
@@ -166,8 +183,13 @@ class Pages:
         return remembered.fresh_until <= now < remembered.fresh_until + min(GRACE * lifetime, 60.0)
 
     async def _ask_or_recall(self, name: NormalizedName, held: Held | None) -> ProjectPage:
-        """Ask upstream, and fall back to what is held once upstream fails or falls silent. Absence goes stale, never on."""
+        """
+        Ask upstream, and fall back to what is held once upstream fails, falls silent, or takes longer than clients wait. Absence goes stale, never on.
+
+        Who has nothing to fall back to waits for as long as upstream shows signs of life.
+        """
         health = self.upstream.health
+        began = self.clock.seconds()
         usable = held if held is not None and held.page is not None else None
         trouble: UpstreamUnavailable | None = None
         if health.may_ask() or self.flights.flying(name):
@@ -177,10 +199,16 @@ class Pages:
                 landed.append(await self.flights.join(name, lambda: self._ask(name)))
 
             try:
-                if await first(fly(), health.doubted()) == 0:
+                enough = [health.doubted()] if usable is None else [health.doubted(), pause(self.clock, self.upstream.patience)]
+                if await first(fly(), *enough) == 0:
                     return self._answer(landed[0], name)
             except UpstreamUnavailable as error:
                 trouble = error
+        if not isinstance(trouble, UpstreamDeclines):
+            left = None if usable is None else max(began + self.upstream.patience - self.clock.seconds(), 0.0)
+            stood = await self.standing.page(name, held.remembered if held is not None else None, left)
+            if stood is not None:
+                return stood
         if usable is not None:
             return attrs.evolve(self._answer(usable, name), stale=True)
         raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
@@ -198,6 +226,7 @@ class Pages:
             said = await self.upstream.fetch_page(name, known.validators if known is not None else Validators())
         except NoSuchProject:
             now = self.clock.seconds()
+            self.doubts.clear(name)
             return await self._keep(name, Remembered(None, now, now + ABSENCE), before)
         now = self.clock.seconds()
         fresh_until = now + (MAX_AGE if said.max_age is None else said.max_age)
@@ -206,11 +235,14 @@ class Pages:
                 raise UpstreamUnavailable(self.upstream.label, "it confirms a page that we do not hold")
             if said.serial is not None and said.serial > (known.serial or 0):
                 known = attrs.evolve(known, serial=said.serial)
+            self.doubts.clear(name)
             return await self._keep(name, Remembered(known, now, fresh_until), before)
         if before is not None and known is not None and steps_back(known, said, now - before.fetched):
             log.warn("{label}: {name} came back with serial {new} below {old}; kept the newer page",
                      label=self.label, name=name, new=said.serial, old=known.serial)  # fmt: skip
             return await self._keep(name, attrs.evolve(before, fresh_until=now + ABSENCE), before)
+        if before is not None and known is not None and self.doubts.rejects(name, known, said, now):
+            return await self._keep(name, attrs.evolve(before, fresh_until=now + AGAIN), before)
         if said.refused:
             log.warn("{label}: {count} entries of {name} are not clean and were dropped", label=self.label, count=said.refused, name=name)
         return await self._keep(name, Remembered(said, now, fresh_until), before)
@@ -237,8 +269,6 @@ class Pages:
         said = await self.removal.offered(name, remembered.page)
         if said is not None:
             facts = await self.records.facts.known(self.label, name)
-            for filename in changed(said, facts):
-                log.warn("{label}: upstream has other bytes for {file}; the first ones stay", label=self.label, file=filename)
             many = len(said.files) > _MANY_FILES
             shown = await self.cpu(_shown, self.label, said, facts) if many else _shown(self.label, said, facts)
             serial = await serial_of(self.records, self.label, name, shown.revision, said.serial or 0)

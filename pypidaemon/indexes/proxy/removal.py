@@ -19,6 +19,7 @@ from pypidaemon.interfaces import IBlobStore, IRecords
 from pypidaemon.model import File, InThread, NormalizedName, ProjectStatus, Remembered, UpstreamPage
 from pypidaemon.showing import bytes_of, quarantined
 from pypidaemon.simple.reading import covering
+from pypidaemon.telling import enumerated
 from pypidaemon.upstream_files import holding
 
 WAYS = ("follow", "keep", "keep-if-used")
@@ -157,8 +158,10 @@ class Keep:
         if gone:
             await books.withdrawn.withdraw(self.label, name, gone, new.fetched)
             log.info(
-                "{label}: upstream lists {count} files of {name} no longer; they are kept", label=self.label, count=len(gone), name=name
-            )
+                "{label}: of {name} upstream no longer lists {files}: still offered, {until}",
+                label=self.label, name=name, files=enumerated([file.filename for file in gone]),
+                until="until upstream lists them again" if self.held is None else "those whose bytes are here, until they are evicted",
+            )  # fmt: skip
         if new.page is None:
             await books.withdrawn.note_status(self.label, name, was.status)
 
