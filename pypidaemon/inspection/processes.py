@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.archives.rules import Rules
-from pypidaemon.errors import InvalidUpload
+from pypidaemon.errors import InvalidUpload, PypidaemonError
 from pypidaemon.inspection import speech
 from pypidaemon.inspection.pieces import length, pieces
 from pypidaemon.inspection.workers import Ended, Worker, command
@@ -78,7 +78,7 @@ class ProcessInspector(Service):
         Check the archive; as `IInspector.inspect`.
 
         :raises InvalidUpload: also where it cannot be inspected within the limits of time and memory.
-        :raises RuntimeError: no worker can be started, or the daemon is stopping.
+        :raises PypidaemonError: no worker can be started, or the daemon is stopping.
         """
         return await self._judge(content, upload, self.rules)
 
@@ -96,7 +96,7 @@ class ProcessInspector(Service):
         Service.startService(self)
 
     def stopService(self) -> Deferred[None]:
-        """End all workers; fires when they have ended. Who waits for a verdict gets a RuntimeError."""
+        """End all workers; fires when they have ended. Who waits for a verdict gets a PypidaemonError."""
         Service.stopService(self)
         self._stopping = True
         self._idle.clear()
@@ -119,7 +119,7 @@ class ProcessInspector(Service):
                 raise
             except (TookTooLong, Ended, speech.Nonsense) as error:
                 if self._stopping:
-                    raise RuntimeError("the daemon is stopping") from error
+                    raise PypidaemonError("the daemon is stopping") from error
                 self.lost += 1
                 self.refused += 1
                 self._log.warn(
@@ -143,7 +143,7 @@ class ProcessInspector(Service):
             if not worker.over:
                 return worker
         if self._stopping:
-            raise RuntimeError("the daemon is stopping")
+            raise PypidaemonError("the daemon is stopping")
         worker = Worker.start(self.reactor, self.command(self.memory))
         self.started += 1
         self._living.add(worker)
@@ -153,7 +153,7 @@ class ProcessInspector(Service):
         except (TookTooLong, Ended, speech.Nonsense) as error:
             worker.kill()
             self._log.error("a worker for inspection does not start: {complaint}", complaint=worker.complaint.strip())
-            raise RuntimeError("no worker for the inspection of archives can be started") from error
+            raise PypidaemonError("no worker for the inspection of archives can be started") from error
         except BaseException:
             worker.kill()
             raise

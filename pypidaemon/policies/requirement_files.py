@@ -27,9 +27,10 @@ from pypidaemon.versions import SpecifierSet, specifier_set
 MOST_FILES = 1000
 """Files that may be read for one setting, those that others include counted."""
 
-_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+# Blanks count from the first of a run alone, or a long run of them would be tried from each (S85).
+_COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s*=\s*|\s+|(?<=-[rc]))(\S.*)")
-_OPTIONS = re.compile(r"\s+(?=--?[A-Za-z])")
+_OPTIONS = re.compile(r"(?<!\s)\s+(?=--?[A-Za-z])")
 _HASH = re.compile(r"--hash(?:=|\s+)([a-z0-9]+):([0-9A-Fa-f]+)")
 _EDITABLE = re.compile(r"-e\b|--editable\b")
 _ELSEWHERE = re.compile(r"\.|/|~|[A-Za-z][A-Za-z0-9+]*:|[^\s;\[@]*/|\S+\.(?:whl|zip|tar\.gz|tgz|tar\.bz2)(?:\s|;|\[|$)")

@@ -16,7 +16,7 @@ from pypidaemon.model import File, NormalizedName
 from pypidaemon.settings import given, setting
 from pypidaemon.versions import SpecifierSet, fits, known, specifier_set
 
-_AROUND = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>|,)\s*")
+_AROUND = re.compile(r"(?:(?<!\s)\s+)?(===|==|~=|!=|<=|>=|<|>|,)\s*")
 _NAME_ENDS = re.compile(r"[=~!<>]")
 _REMEMBERED = 1 << 14
 """How many versions of projects are remembered as judged."""

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.errors import CorruptContent, InvalidUpload
+from pypidaemon.errors import CorruptContent, InvalidUpload, PypidaemonError
 from pypidaemon.inspection import processes, speech
 from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.inspection.processes import ProcessInspector
@@ -238,12 +238,12 @@ class ProcessTests(TestCase):
         await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
         await inspector.stopService()
         assert inspector._living == set()
-        await self.assertFailure(waiting, RuntimeError)
-        await self.assertFailure(Deferred.fromCoroutine(inspector.inspect(await draft(b""), upload(hostile.WHEEL))), RuntimeError)
+        await self.assertFailure(waiting, PypidaemonError)
+        await self.assertFailure(Deferred.fromCoroutine(inspector.inspect(await draft(b""), upload(hostile.WHEEL))), PypidaemonError)
 
     async def test_a_worker_that_does_not_start_is_our_own_fault(self) -> None:
         inspector = self.inspector("import sys; sys.exit('no interpreter')", size=1)
-        await self.assertFailure(Deferred.fromCoroutine(inspector.inspect(await draft(b""), upload(hostile.WHEEL))), RuntimeError)
+        await self.assertFailure(Deferred.fromCoroutine(inspector.inspect(await draft(b""), upload(hostile.WHEEL))), PypidaemonError)
         assert (await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))).name == "foo-bar"
 
 

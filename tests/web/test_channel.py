@@ -6,7 +6,6 @@ import io
 from typing import Any
 
 import pytest
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 from twisted.web.http import HTTPChannel
@@ -15,7 +14,7 @@ from pypidaemon.pace import PIECE
 from pypidaemon.web.ask import Ask, Headers, Notes
 from pypidaemon.web.channel import DoorChannel, Limits
 from pypidaemon.web.reply import Reply
-from pypidaemon.web.site import AccessLog, Caps
+from pypidaemon.web.site import AccessLog
 from tests.web.wire import Seen, answers, get
 
 
@@ -257,55 +256,6 @@ def test_a_flood_of_pipelined_requests_stops_the_reading() -> None:
     client.hang_up()
 
 
-def test_S58_one_address_has_its_share_and_no_more() -> None:
-    """Above it a cheap 503 says when to come back; others are not touched, and leaving makes room."""
-    seen = Seen(caps=Caps(each=2, total=100))
-    held = [seen.client(), seen.client()]
-    extra = seen.client()
-    (answer,) = answers(extra.heard())
-    assert (answer.status, answer.one("retry-after"), answer.one("connection")) == (503, "1", "close")
-    assert extra.wire.disconnecting
-    extra.channel.dataReceived(get())
-    assert seen.asks == []
-    other = seen.client(address=IPv4Address("TCP", "192.0.2.8", 1))
-    assert answers(other.say(get()))[0].status == 200
-    held.pop().hang_up()
-    assert seen.site.connections == 2
-    again = seen.client()
-    assert answers(again.say(get()))[0].status == 200
-    for client in (*held, other, again):
-        client.hang_up()
-    assert seen.site.connections == 0
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "same"),
-    [
-        (IPv6Address("TCP", "2001:db8::1", 1), IPv6Address("TCP", "2001:db8::2", 1), True),
-        (IPv6Address("TCP", "2001:db8::1", 1), IPv6Address("TCP", "2001:db8:0:1::1", 1), False),
-        (IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv4Address("TCP", "192.0.2.1", 1), True),
-        (IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv6Address("TCP", "::ffff:192.0.2.2", 1), False),
-        (IPv6Address("TCP", "fe80::1%eth0", 1), IPv6Address("TCP", "fe80::2%eth0", 1), True),
-        (UNIXAddress(b""), UNIXAddress(b""), False),
-        (IPv4Address("TCP", "203.0.113.5", 1), IPv4Address("TCP", "203.0.113.5", 1), False),
-    ],
-)
-def test_S58_whom_a_connection_counts_for(first: Any, second: Any, same: bool) -> None:
-    """An IPv6 customer has a whole network; unix sockets and named proxies are nobody in particular."""
-    seen = Seen(caps=Caps(each=1, total=100), uncapped=("203.0.113.5",))
-    one, two = seen.client(address=first), seen.client(address=second)
-    assert (b" 503 " in two.heard()) is same
-    one.hang_up()
-
-
-def test_S58_there_is_a_total() -> None:
-    seen = Seen(caps=Caps(each=100, total=3))
-    clients = [seen.client(address=IPv4Address("TCP", f"192.0.2.{n}", 1)) for n in range(3)]
-    assert b" 503 " in seen.client(address=UNIXAddress(b"")).heard()
-    for client in clients:
-        client.hang_up()
-
-
 def test_the_site_offers_http_1_1_alone_and_keeps_no_clock_of_its_own() -> None:
     seen = Seen()
     assert seen.site.acceptableProtocols() == [b"http/1.1"]
@@ -396,6 +346,7 @@ RELIED_ON = {
     "dataReceived",
     "allHeadersReceived",
     "allContentReceived",
+    "requestDone",
     "checkPersistence",
     "writeHeaders",
     "pauseProducing",

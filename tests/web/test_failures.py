@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 import pytest
@@ -16,12 +18,14 @@ TABLE = [
     (errors.NoSuchRelease("alpha", "7.7"), 404, "no such release: alpha==7.7"),
     (errors.InvalidName("not a name"), 404, "not a name"),
     (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
+    (errors.UpstreamDeclines("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
     (errors.CorruptContent("wrong digest"), 502, "wrong digest"),
     (errors.Changed("a-1.zip"), 503, "a-1.zip changed while it was opened"),
     (errors.Damaged("the kept list is damaged"), 503, "the kept list is damaged"),
     (errors.PolicyFailed("big", ZeroDivisionError), 503, "the policy big failed: ZeroDivisionError"),
     (errors.TooLarge("too much"), 413, "too much"),
     (errors.StorageFull("no room"), 507, "no room"),
+    (errors.StorageFailed("the disk failed"), 503, "the disk failed"),
     (errors.Loop("a loop"), 508, "a loop"),
     (BadRequest("no"), 400, "no"),
     (BadRequest("long", 414), 414, "long"),
@@ -87,7 +91,25 @@ def test_R167_a_refused_upload_is_400_with_its_line_in_reason_and_body(error: Ex
     assert reply.body.startswith(str(error).encode() + b"\n")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("/secret/path"), errors.ConfigError("/etc/x", "", "", "bad"), KeyError()])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.EROFS])
+def test_F59_F61_what_the_machine_has_run_out_of_is_trouble_that_may_pass(number: int) -> None:
+    """No internal error, no traceback; and no path for the client."""
+    reply = answer(OSError(number, os.strerror(number), "/secret/path"), "0123", True)
+    assert (reply.status, reply.body) == (503, f"this machine has trouble: {os.strerror(number)}\nrequest id: 0123\n".encode())
+    assert ("Retry-After", "5") in reply.headers
+
+
+def test_F82_no_memory_is_trouble_that_may_pass() -> None:
+    """Load is shed, with a word to come back later."""
+    reply = answer(MemoryError(), "0123", False)
+    assert (reply.status, reply.body) == (503, b"this machine has trouble: no memory is left\nrequest id: 0123\n")
+    assert ("Retry-After", "5") in reply.headers
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOENT, "x", "/secret/path"), RuntimeError("/secret/path"), errors.ConfigError("/etc/x", "", "", "bad"), KeyError()],
+)
 def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Exception, no_logged_failures: list[dict[str, Any]]) -> None:
     """The client learns the id; the log has the id and the failure."""
     reply = answer(error, "0123", True)
@@ -101,6 +123,8 @@ def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Excepti
 def test_every_error_we_have_is_in_the_table_or_meant_to_be_internal() -> None:
     """A new error must be given a status."""
     special = {errors.Refused, errors.PypidaemonError, errors.NoSuchBlob, errors.ConfigError, errors.NotAllowed, errors.TooManyAttempts}
+    # Raised are its two kinds alone.
+    special.add(errors.CannotStore)
     known = {type(error) for error, _, _ in TABLE} | special | {errors.Conflict, errors.InvalidUpload}
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert ours <= known

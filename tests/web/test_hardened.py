@@ -166,6 +166,14 @@ def test_a_long_description_is_whole_in_the_legacy_document() -> None:
     assert len(legacy(house)["description"]) == 700 * 1024
 
 
+def test_S91_a_project_whose_files_name_no_version_has_no_legacy_document(house: House) -> None:
+    """Old indexes have such files; the simple page shows them."""
+    house.upstream.add("alpha", ("alpha.zip", b"one"), ("beta-1.0.tar.gz", b"two"), serial=11)
+    assert status(house, "/pypi/alpha/json") == 404
+    assert status(house, "/pypi/alpha/1.0/json") == 404
+    assert status(house, "/simple/alpha/") == 200
+
+
 def test_an_upstream_that_is_down_is_asked_for_one_sidecar_of_a_release_at_most() -> None:
     """A release has up to a hundred wheels."""
     house = House()
