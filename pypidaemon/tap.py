@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from twisted.application.service import IService
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner, textFileLogObserver
@@ -17,7 +17,7 @@ from zope.interface import provider
 
 from pypidaemon import __version__
 from pypidaemon.blueprints import Plan, plan
-from pypidaemon.errors import ConfigError
+from pypidaemon.errors import ConfigError, PypidaemonError
 
 if TYPE_CHECKING:
     from pypidaemon.services.lifetime import Lifetime
@@ -79,19 +79,34 @@ def lifetime(planned: Plan, reactor: Any) -> Lifetime:
 
     :raises ConfigError: a component could not be made.
     """
+    from twisted.internet.threads import deferToThreadPool
+
     from pypidaemon.assembly import build
     from pypidaemon.services.lifetime import Lifetime
-    from pypidaemon.services.sockets import PublicSocket
+    from pypidaemon.services.notifying import Notifying
+    from pypidaemon.services.signals import Signals
 
-    whole = build(planned, reactor)
-    sockets = [child for child in whole if isinstance(child, PublicSocket)]
+    async def reload() -> None:
+        await life.reload()
+
+    whole = build(planned, reactor, reload)
 
     def greeting() -> str:
-        places = ", ".join(socket.address() for socket in sockets)
-        public = f", for clients at {planned.daemon.public_url}" if planned.daemon.public_url else ""
-        return f"pypidaemon {__version__} answers at {places}{public} (configuration {planned.file}, data folder {planned.data})"
+        now = whole.house.plan
+        places = ", ".join(socket.address() for socket in whole.sockets)
+        public = f", for clients at {now.daemon.public_url}" if now.daemon.public_url else ""
+        return f"pypidaemon {__version__} answers at {places}{public} (configuration {planned.file}, data folder {now.data})"
 
-    return Lifetime(whole, reactor, greeting)
+    async def renew() -> None:
+        # By its absolute name: a daemon's working directory is not that of who started it.
+        await whole.renew(await deferToThreadPool(reactor, reactor.getThreadPool(), plan, str(planned.origin)))
+
+    async def probe() -> None:
+        await whole.house.made.records().ledger.high("")
+
+    life = Lifetime(whole, reactor, greeting, renew, Notifying.by(os.environ, reactor, probe))
+    life.signals = Signals(reactor, life.hang_up, reactor.stop)
+    return life
 
 
 def rehearse(planned: Plan) -> None:
@@ -109,24 +124,35 @@ _CHATTER = re.compile(r"\w+ starting on .+|\((?:TCP|UNIX) Port .+ Closed\)|Main 
 """What Twisted says of each socket, and of itself at the end; the lines of `Lifetime` say it better."""
 
 
-def foreground(planned: Plan) -> None:
+def foreground(planned: Plan, log: Path | None = None) -> None:
     """
     Be the daemon, in this process, until SIGINT or SIGTERM ends it; log to standard output. Files are made for our own user alone (S87).
 
     Nothing is logged before everything has started, so that a start which fails leaves its reason to the caller.
 
+    :param log: a file to log to instead, which is opened again on SIGHUP and SIGUSR1.
     :raises ConfigError: a component could not be made.
+    :raises PypidaemonError: that file cannot be opened.
     :raises CannotStart: a part could not be started; its reason is the line.
     """
     from twisted.internet import reactor
 
+    from pypidaemon.services.logs import LogFile
+
     running: Any = reactor
     os.umask(0o077)
+    file = LogFile(log)
+    try:
+        file.reopen()
+    except OSError as error:
+        raise PypidaemonError(f"cannot write the log {log}: {error.strerror or error}") from None
     whole = lifetime(planned, running)
+    if whole.signals is not None and log is not None:
+        whole.signals.reopen = file.reopen
     whole.privilegedStartService()
     whole.startService()
     running.addSystemEventTrigger("before", "shutdown", whole.stopService)
-    write = textFileLogObserver(sys.stdout)
+    write = textFileLogObserver(cast(IO[Any], file))
 
     @provider(ILogObserver)
     def observe(event: LogEvent) -> None:

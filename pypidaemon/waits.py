@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
@@ -65,9 +66,10 @@ async def first(*awaitables: Awaitable[Any]) -> int:
     if not awaitables:
         raise ValueError("nothing to wait for")
     ended: Deferred[int] = Deferred()
+    over: list[bool] = []
 
     def done(result: object, position: int) -> None:
-        if ended.called:
+        if ended.called or over:
             return
         if isinstance(result, Failure):
             ended.errback(result)
@@ -80,8 +82,14 @@ async def first(*awaitables: Awaitable[Any]) -> int:
     try:
         return await ended
     finally:
+        over.append(True)
         for deferred in running:
             deferred.cancel()
+
+
+async def pause(clock: IReactorTime, seconds: float) -> None:
+    """Come back after so many seconds."""
+    await deferLater(clock, seconds)
 
 
 async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -> T:
@@ -96,9 +104,11 @@ async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -
         ready: T = await awaitable
         return ready
     outcome: Deferred[T] = Deferred()
+    over: list[bool] = []
 
     def done(result: T | Failure) -> None:
-        if not outcome.called:
+        # Whom the interpreter clears away while he waits has no outcome, and must not be woken by what he cancels on his way out: he is awake.
+        if not (outcome.called or over):
             if isinstance(result, Failure):
                 outcome.errback(result)
             else:
@@ -116,6 +126,7 @@ async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -
     try:
         return await outcome
     finally:
+        over.append(True)
         if timer.active():
             timer.cancel()
         running.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from weakref import WeakSet
 
 import attrs
 from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
@@ -62,10 +63,15 @@ class Doorkeeper:
     _entries: OrderedDict[bytes, _Entry] = attrs.field(init=False, factory=OrderedDict, repr=False)
     _age: int = attrs.field(init=False, default=0)
     _flights: Flights[tuple[bytes, str, int], Account] = attrs.field(init=False, repr=False)
+    _all: WeakSet[Doorkeeper] = attrs.field(init=False, factory=WeakSet, repr=False)
+    """Those that let people in to the same records, this one among them."""
+    forgotten: Callable[[], None] = attrs.field(init=False, default=lambda: None, repr=False)
+    """Called whenever this has forgotten everything, for who keeps something that was made under the rights of before."""
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.throttle = Throttle(self.clock)
+        self._all.add(self)
         self.realm = Realm(self.records, self.clock)
         self._key = self.random(32)
         self._flights = Flights(quiet=(NotAllowed, TooManyAttempts))
@@ -116,11 +122,24 @@ class Doorkeeper:
         """How often accounts or rights have changed; `admit` begun at another age may answer what is not so any more."""
         return self._age
 
+    def go_on_from(self, other: Doorkeeper) -> None:
+        """
+        Come in place of that one, which may have people to see to for a while: what either is told of accounts the other hears, and failures to log in
+        are counted together.
+        """
+        self.throttle, self._all = other.throttle, other._all
+        self._all.add(self)
+
     def changed(self) -> None:
         """Forget everything: users, tokens, groups or grants are not what they were (S73)."""
+        for one in tuple(self._all):
+            one._forget()
+
+    def _forget(self) -> None:
         self._age += 1
         self._anonymous = None
         self._entries.clear()
+        self.forgotten()
 
     def founded(self, account: str, label: str, project: NormalizedName) -> None:
         """Let that account own a project that it has just begun, without anybody having to be verified again."""
@@ -130,6 +149,9 @@ class Doorkeeper:
             if rights.authenticated and rights.name == account:
                 owner = attrs.evolve(rights, owned=rights.owned | {(label, project)})
                 self._entries[digest] = attrs.evolve(entry, account=attrs.evolve(entry.account, rights=owner))
+        for one in tuple(self._all):
+            if one is not self:
+                one._forget()
 
     async def _nobody(self) -> Account:
         age = self._age

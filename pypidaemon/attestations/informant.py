@@ -90,9 +90,13 @@ class Attestations:
         running = [Deferred.fromCoroutine(work(waiting)) for _ in range(min(AT_ONCE, len(files)))]
         try:
             await gatherResults(running, consumeErrors=True)
-        finally:
+        except GeneratorExit:
+            # Cleared away while it waited, and with it they: cancelling them would wake what is on its way out.
+            raise
+        except BaseException:
             for worker in running:
                 worker.cancel()
+            raise
 
     async def _one(self, index: IIndex, name: NormalizedName, file: File) -> Attested:
         if file.provenance is None:

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.flights import Flights
 
 
 class CannotStart(SystemExit, PypidaemonError):
@@ -44,6 +45,7 @@ class OrderedService(MultiService):
 
     def __init__(self, children: Iterable[IService]) -> None:
         MultiService.__init__(self)
+        self._ending: Flights[int, None] = Flights()
         for child in children:
             child.setServiceParent(self)
 
@@ -76,14 +78,52 @@ class OrderedService(MultiService):
 
     async def _stop(self) -> None:
         for child in reversed(list(self)):
-            if not child.running:
-                continue
-            self.stopping = _called(child)
-            try:
-                await maybeDeferred(child.stopService)
-            except Exception:  # noqa: BLE001  # the outermost loop of a service: the lock must be let go whatever a child does
-                self.log.failure("A part of the daemon did not stop cleanly: {child!r}", child=child)
+            # One that is told by somebody else to stop says at once that it does not run, and may still be at it.
+            if child.running or self._ending.flying(id(child)):
+                self.stopping = _called(child)
+                await self._stopped(child)
         self.stopping = ""
+
+    async def _stopped(self, child: IService) -> None:
+        await self._ending.join(id(child), lambda: self._stop_one(child))
+
+    async def _stop_one(self, child: IService) -> None:
+        try:
+            await maybeDeferred(child.stopService)
+        except Exception:  # noqa: BLE001  # the outermost loop of a service: the lock must be let go whatever a child does
+            self.log.failure("A part of the daemon did not stop cleanly: {child!r}", child=child)
+
+    async def begin(self, children: Iterable[IService]) -> None:
+        """
+        Start further children while this runs, in the order given; `arrange` then says where they stand.
+
+        :raises PypidaemonError: one cannot start, in one line; those that did have stopped again.
+        """
+        begun: list[IService] = []
+        try:
+            for child in children:
+                child.privilegedStartService()
+                child.startService()
+                begun.append(child)
+        except Exception as error:
+            await self.end(begun)
+            line = one_line(error)
+            if line is None:
+                raise
+            raise PypidaemonError(line) from error
+
+    async def end(self, children: Iterable[IService]) -> None:
+        """Stop these, in reverse order and one at a time, as `stopService` does with all."""
+        for child in reversed(list(children)):
+            if child.running:
+                await self._stopped(child)
+
+    def arrange(self, children: Iterable[IService]) -> None:
+        """Have these children in this order from now on. None is started or stopped by that."""
+        self.services = list(children)
+        self.namedServices = {child.name: child for child in self.services if child.name is not None}
+        for child in self.services:
+            child.parent = self
 
     def _undo(self) -> None:
         # The process is about to end, and the reactor may never run, so nothing here can be waited for.
@@ -96,15 +136,21 @@ class OrderedService(MultiService):
         except CannotStart:
             undo()
             raise
-        except PypidaemonError as error:
+        except Exception as error:
+            line = one_line(error)
+            if line is None:
+                raise
             undo()
-            raise CannotStart(f"pypidaemon: {error}") from error
-        except CannotListenError as error:
-            undo()
-            raise CannotStart(f"pypidaemon: cannot listen on {_place(error)}: {_words(error.socketError)}") from error
-        except (OSError, OverflowError) as error:
-            undo()
-            raise CannotStart(f"pypidaemon: cannot start: {_words(error)}") from error
+            raise CannotStart(f"pypidaemon: {line}") from error
+
+
+def one_line(error: Exception) -> str | None:
+    """Why something could not start, in words for an operator; None where it is an error of the program's own."""
+    if isinstance(error, PypidaemonError):
+        return str(error)
+    if isinstance(error, CannotListenError):
+        return f"cannot listen on {_place(error)}: {_words(error.socketError)}"
+    return f"cannot start: {_words(error)}" if isinstance(error, OSError | OverflowError) else None
 
 
 def _called(child: IService) -> str:

@@ -28,6 +28,18 @@ LONGEST_SOCKET = 107
 _UNIX = re.compile(r"unix:(?:(?:.*:)?address=)?((?:[^:\\=]|\\.)+)(?::|\Z)")
 
 
+BACKLOG = 1024
+"""Clients that may wait to be accepted. Twisted's 50 are fewer than one uv and one pip open at once, and who finds no place tries again after a second."""
+
+_QUEUED = re.compile(r"(?:tcp6?|ssl|unix):")
+_HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
+
+
+def generous(description: str) -> str:
+    """That endpoint description, with a long queue where it says nothing of one and can."""
+    return f"{description}:backlog={BACKLOG}" if _QUEUED.match(description) and not _HAS_BACKLOG.search(description) else description
+
+
 @attrs.define(eq=False, slots=False)
 class PublicSocket(Service):
     """
@@ -78,6 +90,20 @@ class PublicSocket(Service):
         Service.startService(self)
         if self._bound is None:
             self.privilegedStartService()
+
+    def renew(self, endpoint: IStreamServerEndpoint) -> None:
+        """
+        Go on listening, as that endpoint would which has the same description: with `ssl:` new connections get the certificate that it has read.
+
+        Twisted has no way to change a certificate of a port that listens, so this does what `listenSSL` did, on the port that is there.
+        """
+        self.endpoint = endpoint
+        context = getattr(endpoint, "_sslContextFactory", None)
+        if context is not None and self._port is not None:
+            from twisted.protocols.tls import TLSMemoryBIOFactory
+
+            port: Any = self._port
+            port.factory = TLSMemoryBIOFactory(context, False, self.factory)
 
     def address(self) -> str:
         """Where it listens, for people: the URL of a port, the path of a UNIX socket, and until it is bound what the configuration says."""
@@ -133,6 +159,7 @@ class PrivateSocket(Service):
     path: Path
     factory: Factory[Any]
     name: str = "control-socket"
+    log = Logger()
     _port: IListeningPort | None = attrs.field(init=False, default=None, repr=False)
 
     def startService(self) -> None:
@@ -157,7 +184,14 @@ class PrivateSocket(Service):
             os.umask(before)
 
     def stopService(self) -> Deferred[None] | None:
-        """Stop listening and fire when that is done; the socket's file goes."""
+        """Stop listening and fire when that is done; the socket's file goes, unless the folder cannot be written to any more (F58)."""
         Service.stopService(self)
         port, self._port = self._port, None
-        return Deferred.fromCoroutine(_closed(port))
+        return Deferred.fromCoroutine(self._removed(port))
+
+    async def _removed(self, port: IListeningPort | None) -> None:
+        try:
+            await _closed(port)
+        except OSError as error:
+            # The next one to start removes it.
+            self.log.warn("{path} cannot be removed: {error}", path=self.path, error=error.strerror)

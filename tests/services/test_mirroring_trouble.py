@@ -78,7 +78,7 @@ def test_no_more_files_of_a_project_are_begun_than_requests_may_be_made(mill: Mi
 
 
 def test_a_damaged_kept_list_is_asked_for_anew(mill: Mill) -> None:
-    """Though upstream would confirm it; one byte is enough."""
+    """Though upstream would confirm it; one byte is enough (F85)."""
     mill.upstream.add("alpha", "alpha-1.0.tar.gz")
     assert mill.run()["complete"]
     for digest, data in list(mill.lists._blobs.items()):
