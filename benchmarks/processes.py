@@ -195,6 +195,7 @@ def peer(name: str, folder: Path, simple: str) -> tuple[Running, str]:
 _PEERS: Mapping[str, Sequence[str]] = {
     "devpi": ("devpi-server", "devpi-client"),
     "proxpi": ("proxpi", "gunicorn"),
+    "peryx": ("peryx",),
     "bandersnatch-6": ("bandersnatch==6.8.0",),
     "bandersnatch-8": ("bandersnatch==8.2.0",),
 }

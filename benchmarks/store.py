@@ -104,6 +104,10 @@ async def _fill(reactor: Any, place: Path, pages: Mapping[str, int]) -> None:
             ((LABEL, name, number + 1, now) for number, name in enumerate(names)),
         )
     connection.close()
+    # What was put in past the records is not in their chronicle, which the next start begins anew; a daemon's start is not to pay for that.
+    (place / "records.chronicle").unlink()
+    records.startService()
+    await records.stopService()
 
 
 def _pages(words: Sequence[str]) -> dict[str, int]:

@@ -110,10 +110,12 @@ class _Raw:
 
     def start(self, *, with_body: bool) -> None:
         fault, answer = self.fault, self.answer
+        # While the channel is a producer of this connection, closing it may wait for ever for a producer that was paused.
+        self.transport.unregisterProducer()
         headers = {"connection": "close", **answer.headers}
         if fault.cut_chunked:
             headers["transfer-encoding"] = "chunked"
-        elif not fault.no_length:
+        elif not fault.no_length and not fault.endless:
             headers["content-length"] = str(len(answer.body) if fault.length is None else fault.length)
         lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         self.transport.write("\r\n".join(lines).encode("latin-1"))
@@ -125,11 +127,19 @@ class _Raw:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         self.rest = body + fault.extra
         speed = fault.drip or self.rate
-        if speed is None:
+        if fault.endless:
+            self.transport.registerProducer(self, False)
+        elif speed is None:
             self.transport.write(self.rest)
             self._end()
         else:
             self._piece(speed, 0.0)
+
+    def resumeProducing(self) -> None:
+        self.transport.write(self.rest)
+
+    def stopProducing(self) -> None:
+        self.rest = b""
 
     def _piece(self, speed: int, owed: float) -> None:
         owed += speed * TICK

@@ -21,7 +21,7 @@ class Fault:
     `cut_chunked` sends chunks without the last one. `truncate` sends that many bytes of the body and closes; `extra` sends those
     bytes after the end. `reset` sends that many bytes of the body and resets the connection; `drop` closes without a word.
     `stall` never answers; `stall_after` sends the head and that many bytes, then nothing. `delay` waits that many seconds first;
-    `drip` sends that many bytes a second. `header_flood` adds that many header fields. `ignore_range` answers a range with
+    `drip` sends that many bytes a second; `endless` sends the body again and again for as long as somebody takes it. `header_flood` adds that many header fields. `ignore_range` answers a range with
     everything, `bad_range` with the wrong part, `unasked_range` answers a plain request with a part.
     """
 
@@ -43,6 +43,7 @@ class Fault:
     stall_after: int | None = None
     delay: float = 0.0
     drip: int | None = None
+    endless: bool = False
     header_flood: int = 0
     ignore_range: bool = False
     bad_range: bool = False
@@ -52,7 +53,7 @@ class Fault:
     def is_raw(self) -> bool:
         """Whether it needs an answer that no HTTP server would write."""
         given = (self.length, self.truncate, self.reset, self.stall_after, self.drip)
-        return any(value is not None for value in given) or bool(self.no_length or self.cut_chunked or self.extra)
+        return any(value is not None for value in given) or bool(self.no_length or self.cut_chunked or self.extra or self.endless)
 
 
 def portal() -> Fault:
@@ -77,6 +78,12 @@ def gzip_bomb(size: int) -> Fault:
     # Members may follow each other (RFC 1952 §2.2), but clients stop after the first; so it is one long member where it is small.
     body = gzip.compress(b" " * size, mtime=0) if size <= 256 * CHUNK else blank * (size // CHUNK)
     return Fault(body=body, headers=(("Content-Encoding", "gzip"), ("ETag", "")))
+
+
+def repeated(text: str, times: int) -> Fault:
+    """An HTML page that says the same again and again (S54)."""
+    body = f"<!DOCTYPE html><html><body>{text * times}</body></html>".encode()
+    return Fault(body=body, content_type="text/html", headers=(("ETag", ""),))
 
 
 def redirect_loop(path: str) -> Fault:

@@ -67,6 +67,7 @@ class TestIndex:
     credentials: tuple[str, str] | None = None
     projects: dict[str, Project] = attrs.field(factory=dict)
     requests: list[Seen] = attrs.field(factory=list)
+    _frozen: dict[str, Project] = attrs.field(factory=dict, init=False)
     _faults: list[tuple[str, Fault, list[int]]] = attrs.field(factory=list, init=False)
     _calls: list[IDelayedCall] = attrs.field(factory=list, init=False)
 
@@ -124,6 +125,16 @@ class TestIndex:
     def replace(self, name: str, filename: str, data: bytes) -> None:
         """Put other bytes behind an unchanged page."""
         self.projects[normalized(name)].files[filename].data = data
+
+    def freeze(self, name: str) -> None:
+        """Go on answering a project's page as it is now, with the serial of now, as a stale node of a CDN does (F20)."""
+        project = self.projects[normalized(name)]
+        files = {filename: attrs.evolve(file) for filename, file in project.files.items()}
+        self._frozen[project.name] = attrs.evolve(project, files=files)
+
+    def thaw(self, name: str) -> None:
+        """Answer its page as it is."""
+        self._frozen.pop(normalized(name), None)
 
     def data(self, name: str, filename: str) -> bytes:
         """The bytes of a file."""
@@ -199,7 +210,11 @@ class TestIndex:
     def _answer(self, request: Any, seen: Seen, fault: Fault) -> None:
         if request.channel is None:
             return
-        answer = self._find(unquote(seen.path), seen.headers)
+        headers = seen.headers
+        if fault.body is not None or fault.flip is not None or fault.endless:
+            # Another body is no answer to a question whether it is still the same one.
+            headers = {name: value for name, value in headers.items() if name not in ("if-none-match", "if-modified-since")}
+        answer = self._find(unquote(seen.path), headers)
         answer.spoil(fault)
         if seen.path.startswith("/packages/"):
             answer.ranged(seen.headers.get("range"), fault)
@@ -249,7 +264,7 @@ class TestIndex:
     def _page(self, name: str, headers: dict[str, str]) -> Answer:
         if name != normalized(name):
             return Answer(301, {"location": f"/simple/{normalized(name)}/"}, b"")
-        project = self.projects.get(name)
+        project = self._frozen.get(name) or self.projects.get(name)
         if project is None:
             return Answer(404, {"content-type": "text/plain"}, b"no such project\n")
         is_json = self._wants_json(headers)
