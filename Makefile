@@ -11,7 +11,7 @@ PARALLEL ?= 2
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
-        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/globs.py,pypidaemon/patterns.py,pypidaemon/moments.py,pypidaemon/clock_times.py,pypidaemon/schedule.py,pypidaemon/windows.py,pypidaemon/plans.py,pypidaemon/locks.py,pypidaemon/rulings.py,pypidaemon/judging.py,pypidaemon/environments.py,pypidaemon/closure.py,pypidaemon/explaining.py,pypidaemon/telling.py,pypidaemon/policies/*,pypidaemon/archives/*,pypidaemon/stored.py,pypidaemon/showing.py,$\
+        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/globs.py,pypidaemon/patterns.py,pypidaemon/moments.py,pypidaemon/clock_times.py,pypidaemon/schedule.py,pypidaemon/windows.py,pypidaemon/plans.py,pypidaemon/locks.py,pypidaemon/rulings.py,pypidaemon/judging.py,pypidaemon/environments.py,pypidaemon/closure.py,pypidaemon/explaining.py,pypidaemon/telling.py,pypidaemon/budget.py,pypidaemon/policies/*,pypidaemon/archives/*,pypidaemon/stored.py,pypidaemon/showing.py,pypidaemon/standing.py,$\
         pypidaemon/shelf.py,pypidaemon/readings.py,pypidaemon/listings.py,pypidaemon/passage.py,pypidaemon/rights.py,$\
         pypidaemon/forms.py,pypidaemon/formlines.py,pypidaemon/uploads.py,pypidaemon/simple/*,$\
         pypidaemon/advisories/affected.py,pypidaemon/advisories/concerns.py,pypidaemon/advisories/reading.py,pypidaemon/advisories/gathering.py

@@ -25,6 +25,7 @@ setup(
     package_dir={"": "."},
     packages=[
         "pypidaemon",
+        "pypidaemon.backups",
         "pypidaemon.blobs",
         "pypidaemon.commands",
         "pypidaemon.accounts",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Protocol
+from weakref import WeakMethod
 
 import attrs
 
@@ -20,16 +22,24 @@ class Announcements:
     Names alone travel: which index changed does not matter to a listener, since any combiner may show any leaf's project.
     """
 
-    _listeners: list[Listener] = attrs.field(factory=list, init=False, repr=False)
+    _listeners: list[Callable[[], Listener | None]] = attrs.field(factory=list, init=False, repr=False)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` at every announcement from now on. It must be quick and must not raise."""
-        self._listeners.append(listener)
+        """
+        Call `listener` at every announcement from now on. It must be quick and must not raise.
+
+        A method is called for as long as its object is there, which this does not prolong: parts of a daemon come and go when its configuration
+        is read again, and those that went must not be remembered for ever.
+        """
+        known: Callable[[], Listener | None] = WeakMethod(listener) if isinstance(listener, MethodType) else lambda: listener
+        self._listeners = [*(one for one in self._listeners if one() is not None), known]
 
     def announce(self, name: NormalizedName | None) -> None:
         """Tell all listeners, now."""
-        for listener in self._listeners:
-            listener(name)
+        for known in self._listeners:
+            listener = known()
+            if listener is not None:
+                listener(name)
 
 
 class Follower(Protocol):

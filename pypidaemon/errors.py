@@ -105,6 +105,10 @@ class UpstreamUnavailable(PypidaemonError):
         self.retry_after = min(max(retry_after, 1), 60)
 
 
+class UpstreamDeclines(UpstreamUnavailable):
+    """It can be asked, and will not answer us: an answer, so nobody else is asked in its stead (M18)."""
+
+
 class CorruptContent(PypidaemonError):
     """Bytes that are not the ones promised: wrong digest or wrong length. They are never stored (law 6)."""
 
@@ -157,8 +161,16 @@ class InvalidUpload(PypidaemonError):
     """An upload whose form, archive or metadata cannot be accepted; the line says what and where (S9-S19)."""
 
 
-class StorageFull(PypidaemonError):
+class CannotStore(PypidaemonError):
+    """What came cannot be kept here now. What is here can still be read."""
+
+
+class StorageFull(CannotStore):
     """There is no room to store this: disk, inodes, quota or file-size limit."""
+
+
+class StorageFailed(CannotStore):
+    """The disk takes nothing: it is read-only, or has failed (F58, F60)."""
 
 
 class TooLarge(PypidaemonError):

@@ -127,6 +127,11 @@ def signed(filename: Filename) -> Filename:
     return filename
 
 
+def changes(filename: Filename) -> bool:
+    """Whether a file of that name is rewritten by its nature: the list of a release's variants is, with each new one (PEP 825, R123)."""
+    return filename.endswith(_VARIANTS)
+
+
 def kind(filename: Filename) -> str:
     """`wheel`, `sdist`, `egg` or `other`."""
     return _KINDS.get(package_type(filename), "other")

@@ -16,16 +16,28 @@ LONGEST = 20
 
 _MARK = re.compile(r"\bpypidaemon-[0-9A-Za-z]{1,64}\b", re.ASCII)
 _came_by: ContextVar[tuple[str, ...]] = ContextVar("came_by", default=())
+_asker: ContextVar[str | None] = ContextVar("asker", default=None)
 
 
-def note(via: Iterable[str]) -> None:
+def note(via: Iterable[str], client: str | None = None) -> None:
     """
-    Remember for this coroutine what the `Via` lines of its request say of daemons like this one.
+    Remember for this coroutine what the `Via` lines of its request say of daemons like this one, and from which address it came.
 
     Other proxies are left out: they cannot be part of a loop that they do not notice themselves, and it is nobody's business which stand here.
     """
     found = [mark for line in via for mark in _MARK.findall(line)]
     _came_by.set(tuple(found[-LONGEST:]))
+    _asker.set(client)
+
+
+def asker() -> str | None:
+    """The address of the client whose request is being answered, "" for one without; None for what the daemon does by itself."""
+    return _asker.get()
+
+
+def passed(via: Iterable[str]) -> bool:
+    """Whether those `Via` lines say that the request came through another daemon like this one, which may be a mirror of ours."""
+    return any(_MARK.search(line) for line in via)
 
 
 def via(own: str) -> str:

@@ -7,8 +7,9 @@ then in force, then announced; so whoever has the answer is sure that the next r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import ref
 
 import attrs
 from twisted.application.service import Service
@@ -59,7 +60,7 @@ class Rulemaking(Service):
     flights: Flights[object, Any] = attrs.field(init=False, repr=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
     known: bool = attrs.field(init=False, default=False)
     """Whether all that is on record is in force."""
-    _followers: list[Follower] = attrs.field(init=False, repr=False, factory=list)
+    _followers: list[ref[Follower]] = attrs.field(init=False, repr=False, factory=list)
     _turns: DeferredLock = attrs.field(init=False, repr=False, factory=DeferredLock)
     log: Logger = attrs.field(init=False, repr=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -77,8 +78,20 @@ class Rulemaking(Service):
         return landing(self.flights)
 
     def follow(self, follower: Follower) -> None:
-        """Tell that one of every order from now on, and of what is found in force."""
-        self._followers.append(follower)
+        """
+        Tell that one of every order from now on, and of what is found in force, which may be known already.
+
+        It is told for as long as it is there, which this does not prolong, as with `Announcements`.
+        """
+        self._followers = [*(known for known in self._followers if known() is not None), ref(follower)]
+        if self.known:
+            follower.learnt(self.rulings.targets())
+
+    def _following(self) -> Iterator[Follower]:
+        for known in self._followers:
+            follower = known()
+            if follower is not None:
+                yield follower
 
     async def learn(self) -> None:
         """
@@ -165,7 +178,7 @@ class Rulemaking(Service):
         self.rulings.adopt(found)
         # Somebody may have looked at an index before, for instance one that watches a folder.
         self.announcements.announce(None)
-        for follower in self._followers:
+        for follower in self._following():
             follower.learnt(found.targets())
 
     async def _perform(self, order: RulingOrder, caller: Caller) -> Answer:
@@ -186,7 +199,7 @@ class Rulemaking(Service):
                 await self.records.rulings.repeal(kind, order.target)
                 self.rulings.drop(kind, order.target)
             self.announcements.announce(project_of(order.target))
-            for follower in self._followers:
+            for follower in self._following():
                 follower.ordered(order.target)
         finally:
             self._turns.release()

@@ -18,6 +18,7 @@ import attrs
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.endpoints import serverFromString
 
+from pypidaemon.budget import Share, budget
 from pypidaemon.components import Unloadable
 from pypidaemon.interfaces import IBlobStore, IIndex, IRecords
 from pypidaemon.moments import moment, written
@@ -28,6 +29,7 @@ from pypidaemon.settings import (
     Reference,
     Secret,
     Setting,
+    count,
     duration,
     flag,
     path,
@@ -62,6 +64,9 @@ What a component can ask for by `settings.given`: who is told of changes, the re
 disks, what is stored and who names it, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the
 indexes whose truth is here, by label, once all are made, the reactor, the reserved patterns, and the spool of the default blob store.
 """
+
+DAEMON_WIDE = ("reserved", "offline")
+"""What `[daemon]` says about all upstreams: where that changes they are made anew when the configuration is read again."""
 
 HIDDEN = "(hidden)"
 """Stands where a secret would."""
@@ -118,6 +123,13 @@ def hosts(raw: str) -> tuple[str, ...]:
     return names
 
 
+def some(raw: str) -> int:
+    """A whole number above 0."""
+    if (number := count(raw)) == 0:
+        raise ValueError("must be at least 1")
+    return number
+
+
 def retention(raw: str) -> float:
     """How long something is kept: a duration, or `no` for not at all, which is 0."""
     return 0.0 if raw.strip().lower() in ("no", "off", "false") else duration(raw)
@@ -143,11 +155,24 @@ class Daemon:
     access_records: float = setting(
         retention, default=90 * 86400.0, help="how long it is on record who took which file, from which address; no: not at all"
     )
+    drain: float = setting(duration, default=30.0, help="how long transfers that are under way may go on when the daemon is told to stop")
     listen: tuple[str, ...] = setting(
         endpoints, default=("tcp:3141:interface=127.0.0.1",), help="where to listen: Twisted endpoint descriptions"
     )
+    connections: int = setting(
+        some, default=4000, help="how many clients may be connected at once; above it those that wait longest without a request are let go"
+    )
+    connections_per_address: int = setting(
+        some, default=200, help="how many of them from one address, this machine and trusted-proxies excepted; in IPv6 from one /64"
+    )
     data: Path | None = setting(path, default=None, help="the folder that everything is kept in")
+    budget: tuple[Share, ...] = setting(
+        budget,
+        default=(),
+        help="how much of the disk may be taken, by role: proxied=20GiB is for what was fetched on demand; no limit by default",
+    )
     reserved: tuple[str, ...] = setting(patterns, default=(), help="patterns of project names that no upstream is ever asked about")
+    offline: bool = setting(flag, default=False, help="whether nobody outside is asked for anything: what is here is all there is")
     public_url: str | None = setting(url, default=None, help="the address that clients use, where a proxy stands in front")
     trusted_proxies: tuple[str, ...] = setting(networks, default=(), help="the networks whose X-Forwarded headers are believed")
     hosts: tuple[str, ...] = setting(

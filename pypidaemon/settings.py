@@ -204,6 +204,14 @@ def url(raw: str) -> str:
     return value
 
 
+def urls(raw: str) -> tuple[str, ...]:
+    """URLs as of `url`, separated by white space, also over lines, in order, none twice."""
+    found = tuple(url(one) for one in raw.split())
+    if len({one.rstrip("/") for one in found}) != len(found):
+        raise ValueError("names the same URL twice")
+    return found
+
+
 @attrs.frozen(repr=False)
 class Secret:
     """Something that must not be shown: neither `repr` nor `str` reveals it."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 from twisted.logger import Logger
@@ -21,6 +21,7 @@ from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBlobStore, IContent, IKeeping, IOnDisk, IRecords, IUpstream
 from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
 from pypidaemon.spool import Spool, Want
+from pypidaemon.whereabouts import whereabouts
 
 LARGEST = 8 << 20
 """Bytes of a sidecar at most, far more than any real one has (S53)."""
@@ -47,11 +48,14 @@ class Sidecars:
     learned: Callable[[NormalizedName], Awaitable[None]]
     flights: Flights[Digest, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
-    async def open(self, name: NormalizedName, file: File, fetched: Callable[[int], None] = lambda _: None) -> IContent:
+    async def open(
+        self, name: NormalizedName, file: File, fetched: Callable[[int], None] = lambda _: None, *, keep: bool = False
+    ) -> IContent:
         """
         The sidecar of a file whose page promises one: what was taken from the wheel, else upstream's.
 
-        :param fetched: told how many bytes were fetched for it, if any were.
+        :param fetched: told how many bytes were fetched for it, if any were kept.
+        :param keep: whether it has to be here afterwards.
         :raises NoSuchFile: the page promises none, or upstream does not have the one it promises.
         :raises NoSuchBlob: it was made from the wheel, and is to be made again.
         """
@@ -66,7 +70,7 @@ class Sidecars:
                 if fact.metadata_broken:
                     raise
         try:
-            return await self._from_upstream(name, file, fetched)
+            return await self._from_upstream(name, file, fetched, keep)
         except (NoSuchFile, CorruptContent) as error:
             log.warn("{label}: upstream's metadata of {file}: {error}", label=self.label, file=file.filename, error=str(error))
             raise NoSuchFile(f"{file.filename}.metadata") from error
@@ -84,28 +88,26 @@ class Sidecars:
         """
         return await self.flights.join(digest, lambda: self._take(name, filename, digest))
 
-    async def keep_promised(self, name: NormalizedName, file: File, digest: Digest) -> bool:
+    async def keep_promised(self, name: NormalizedName, file: File, wheel: IContent) -> bool:
         """
         Keep the METADATA of a wheel that is held, if it is byte for byte what the page promises; answer whether it is.
 
         Then upstream need not be asked for it, and there is nothing to learn: the page says it already (law 12).
-
-        :raises NoSuchBlob: the wheel is not held.
         """
         try:
-            document, _ = await self._document(file.filename, digest)
+            document = await self._document(file.filename, wheel)
         except NoSuchFile:
             return False
-        if sha256(document).hexdigest() != file.core_metadata:
+        promised = Digest(sha256(document).hexdigest())
+        if promised != file.core_metadata:
             return False
-        await self._stored(document)
+        await stored(self.blobs, document, promised)
         self.announce(name)
         return True
 
-    async def _from_upstream(self, name: NormalizedName, file: File, fetched: Callable[[int], None]) -> IContent:
+    async def _from_upstream(self, name: NormalizedName, file: File, fetched: Callable[[int], None], keep: bool) -> IContent:
         promised = Digest(file.core_metadata) if file.core_metadata else None
-        parts = urlsplit(file.url)
-        url = urlunsplit(parts._replace(path=parts.path + ".metadata"))
+        places = whereabouts(self.upstream, name, file, promised, ".metadata")
 
         async def landed(digest: Digest, size: int) -> None:
             fetched(size)
@@ -116,49 +118,58 @@ class Sidecars:
             else:
                 self.announce(name)
 
-        return await self.spool.open(
-            Want(
-                key=promised or f"{self.label}/{name}/{file.filename}.metadata",
-                source=lambda offset: self.upstream.fetch_body(url, offset),
-                digest=promised,
-                landed=landed,
-                origin=self.label,
-                title=f"{file.filename}.metadata",
-                at_most=LARGEST,
-            )
+        want = Want(
+            key=promised or f"{self.label}/{name}/{file.filename}.metadata",
+            source=places.fetch,
+            digest=promised,
+            landed=landed,
+            origin=self.label,
+            title=f"{file.filename}.metadata",
+            at_most=LARGEST,
+            doubted=None if keep else places.doubted,
+            blame=places.blame,
         )
+        return await (self.spool.open(want) if keep else self.spool.give(want))
 
     async def _take(self, name: NormalizedName, filename: Filename, digest: Digest) -> Digest:
-        document, size = await self._document(filename, digest)
-        taken = await self._stored(document)
+        with closing(await self.blobs.open(digest)) as wheel:
+            document = await self._document(filename, wheel)
+        taken = await stored(self.blobs, document, None)
         # With the wheel's digest, so that it never stands beside another wheel of that name.
-        await self.records.facts.learn(self.label, name, filename, Fact(digest=digest, size=size, metadata=taken))
+        await self.records.facts.learn(self.label, name, filename, Fact(digest=digest, size=wheel.size, metadata=taken))
         return taken
 
-    async def _document(self, filename: Filename, digest: Digest) -> tuple[bytes, int | None]:
-        """METADATA of a wheel that is held, and how many bytes the wheel has."""
-        wheel = await self.blobs.open(digest)
+    async def _document(self, filename: Filename, wheel: IContent) -> bytes:
+        """METADATA of that wheel."""
         try:
             if IOnDisk.providedBy(wheel):
-                return await self.disk(_metadata_at, wheel.path, filename), wheel.size
-            return wheel_metadata(io.BytesIO(await _whole(wheel)), filename), wheel.size
+                return await self.disk(_metadata_at, wheel.path, filename)
+            return await self.disk(_metadata_of, await _whole(wheel), filename)
         except BadArchive as error:
             raise NoSuchFile(f"{filename}.metadata") from error
-        finally:
-            wheel.close()
 
-    async def _stored(self, document: bytes) -> Digest:
-        if IKeeping.providedBy(self.blobs):
-            kept: Digest = await self.blobs.keep(document)
-            return kept
-        draft = await self.blobs.draft()
-        try:
-            await draft.write(document)
-            return await draft.commit(None)
-        finally:
-            # After a commit this does nothing.
-            await draft.abort()
-            draft.close()
+
+async def stored(blobs: IBlobStore, document: bytes, expected: Digest | None) -> Digest:
+    """
+    Make a document a blob, by the way that costs least; answer its digest.
+
+    :raises CannotStore: it cannot be kept.
+    """
+    if IKeeping.providedBy(blobs):
+        kept: Digest = await blobs.keep(document, expected)
+        return kept
+    draft = await blobs.draft()
+    try:
+        await draft.write(document)
+        return await draft.commit(expected)
+    finally:
+        # After a commit this does nothing.
+        await draft.abort()
+        draft.close()
+
+
+def _metadata_of(data: bytes, filename: Filename) -> bytes:
+    return wheel_metadata(io.BytesIO(data), filename)
 
 
 def _metadata_at(path: str, filename: Filename) -> bytes:

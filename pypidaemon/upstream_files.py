@@ -16,11 +16,15 @@ from pypidaemon.archives.beginnings import LONGEST, begins_well
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IRecords, ITended, IUpstream
-from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, IRecords, ITended, IUpstream
+from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName, Use
 from pypidaemon.opening import with_digest
+from pypidaemon.pace import Held
+from pypidaemon.passing import Given, PassingContent
 from pypidaemon.sidecars import Sidecars
 from pypidaemon.spool import Spool, Want
+from pypidaemon.transfers import SMALL
+from pypidaemon.whereabouts import whereabouts
 
 
 @attrs.define
@@ -31,6 +35,7 @@ class UpstreamFiles:
     :param check: insists that a file may be given to anybody, and raises Refused; asked when it turns out whose bytes it is, which whoever judged the entry
         could not know.
     :param announce: as in `Sidecars`.
+    :param noted: whether it is noted which files are used, so that those which are not can be evicted.
     :param learned: told of a project when something was found out about one of its files, so that its page is to be made anew.
     """
 
@@ -43,30 +48,42 @@ class UpstreamFiles:
     check: Callable[[NormalizedName, File], None]
     announce: Callable[[NormalizedName], None]
     learned: Callable[[NormalizedName], Awaitable[None]]
+    noted: bool = False
     sidecars: Sidecars = attrs.field(init=False)
     background: Flights[Filename, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sidecars = Sidecars(self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self.announce, self.learned)
 
-    async def open(self, name: NormalizedName, file: File) -> IContent:
+    async def open(self, name: NormalizedName, file: File, *, learns: bool = True) -> IContent:
         """
-        The bytes of a file: from the store, else through one shared download that is verified before its last byte is given.
+        The bytes of a file: from the store, else through one shared download that is verified before its last byte is given; where there is no room for it,
+        past the store (F53).
 
         A wheel without a sidecar is given one behind the client's back (R102).
-        """
-        return await self.spool.open(self._want(name, file, partial(self._begin_sidecar, name, file)))
 
-    async def sidecar(self, name: NormalizedName, file: File, fetched: Callable[[int], None] = lambda _: None) -> IContent:
+        :param learns: whether anything may be noted of the file that outlives its entry on the page.
+        """
+        arrived = partial(self._begin_sidecar, name, file) if learns else _nothing
+        want = self._want(name, file, arrived, waited_for=True)
+        content = await self.spool.give(want)
+        if not isinstance(content, Given | PassingContent | Held):
+            await self._note(name, file.filename, content.digest, content.size)
+        return content
+
+    async def sidecar(
+        self, name: NormalizedName, file: File, fetched: Callable[[int], None] = lambda _: None, *, keep: bool = False
+    ) -> IContent:
         """
         The `.metadata` of a file whose page promises one.
 
         :param fetched: told how many bytes were fetched for it, if any were.
+        :param keep: whether it has to be here afterwards; else it passes through where there is no room for it.
         :raises NoSuchFile: the page promises none, or it cannot be had; then the promise is withdrawn.
         :raises UpstreamUnavailable: it is not here and cannot be had now.
         """
         try:
-            return await self.sidecars.open(name, file, fetched)
+            return await self.sidecars.open(name, file, fetched, keep=keep)
         except (NoSuchFile, NoSuchBlob):
             # A client that was promised one fails without it (R99), so what is promised is made, also where that takes the whole wheel.
             made = await self._from_wheel(name, file, fetched)
@@ -92,20 +109,41 @@ class UpstreamFiles:
 
         :raises PypidaemonError: they could not be had.
         """
-        promised = [Digest(one) for one in (file.digest, file.core_metadata) if one]
-        here = await renewed(self.blobs, promised) if promised else frozenset()
         counted: list[int] = []
-        digest = await self._arrived(await self.spool.open(self._want(name, file, lambda _, size: counted.append(size))))
-        if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
-            await self._given_sidecar(name, file.filename, digest)
-        elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest)):
-            # Where none can be had, the page promises none from now on, and the file is good without.
-            with suppress(NoSuchFile):
-                await self._arrived(await self.sidecar(name, with_digest(file, digest), counted.append))
+        with closing(await self.spool.open(self._want(name, file, lambda _, size: counted.append(size)))) as content:
+            digest = await _verdict(content)
+            # What came just now is new anyway.
+            here = await self._renewed(file, digest) if not counted else frozenset()
+            if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
+                await self._given_sidecar(name, file.filename, digest)
+            elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest, content)):
+                # Where none can be had, the page promises none from now on, and the file is good without.
+                with (
+                    suppress(NoSuchFile),
+                    closing(await self.sidecar(name, with_digest(file, digest), counted.append, keep=True)) as sidecar,
+                ):
+                    await _verdict(sidecar)
         return sum(counted)
 
-    def _want(self, name: NormalizedName, file: File, arrived: Callable[[Digest, int], None]) -> Want:
+    async def _renewed(self, file: File, digest: Digest) -> frozenset[Digest]:
+        """
+        That file and its promised sidecar, as far as they are here, are new from now on.
+
+        :raises PypidaemonError: the file was cleared away just now.
+        """
+        here = await renewed(self.blobs, [digest, *([Digest(file.core_metadata)] if file.core_metadata else [])])
+        if digest not in here:
+            raise PypidaemonError(f"{file.filename} was cleared away just now")
+        return here
+
+    async def _note(self, name: NormalizedName, filename: Filename, digest: Digest | None, size: int | None) -> None:
+        """A file that is here was asked for."""
+        if self.noted and digest is not None:
+            await self.records.uses.note(Use(digest, self.label, name, filename, size or 0, self.spool.clock.seconds()))
+
+    def _want(self, name: NormalizedName, file: File, arrived: Callable[[Digest, int], None], *, waited_for: bool = False) -> Want:
         promised = file.digest
+        places = whereabouts(self.upstream, name, file, promised)
 
         async def landed(digest: Digest, size: int) -> None:
             if promised is None:
@@ -117,17 +155,23 @@ class UpstreamFiles:
                 await self.learned(name)
                 # The pin stays, so from now on the page says it, and whoever judges that needs no download.
                 self.check(name, with_digest(file, digest))
+            if self.upstream.health.state != "up":
+                # Pages list what can be given from here while it is not, so this one looks different from now on.
+                self.announce(name)
             arrived(digest, size)
+            await self._note(name, file.filename, digest, size)
 
         return Want(
             key=promised or f"{self.label}/{name}/{file.filename}",
-            source=lambda offset: self.upstream.fetch_body(file.url, offset),
+            source=places.fetch,
             digest=promised,
             size=file.size,
             checks=tuple(check for check in file.hashes if check[0] != "sha256"),
             landed=landed,
             origin=self.label,
             title=file.filename,
+            doubted=places.doubted if waited_for else None,
+            blame=places.blame,
         )
 
     async def _insist_on_an_archive(self, filename: Filename, digest: Digest) -> None:
@@ -136,22 +180,14 @@ class UpstreamFiles:
             if not begins_well(filename, await content.read(0, LONGEST)):
                 raise CorruptContent("what came has no hash to go by, and is no archive")
 
-    async def _arrived(self, content: IContent) -> Digest:
-        """Wait until all of it is here and verified."""
-        try:
-            # Behind its end there is nothing to read, and the word of that comes after the verdict (law 6).
-            await content.read(content.size or 0, 1)
-            digest = content.digest
-        finally:
-            content.close()
-        assert digest is not None  # who has heard that there is no more has had the verdict
-        return digest
-
-    async def _kept(self, name: NormalizedName, file: File, digest: Digest) -> bool:
+    async def _kept(self, name: NormalizedName, file: File, digest: Digest, content: IContent) -> bool:
         """Whether the promised sidecar was in the wheel, which saves a request for each; what the page does not know the digest of is asked for."""
         if not file.core_metadata or package_type(file.filename) != "bdist_wheel":
             return False
-        return await self.sidecars.keep_promised(name, file, digest)
+        if (content.size or 0) <= SMALL or IOnDisk.providedBy(content):
+            return await self.sidecars.keep_promised(name, file, content)
+        with closing(await self.blobs.open(digest)) as wheel:
+            return await self.sidecars.keep_promised(name, file, wheel)
 
     async def _from_held_wheel(self, name: NormalizedName, file: File) -> Digest | None:
         """The sidecar taken out of a wheel that is here; None where it is not."""
@@ -166,7 +202,8 @@ class UpstreamFiles:
         """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
         if file.core_metadata is None or package_type(file.filename) != "bdist_wheel":
             return None
-        digest = await self._arrived(await self.spool.open(self._want(name, file, lambda _, size: fetched(size))))
+        with closing(await self.spool.open(self._want(name, file, lambda _, size: fetched(size)))) as wheel:
+            digest = await _verdict(wheel)
         try:
             return await self.sidecars.take_from_wheel(name, file.filename, digest)
         except NoSuchFile:
@@ -186,6 +223,14 @@ class UpstreamFiles:
         """The same, where a wheel without METADATA stays without a sidecar."""
         with suppress(NoSuchFile):
             await self._give_sidecar(name, filename, digest)
+
+
+async def _verdict(content: IContent) -> Digest:
+    """Wait until all of it is here and verified; answer its digest."""
+    # Behind its end there is nothing to read, and the word of that comes after the verdict (law 6).
+    await content.read(content.size or 0, 1)
+    assert content.digest is not None  # who has heard that there is no more has had the verdict
+    return content.digest
 
 
 async def holding(blobs: IBlobStore, digests: Collection[Digest]) -> frozenset[Digest]:
@@ -209,3 +254,7 @@ async def renewed(blobs: IBlobStore, digests: Collection[Digest]) -> frozenset[D
         found: frozenset[Digest] = await blobs.renew(digests)
         return found
     return await holding(blobs, digests)
+
+
+def _nothing(digest: Digest, size: int) -> None:
+    """What is done with a file that came where nothing is."""

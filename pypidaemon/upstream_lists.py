@@ -68,6 +68,12 @@ class UpstreamList:
             await self.catalogues.remove_others(kept.digest)
         return kept
 
+    async def distrust(self) -> None:
+        """Ask without that condition the next time: what is kept is another upstream's, and this one could confirm it by chance."""
+        before = await self.records.pages.recall_names(self.label)
+        if before is not None:
+            await self.records.pages.keep_names(self.label, attrs.evolve(before, validators=Validators()))
+
     async def opened(self, kept: RememberedNames) -> Opener | None:
         """A way to read that list from threads, None where it is not here any more. It stays readable when it is replaced meanwhile."""
         return await self.catalogues.opened(kept.digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 from zope.interface import implementer
@@ -34,6 +34,7 @@ class FakeHealth:
     since: float = 0.0
     asks: bool = True
     bell: Bell = attrs.field(factory=Bell)
+    listeners: list[Callable[[], None]] = attrs.field(factory=list)
 
     def may_ask(self) -> bool:
         return self.asks
@@ -49,10 +50,17 @@ class FakeHealth:
         """From now on it is suspect, and nobody is let through."""
         self.state, self.cause, self.asks = "suspect", "it is silent", False
         self.bell.ring()
+        for listener in self.listeners:
+            listener()
 
     def recover(self) -> None:
         """It is up again."""
         self.state, self.cause, self.asks = "up", "", True
+        for listener in self.listeners:
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        self.listeners.append(listener)
 
 
 @implementer(IBody)
@@ -101,6 +109,7 @@ class FakeUpstream:
 
     label: str = "pypi"
     health: FakeHealth = attrs.field(factory=FakeHealth)
+    patience: float = 2.0
     pages: dict[str, UpstreamPage | Exception] = attrs.field(factory=dict)
     bodies: dict[str, bytes | Exception] = attrs.field(factory=dict)
     names: bytes | Exception = b'{"meta":{"api-version":"1.4","_last-serial":3},"projects":[]}'
@@ -108,6 +117,8 @@ class FakeUpstream:
     """When files were last changed, by their names; the others do not say."""
     asked: list[str] = attrs.field(factory=list)
     gate: Bell | None = None
+    slow_bodies: Bell | None = None
+    """Until it rings, no file comes."""
     slow: Bell | None = None
     """Until it rings, no file says when it was last changed."""
 
@@ -121,6 +132,9 @@ class FakeUpstream:
         made = page(name, *entries, **more)  # type: ignore[arg-type]  # as above
         self.pages[name] = made
         return made
+
+    def health_of(self, url: str) -> FakeHealth:
+        return self.health
 
     async def fetch_page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
         self.asked.append(f"page {name}")
@@ -137,12 +151,16 @@ class FakeUpstream:
 
     async def fetch_names(self, validators: Validators) -> UpstreamNames | NotModified:
         self.asked.append("names")
+        if self.gate is not None:
+            await self.gate.wait()
         if isinstance(self.names, Exception):
             raise self.names
         return UpstreamNames(FakeBody(self.names), "application/vnd.pypi.simple.v1+json", max_age=600.0, serial=3)
 
     async def fetch_body(self, url: str, offset: int) -> FakeBody:
         self.asked.append(f"body {url.rsplit('/', 1)[-1]}")
+        if self.slow_bodies is not None:
+            await self.slow_bodies.wait()
         found = self.bodies.get(url)
         if found is None:
             raise NoSuchFile(url.rsplit("/", 1)[-1])

@@ -17,6 +17,7 @@ from pypidaemon.accounts.people import OPERATOR, People, Unacceptable
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
+from pypidaemon.caches import Caches
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.policed import Barred
@@ -28,8 +29,12 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
+from pypidaemon.services.evicting import Evicting
+from pypidaemon.services.logs import LostLines
 from pypidaemon.services.mirroring import Mirroring
 from pypidaemon.spool import Spool
+from pypidaemon.verification.holdings import Holdings
+from pypidaemon.volume import Room, Space
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
 from pypidaemon.web.reply import Reply
@@ -65,9 +70,14 @@ class House:
     fetches: bool = False
     rulings: Rulings = attrs.field(factory=Rulings)
     mirrorings: dict[str, Any] = attrs.field(factory=dict)
+    policies: dict[str, Any] = attrs.field(factory=dict)
+    """Those that go by documents, known to the door when it is opened next."""
     """The services that fill indexes, by label."""
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Further settings of the proxy."""
+    space: Space = Space(50 << 30, 100 << 30)
+    """What is free on the volume."""
+    room: Room = attrs.field(init=False)
     records: MemoryRecords = attrs.field(init=False)
     accounts: LocalAccounts = attrs.field(init=False)
     doorkeeper: Doorkeeper = attrs.field(init=False)
@@ -78,7 +88,8 @@ class House:
     def __attrs_post_init__(self) -> None:
         self.clock.advance(NOON)
         self.records = MemoryRecords(label="records", clock=self.clock)
-        self.spool = Spool(self.blobs, self.clock)
+        self.room = Room(Path("/"), self.clock, inline, lambda _: self.space)
+        self.spool = Spool(self.blobs, self.clock, room=self.room.spare)
         self.accounts = LocalAccounts(label="accounts", records=self.records, clock=self.clock, cpu=inline)
         self.doorkeeper = Doorkeeper(self.accounts, self.records, self.clock, lambda count: b"\x07" * count)
         self.proxy = self.new_proxy("pypi")
@@ -196,14 +207,19 @@ class House:
             conceal=self.conceal,
             rulemaking=Rulemaking(self.records, self.rulings, self.announcements, self.clock, inline),
             mirrorings=self.mirrorings,
+            policies=self.policies,
+            proxies={self.proxy.label: self.proxy},
             fetches=self.fetches,
             spool=self.spool,
+            disk=Evicting(Caches(self.records, Holdings(), self.clock, self.announcements.announce), self.room, self.clock),
+            lacking=self.room.lacking,
             lists=MemoryBlobs(),
             announcements=self.announcements,
             clock=self.clock,
             cpu=inline,
             public_url=self.public_url,
             hosts=self.hosts,
+            log=LostLines(),
             local_url="http://127.0.0.1:3141/",
             random=lambda count: b"\x07" * count,
         )
@@ -211,7 +227,7 @@ class House:
     def restart(self) -> None:
         """A new daemon over the same stores: nothing that was in memory alone is left."""
         self.announcements = Announcements()
-        self.spool = Spool(self.blobs, self.clock)
+        self.spool = Spool(self.blobs, self.clock, room=self.room.spare)
         self.proxy = self.new_proxy("pypi")
         self.open({"pypi": self.proxy}, "pypi")
 

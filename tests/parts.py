@@ -156,3 +156,17 @@ class IElse(Interface):
 
 
 A_FUNCTION = len
+
+
+@implementer(IService)
+@attrs.define(eq=False, slots=False)
+class Late(Service):
+    """A service that does not start where its section says so."""
+
+    label: str = given("label")
+    broken: bool = setting(flag, default=False)
+
+    def startService(self) -> None:
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        Service.startService(self)

@@ -447,7 +447,7 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "Threads", "Threads", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Pruning", "Door", "PublicSocket", "PrivateSocket", "SecondLook",
+        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "SecondLook",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
 

@@ -354,7 +354,7 @@ def test_run_says_when_it_answers_and_being_told_to_stop_is_no_failure(config: s
         process.send_signal(sign)
         rest, complaints = process.communicate(timeout=30)
     lines = [line.partition("] ")[2] for line in rest.splitlines() if "pypidaemon.access" not in line]
-    assert lines == [f"Received {sign.name}, shutting down.", "stopping", "stopped"]
+    assert lines == [f"{sign.name}: stopping", "stopping", "stopped"]
     assert (complaints, process.returncode) == ("", 0)
     assert (file.parent / "var").stat().st_mode & 0o777 == 0o700
 

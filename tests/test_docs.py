@@ -164,6 +164,30 @@ def test_every_standard_that_is_met_is_proved() -> None:
     assert all(row["state"] == "met" or row["note"] for row in rows())
 
 
+def test_every_fault_is_done_to_the_daemon_by_a_test_or_says_why_not() -> None:
+    """And no row stands there twice."""
+    proved = generate.faults_proved()
+    known = [row for section in generate.faults() for row in section["rows"]]
+    assert [
+        f"{row['letter']}{row['number']}" for row in known if f"{row['letter']}{row['number']}" not in proved and not row.get("note")
+    ] == []
+    assert len({(row["letter"], row["number"]) for row in known}) == len(known) > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "docstring", "rows"),
+    [
+        ("test_S26_F15_a_bit", "", ["S26", "F15"]),
+        ("test_F45_to_F47_one", "", ["F45", "F46", "F47"]),
+        ("test_law_6", "Nothing is given (S27, F10), nor (F8-F9).", ["S27", "F10", "F8", "F9"]),
+        ("test_SF1_and_F2x", "UTF8, S3x, AS1.", []),
+    ],
+)
+def test_faults_are_read_from_names_and_docstrings(name: str, docstring: str, rows: list[str]) -> None:
+    """Also from one to another."""
+    assert generate.faults_named(name, docstring) == rows
+
+
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
@@ -198,9 +222,9 @@ def test_citations_of_notes_that_no_user_has_are_left_out(citation: str) -> None
 
 
 def test_no_page_for_users_cites_what_no_user_has() -> None:
-    """The rows of the standards have a page of their own."""
+    """The rows of the standards, and of what can go wrong, have pages of their own."""
     for page in PAGES:
-        if page.name != "standards.rst" and "decisions" not in page.parts:
+        if page.name not in ("standards.rst", "robustness.rst") and "decisions" not in page.parts:
             text = page.read_text("utf-8")
             assert not re.search(r"\blaws? \d|\b[SF]\d+\b|switching\.md|design\.md", text), page
 

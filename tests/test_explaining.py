@@ -131,7 +131,7 @@ def test_a_proxy_tells_of_its_upstream_and_of_what_was_found_out(house: House) -
     }
     assert told.remarks == (
         (OLD, "held here"),
-        (NEW, "upstream has other bytes under this name by now; the first ones stay"),
+        (NEW, f"upstream has other bytes under this name by now; the first ones stay; `pypidaemon accept alpha {NEW}` takes the others"),
         (OLD, "upstream gives no upload time; that of other stands in"),
     )
 

@@ -329,3 +329,9 @@ def test_a_file_names_a_version_of_no_project_but_its_candidates(raw: str) -> No
 )
 def test_a_wheel_says_its_tags_and_nothing_else_does(raw: str, tags: object) -> None:
     assert filenames.wheel_tags(Filename(raw)) == tags
+
+
+def test_R123_only_lists_of_variants_are_rewritten_by_their_nature() -> None:
+    """Whatever else ends like one."""
+    names = ("a-1.0-variants.json", "a-1.0.tar.gz", "variants.json", "a-1.0-variants.json.asc")
+    assert [name for name in names if filenames.changes(Filename(name))] == ["a-1.0-variants.json"]

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -159,6 +160,19 @@ class SocketTests(TestCase):
         assert stopping is not None
         await stopping
         assert not path.exists()
+
+    async def test_F58_a_socket_that_cannot_be_removed_keeps_nobody_from_stopping(self) -> None:
+        """As on a disk that turned read-only; the next one to start removes it."""
+        path = self.folder() / CONTROL
+        service = PrivateSocket(reactor, path, Factory.forProtocol(Protocol))
+        service.startService()
+        port: Any = service._port
+        self.addCleanup(port.socket.close)
+        path.unlink()
+        stopping = service.stopService()
+        assert stopping is not None
+        await stopping
+        assert not service.running
 
     def test_what_is_no_socket_is_left_alone(self) -> None:
         """It is somebody's file."""

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.ordered import CannotStart, OrderedService
-from tests.gear import now, waiting
+from tests.gear import later, now, waiting
 
 
 @implementer(IService)
@@ -124,3 +124,20 @@ def test_twistd_is_told_an_ordinary_exception_and_the_interpreter_a_line() -> No
     assert issubclass(CannotStart, Exception)
     assert issubclass(CannotStart, SystemExit)
     assert CannotStart.__module__ == "builtins"
+
+
+def test_one_that_is_ending_is_waited_for_by_a_stop() -> None:
+    """What stands below it, as the records do, must not stop while it is still at it."""
+    diary: list[str] = []
+    leaving = Noted("b", diary, slow=True)
+    whole = OrderedService([Noted("a", diary), leaving])
+    whole.startService()
+    ending = later(whole.end([leaving]))
+    stopping = whole.stopService()
+    assert waiting(stopping)
+    assert whole.stopping == "Noted b"
+    assert diary[-1] == "stop b"
+    leaving.stopped.callback(None)
+    now(ending)
+    now(stopping)
+    assert diary[2:] == ["stop b", "stop a"]

@@ -51,3 +51,9 @@ def test_L9_the_chain_belongs_to_one_request_and_to_all_that_it_begins() -> None
     bell.ring()
     assert now(one) == "1.1 pypidaemon-one, 1.1 pypidaemon-me"
     assert now(other) == "1.1 pypidaemon-me"
+
+
+def test_other_daemons_are_told_from_other_proxies() -> None:
+    assert passage.passed(["1.1 squid", "1.0 cache, 1.1 pypidaemon-0123456789abcdef"])
+    assert not passage.passed(["1.1 squid (not pypidaemon)"])
+    assert not passage.passed([])

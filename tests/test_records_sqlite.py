@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from pypidaemon.errors import Conflict, PypidaemonError, StorageFull
+from pypidaemon.errors import Conflict, PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.model import (
     Deed,
     Digest,
@@ -248,7 +248,7 @@ def test_commits_are_synced_where_truth_lies(records: SqliteRecords) -> None:
 
 
 def test_readers_cannot_write(records: SqliteRecords) -> None:
-    with pytest.raises(PypidaemonError, match="readonly"):
+    with pytest.raises(PypidaemonError, match="only be read"):
         now(records._main.read(lambda connection: connection.execute("DELETE FROM files")))
 
 
@@ -636,7 +636,7 @@ def test_F66_a_damaged_main_database_refuses_to_start(path: Path) -> None:
     damaged = path.read_bytes()
     with pytest.raises(UnusableDatabase, match="damaged") as caught:
         started(path)
-    assert str(caught.value) == "records records: the database is damaged"
+    assert str(caught.value).startswith("records records: the database is damaged; `pypidaemon verify --repair` makes it again")
     assert path.read_bytes() == damaged
 
 
@@ -833,6 +833,38 @@ def test_law_8_a_cache_damaged_while_running_answers_nothing_kept(path: Path, li
     fill(records)
     assert now(records.pages.recall("pypi", FOO)) == Remembered(PAGE, 1.0, 2.0)
     records.stopService()
+
+
+def failing(code: int) -> Any:
+    """A change in which SQLite fails like that."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE lost (one INTEGER)")
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    return change
+
+
+def test_F60_after_a_sync_that_failed_nothing_is_written_until_a_restart_and_reads_go_on(records: SqliteRecords) -> None:
+    fill(records)
+    before = contents(records)
+    with pytest.raises(StorageFailed, match="until a restart"):
+        now(records._main.write(failing(sqlite3.SQLITE_IOERR_FSYNC)))
+    with pytest.raises(StorageFailed, match="until a restart"):
+        now(records.files.record("private", BAR, record(SDIST), "add"))
+    assert contents(records) == before
+    now(records.stopService())
+    records.startService()
+    assert now(records.files.record("private", BAR, record(SDIST), "add")) == 2
+
+
+def test_F58_what_can_only_be_read_now_is_written_again_as_soon_as_it_can(records: SqliteRecords) -> None:
+    fill(records)
+    with pytest.raises(StorageFailed, match="only be read"):
+        now(records._main.write(failing(sqlite3.SQLITE_READONLY)))
+    assert now(records.files.record("private", BAR, record(SDIST), "add")) == 2
 
 
 def test_F68_a_write_that_finds_the_database_busy_fails_and_reads_go_on(records: SqliteRecords, path: Path) -> None:

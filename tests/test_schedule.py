@@ -231,6 +231,7 @@ def test_what_never_ran_is_due_at_once(raw: str) -> None:
     ],
 )
 def test_a_run_that_was_due_while_nothing_ran_is_made_up_once(raw: str, last: str, missed: bool, due: str) -> None:
+    """F90."""
     found = schedule(raw, zone("UTC"))
     assert found.missed(at(last), MONDAY) is missed
     assert found.due(at(last), MONDAY) == at(due)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -76,3 +78,27 @@ def test_announcements_reach_every_listener() -> None:
     announcements.announce(NormalizedName("a"))
     announcements.announce(None)
     assert heard == ["a", "a", None, None]
+
+
+def test_a_listener_that_is_gone_is_called_no_more_and_is_not_kept() -> None:
+    """What a reload has replaced must go; an object that is there is called, and what is no method is kept."""
+    heard: list[object] = []
+
+    class Part:
+        def change(self, name: object) -> None:
+            heard.append(name)
+
+    announcements = Announcements()
+    there, gone = Part(), Part()
+    announcements.listen(there.change)
+    announcements.listen(gone.change)
+    announcements.announce(NormalizedName("a"))
+    assert heard == ["a", "a"]
+    known = weakref.ref(gone)
+    del gone
+    assert known() is None
+    announcements.announce(NormalizedName("b"))
+    announcements.listen(heard.append)
+    announcements.announce(NormalizedName("c"))
+    assert heard == ["a", "a", "b", "c", "c"]
+    assert len(announcements._listeners) == 2

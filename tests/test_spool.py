@@ -24,8 +24,10 @@ from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, StorageFull, UpstreamUnavailable
 from pypidaemon.interfaces import IBody, IContent, IOnDisk
 from pypidaemon.model import Digest
-from pypidaemon.spool import PATIENCE, QUEUE, RESUMES, Spool, Want
+from pypidaemon.spool import QUEUE, Spool, Want
 from pypidaemon.transfers import LARGEST, READ, SMALL, TAIL
+from pypidaemon.tries import BASE as PATIENCE
+from pypidaemon.tries import RESUMES
 from pypidaemon.waits import Bell
 from tests.gear import inline, later, now, waiting
 
@@ -671,13 +673,33 @@ def test_the_body_is_read_no_faster_than_the_draft_is_written() -> None:
         blobs.startService()
         spool = Spool(blobs, Clock())
         body = ScriptedBody().feed(*[b"x" * 1000] * 10)
-        opened = later(spool.open(Want("key", line(body), size=10_000)))
+        # What is small stays in memory meanwhile, and waits for no disk.
+        opened = later(spool.open(Want("key", line(body), size=SMALL + 1)))
         assert body.reads == 1
         pending[0].callback(None)
         assert body.reads == 2
         opened.addErrback(lambda _: None)
         opened.cancel()
         now(spool.stopService())
+
+
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1])
+def test_there_is_a_file_on_the_disk_only_for_what_is_not_small(tmp_path: Path, size: int) -> None:
+    blobs = DirectoryBlobs(tmp_path / "blobs", "blobs", inline)
+    blobs.startService()
+    data = b"x" * size
+    body = ScriptedBody().feed(data[: size // 2])
+    spool = Spool(blobs, Clock())
+    opened = later(spool.open(want(line(body), data)))
+    assert len(list((blobs.path / "drafts").iterdir())) == (size > SMALL)
+    body.feed(data[size // 2 :], b"")
+    content = now(opened)
+    assert now(content.read(size - 1, 10)) == b"x"
+    content.close()
+    stored = now(blobs.open(Digest(hashlib.sha256(data).hexdigest())))
+    assert stored.size == size
+    stored.close()
+    assert list((blobs.path / "drafts").iterdir()) == []
 
 
 def test_stopping_ends_all_transfers_and_removes_their_drafts() -> None:

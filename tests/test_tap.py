@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,10 @@ from twisted.application.service import IServiceMaker
 from twisted.plugin import IPlugin
 from twisted.python import usage
 
-from pypidaemon.tap import PLACES, Options, configuration_file
+from pypidaemon.blueprints import plan
+from pypidaemon.errors import PypidaemonError
+from pypidaemon.tap import PLACES, Options, configuration_file, foreground
+from pypidaemon.web.site import DoorSite
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,3 +126,20 @@ def test_a_socket_in_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"pypidaemon: cannot listen on {tmp_path}/gone/http.sock: the folder {tmp_path}/gone is missing" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_S90_there_is_no_way_in_for_debugging() -> None:
+    """Nothing to switch on by mistake: no shell, no profiler, no traceback in an answer."""
+    aids = re.compile(r"\b(conch|manhole|telnet|cProfile|pdb|breakpoint)\b")
+    found = [file.name for file in (ROOT / "pypidaemon").rglob("*.py") if aids.search(file.read_text("utf-8"))]
+    assert found == []
+    assert DoorSite.displayTracebacks is False
+
+
+def test_a_log_that_cannot_be_opened_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else has been done."""
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    (tmp_path / "c.ini").write_text("[daemon]\n")
+    with pytest.raises(PypidaemonError, match=r"cannot write the log .*/gone/log: No such file or directory"):
+        foreground(plan(str(tmp_path / "c.ini")), tmp_path / "gone" / "log")
+    assert not (tmp_path / "var").exists()

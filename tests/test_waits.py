@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import fail as fail_at_once
@@ -161,3 +164,11 @@ def test_first_passes_on_the_failure_of_the_first_and_drops_later_ones() -> None
 def test_first_of_nothing_is_refused_rather_than_waiting_for_ever() -> None:
     with pytest.raises(ValueError, match="nothing"):
         now(first())
+
+
+@pytest.mark.parametrize("wait", [lambda: within(Clock(), 2, until(Deferred())), lambda: first(until(Deferred()), Deferred())])
+def test_one_that_is_forgotten_while_it_waits_is_cleared_away_in_silence(wait: Any, no_logged_failures: list[dict[str, Any]]) -> None:
+    """What it cancels on its way out must not wake it: it is awake, and "coroutine already executing" would be the answer, whenever memory is cleared."""
+    later(wait())
+    gc.collect()
+    assert no_logged_failures == []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from pypidaemon import __version__
-from pypidaemon.commands.speech import Verbs, say
+from pypidaemon.commands.speech import Verbs, WrongUsage, say
 from pypidaemon.errors import PypidaemonError
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             say(arguments, "", {"error": line})
         sys.stderr.write(f"pypidaemon: {line}\n")
-        return 1
+        return 2 if isinstance(error, WrongUsage) else 1
     except BrokenPipeError:
         # Whoever read our output has seen enough. The interpreter would complain when it flushes, so it gets somewhere to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,7 +95,21 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
     if first == "run":
         # The daemon is there for months, and has no use for what other verbs are made of.
         return (running.add,)
-    from pypidaemon.commands import export, fetching, filling, moving, people, releases, rulings, starting, verifying, why
+    from pypidaemon.commands import (
+        backup,
+        cache,
+        export,
+        fetching,
+        filling,
+        moving,
+        people,
+        releases,
+        replaced,
+        rulings,
+        starting,
+        verifying,
+        why,
+    )
 
-    others = (starting, why, fetching, filling, people, releases, rulings, moving, export, verifying)
+    others = (starting, why, fetching, filling, people, releases, rulings, replaced, moving, export, verifying, cache, backup)
     return (running.add, *(group.add for group in others))

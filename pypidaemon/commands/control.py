@@ -26,6 +26,14 @@ class NotRunning(PypidaemonError):
         super().__init__(f"no daemon is running on the data folder {path.parent}")
 
 
+class Refused(PypidaemonError):
+    """The daemon does not do it; `absent` says that it knows no such thing."""
+
+    def __init__(self, line: str, *, absent: bool) -> None:
+        super().__init__(line)
+        self.absent = absent
+
+
 class _Connection(http.client.HTTPConnection):
     """An HTTP connection whose transport is a UNIX socket; `localhost` is only what its Host header says."""
 
@@ -59,7 +67,8 @@ def ask(
     :param patience: how many seconds to wait for it at most.
     :param body: what a POST brings: a JSON object, or nothing.
     :raises NotRunning: no daemon listens there.
-    :raises PypidaemonError: it does not answer in time, refuses, or says something that cannot be read.
+    :raises Refused: it does not do it.
+    :raises PypidaemonError: it does not answer in time, or says something that cannot be read.
     """
     target = resource + (f"?{urlencode(query)}" if query else "")
     connection = _Connection(path, patience)
@@ -77,7 +86,7 @@ def ask(
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
-        raise PypidaemonError(_refusal(response, said))
+        raise Refused(_refusal(response, said), absent=response.status == http.HTTPStatus.NOT_FOUND)
     try:
         answer = json.loads(said)
     except ValueError:

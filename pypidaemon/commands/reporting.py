@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pypidaemon.telling import plural
+
 COUNTS = {
     "downloads": {
         "started": "begun at an upstream, since the start",
@@ -13,6 +15,17 @@ COUNTS = {
         "corrupt": "not the bytes that were promised; never handed on whole, never kept",
         "resumed": "taken up again where they had broken off",
         "bytes_in": "received",
+        "passed": "passed through without being kept, for want of room",
+    },
+    "disk": {
+        "files": "fetched on demand and held",
+        "bytes": "of those",
+        "limit": "that they may have, 0 is no limit",
+        "free": "free on the volume",
+        "floor": "that are to stay free",
+        "evicted": "files evicted for want of room, since the start",
+        "evicted_bytes": "of those",
+        "failed": "attempts to make room",
     },
     "answers": {
         "ready": "given as they lay ready, since the start",
@@ -23,6 +36,7 @@ COUNTS = {
 }
 """What the counts of a status mean; one that is not here is shown by its own name."""
 
+_SIZES = ("limit", "free", "floor", "evicted_bytes")
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _SPANS = (("d", 86400), ("h", 3600), ("m", 60))
 
@@ -70,6 +84,9 @@ def report(status: Mapping[str, Any]) -> Iterator[str]:
         yield "services"
         yield from _table((label, _service(state)) for label, state in status["services"].items())
         yield from (f"    {line}" for state in status["services"].values() for line in _waiting(state))
+    if status.get("policies"):
+        yield "policies"
+        yield from _table((label, _policy(state)) for label, state in status["policies"].items())
     for title, meanings in COUNTS.items():
         if status.get(title):
             yield title
@@ -101,28 +118,37 @@ def _upstream(state: Mapping[str, Any]) -> str:
 
 
 def _service(state: Mapping[str, Any]) -> str:
-    words = f"fills {state.get('index', '')} ({state.get('projects', 0)} projects, serial {state.get('serial', 0)})"
+    words = f"fills {state.get('index', '')} ({plural(state.get('projects', 0), 'project')}, serial {state.get('serial', 0)})"
     if state.get("outcome"):
         words += f": {state['outcome']}"
     if state.get("tried"):
         words += f", at {state['tried']}"
     for tally in state.get("running", {}).values():
-        words += f"; now {tally.get('phase')}: {tally.get('looked', 0)} of {tally.get('found', 0)} projects"
+        words += f"; now {tally.get('phase')}: {tally.get('looked', 0)} of {plural(tally.get('found', 0), 'project')}"
     return words + (f"; next at {state['next']}" if state.get("next") else "")
+
+
+def _policy(state: Mapping[str, Any]) -> str:
+    words = f"{plural(state.get('advisories', 0), 'advisory', 'advisories')} about {plural(state.get('projects', 0), 'project')}"
+    if state.get("misread"):
+        words += f"; {plural(state['misread'], 'document')} could not be read"
+    if state.get("trouble"):
+        words += f"; what there is now cannot be used: {state['trouble']}"
+    return words
 
 
 def _waiting(state: Mapping[str, Any]) -> Iterator[str]:
     for one in state.get("waits", ()):
-        tries = f", tried {one['tries']} times" if one.get("tries") else ""
+        tries = f", tried {plural(one['tries'], 'time')}" if one.get("tries") else ""
         yield f"{one.get('name')} waits until {one.get('due')}{tries}: {one.get('reason')}"
     more = state.get("waiting", 0) - len(state.get("waits", ()))
     if more > 0:
-        yield f"and {more} more wait"
+        yield f"and {more} more {'waits' if more == 1 else 'wait'}"
 
 
 def _counts(counts: Mapping[str, float], meanings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for key, count in counts.items():
-        shown = amount(count) if key.startswith("bytes") else f"{count:.0f}"
+        shown = amount(count) if key.startswith("bytes") or key in _SIZES else f"{count:.0f}"
         yield key.replace("bytes_in", "bytes"), f"{shown}  {meanings[key]}" if key in meanings else shown
 
 

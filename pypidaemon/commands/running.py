@@ -1,9 +1,10 @@
-"""The verbs about a daemon as a whole: `run`, `check`, `status`."""
+"""The verbs about a daemon as a whole: `run`, `check`, `reload`, `status`."""
 
 from __future__ import annotations
 
 import argparse
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from pypidaemon.assembly import Plan, describe, describe_json, plan
@@ -22,6 +23,9 @@ from pypidaemon.tap import foreground, rehearse
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     """Add these verbs to the command line."""
     verb = verbs.add_parser("run", parents=[shared], help="run the daemon in the foreground", allow_abbrev=False)
+    verb.add_argument(
+        "--log", metavar="FILE", help="log to the end of this file, opened again on SIGHUP and SIGUSR1 (default: standard output)"
+    )
     verb.set_defaults(act=run)
     verb = verbs.add_parser("check", parents=[shared], help="check the configuration and print what it comes to", allow_abbrev=False)
     verb.add_argument("--effect", action="store_true", help="print instead what it would hide and show that the running daemon does not")
@@ -30,20 +34,22 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
         "--limit", metavar="COUNT", type=count, default=50, help="with --effect: projects that are named at most (default: 50)"
     )
     verb.set_defaults(act=partial(_checked, verb))
+    verb = verbs.add_parser("reload", parents=[shared], help="have the running daemon read its configuration again", allow_abbrev=False)
+    verb.set_defaults(act=reload)
     verb = verbs.add_parser("status", parents=[shared], help="say how the running daemon is", allow_abbrev=False)
     verb.set_defaults(act=status)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Be the daemon, in this process and in the foreground, until SIGINT or SIGTERM ends it, which is no failure. It logs to standard output.
+    Be the daemon, in this process and in the foreground, until SIGINT or SIGTERM ends it, which is no failure. It logs to standard output, or to the file that `--log` names.
 
     Files made by it are for its own user alone (S87).
 
     :raises ConfigError: the configuration cannot be used; nothing has been started.
     :raises CannotStart: something could not be started, such as a port that is taken; the line says what.
     """
-    foreground(plan(named_file(arguments)))
+    foreground(plan(named_file(arguments)), Path(arguments.log).absolute() if arguments.log is not None else None)
     return 0
 
 
@@ -82,6 +88,18 @@ def check(arguments: argparse.Namespace) -> int:
     planned = plan(named_file(arguments))
     rehearse(planned)
     say(arguments, describe(planned), describe_json(planned))
+    return 0
+
+
+def reload(arguments: argparse.Namespace) -> int:
+    """
+    Have the running daemon read its configuration again, as SIGHUP does, and come back when it is in force. What is under way goes on.
+
+    :raises NotRunning: there is none.
+    :raises PypidaemonError: what the file says cannot be used, or needs a restart; the daemon goes on as before.
+    """
+    answer = daemon_or_alone(named_file(arguments), lambda socket: control.ask(socket, "POST", "/reload"), _not_there)
+    say(arguments, f"{answer['file']} was read again and is in force", answer)
     return 0
 
 

@@ -9,7 +9,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.tap import configuration_file
+
+
+class WrongUsage(PypidaemonError):
+    """What was asked for cannot be meant so, which only the configuration, or the daemon, could tell: exit status 2."""
+
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What a group of verbs is added to; argparse has no public name for it."""

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from zope.interface import Attribute, Interface
 
 from pypidaemon.interfaces.mirrors import IMirrorRecords
-from pypidaemon.interfaces.registers import IDocumentCache, IFetchRecords, IPublisherRecords, IRulingRecords, IWithdrawnEntries
+from pypidaemon.interfaces.registers import (
+    IDocumentCache,
+    IFetchRecords,
+    IPins,
+    IPublisherRecords,
+    IRulingRecords,
+    IUses,
+    IWithdrawnEntries,
+)
 from pypidaemon.model import (
     Change,
     Deed,
@@ -20,6 +29,7 @@ from pypidaemon.model import (
     NormalizedName,
     Remembered,
     RememberedNames,
+    Replaced,
     Standing,
     Token,
     User,
@@ -69,6 +79,28 @@ class IFileFacts(Interface):
         Add to what is known: a field that is not None fills one that was None; a pinned digest and size never change.
 
         Answer what is now known, which is how two who learn at once find out whose pin stands.
+        """
+
+    async def learn_all(label: str, name: NormalizedName, facts: Mapping[Filename, Fact]) -> None:
+        """As `learn` for each of them, all or none."""
+
+    async def differ(label: str, name: NormalizedName, others: Mapping[Filename, str], since: float) -> tuple[Filename, ...]:
+        """
+        Note that of that project's files these are promised with other bytes than the first, and no more of them (S28).
+
+        :param others: the sha256 that is promised of each, "" where none is.
+        :param since: now; what is noted with the same sha256 keeps its time.
+        :returns: those that were not noted so before, in the order of `others`.
+        """
+
+    async def replaced(after: tuple[str, str, str], limit: int) -> list[Replaced]:
+        """What is noted by `differ` behind that label, name and file, in their order, at most `limit`."""
+
+    async def accept(label: str, name: NormalizedName, filename: Filename) -> Replaced | None:
+        """
+        Take the bytes that are promised now for the first ones, and forget all else that was found out about the others (S28).
+
+        Where it is not known which they are, whatever comes next is taken for them. Answer what was noted; None where nothing was.
         """
 
 
@@ -243,6 +275,8 @@ class IRecords(Interface):
     publishers: IPublisherRecords = Attribute("An IPublisherRecords.")
     documents: IDocumentCache = Attribute("An IDocumentCache.")
     mirrors: IMirrorRecords = Attribute("An IMirrorRecords.")
+    uses: IUses = Attribute("An IUses.")
+    pins: IPins = Attribute("An IPins.")
 
     async def identity() -> str:
         """A random name of this instance, made once and kept: what `Via` says (RFC 9110 §7.6.3)."""
@@ -256,4 +290,39 @@ class IReadable(Interface):
         The same records to be read alone. It provides `IService`: usable while it runs, and nothing is made or written meanwhile.
 
         Its `startService` raises a PypidaemonError where there are none yet, or they cannot be read.
+        """
+
+
+class ISaved(Interface):
+    """A capability of records that lie in files: to be copied while a daemon works on them, and to be put back from a copy. All of it blocks."""
+
+    def save(folder: Path, everything: bool) -> Mapping[str, Path]:
+        """
+        Copy them into a folder that is there, each file as of one moment; answer the copies by the words for what they hold.
+
+        :param everything: whether what can be fetched again is copied too.
+        :raises PypidaemonError: there are none yet, or they cannot be read.
+        """
+
+    def saved(folder: Path) -> IRecords:
+        """The records that were copied into that folder, not yet started."""
+
+    def places() -> Mapping[str, Path]:
+        """Where each of these files belongs, by the same words."""
+
+
+class IMendable(Interface):
+    """A capability of records that can be found to be damaged, and made again from what is kept beside them. All of it blocks."""
+
+    def begun() -> bool:
+        """Whether there is anything of them, in whatever state."""
+
+    def ailments() -> list[str]:
+        """What is wrong with them, a line each: they are gone, cannot be read, or are not what was written. A daemon may be at work on them."""
+
+    def mend() -> list[str]:
+        """
+        Make those again that ail, and keep what was there beside them; answer what was done, a line each. Nobody may be at work on them.
+
+        :raises PypidaemonError: there is nothing to make them from, or they cannot be written; what was there stays as it is.
         """

@@ -64,6 +64,7 @@ class IDraft(IContent):
         Append `data`.
 
         :raises StorageFull: there is no room; the draft stays as it was before and can still be read.
+        :raises StorageFailed: the disk takes nothing; what was there before can still be read, and nothing can be made of it.
         """
 
     async def commit(expected: Digest | None) -> Digest:
@@ -73,7 +74,8 @@ class IDraft(IContent):
         Committing content that the store already holds succeeds. A reader of the draft goes on reading.
 
         :raises CorruptContent: the sha256 is not `expected`; the draft is then aborted.
-        :raises StorageFull: there is no room; the draft is then aborted.
+        :raises StorageFull: there is no room, and the sha256 is the expected one; the draft is then aborted.
+        :raises StorageFailed: as StorageFull, where the disk takes nothing.
         """
 
     async def abort() -> None:
@@ -95,6 +97,7 @@ class IBlobStore(Interface):
         Begin a new blob.
 
         :raises StorageFull: there is no room.
+        :raises StorageFailed: the disk takes nothing.
         """
 
     async def remove(digest: Digest) -> None:
@@ -114,13 +117,15 @@ class IHolding(Interface):
 class IKeeping(Interface):
     """A capability of blob stores: to take a content that is all in memory, for less than a draft costs."""
 
-    async def keep(data: bytes) -> Digest:
+    async def keep(data: bytes, expected: Digest | None) -> Digest:
         """
         Make these bytes a blob, and answer its digest once it is durable; nothing is left of one that fails.
 
         Who stops waiting does not know whether it is one.
 
+        :raises CorruptContent: the sha256 is not `expected`.
         :raises StorageFull: there is no room.
+        :raises StorageFailed: the disk takes nothing.
         """
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from zope.interface import Attribute, Interface
 
 from pypidaemon.interfaces.contents import IContent, IDraft
+from pypidaemon.interfaces.upstreams import IHealth
 from pypidaemon.model import (
     Change,
     Companion,
+    Digest,
     Explanation,
+    File,
     Filename,
     FileRecord,
     Inspected,
@@ -36,6 +39,25 @@ class IKnowing(Interface):
 
     async def knows(name: NormalizedName) -> bool:
         """Whether upstream is known here to have a project of that name; no request is made for it."""
+
+
+class IDependent(Interface):
+    """A capability of leaves whose files may still be elsewhere: to say what of a page can be given while the line there is down."""
+
+    line: IHealth = Attribute("The health of the upstream that it depends on.")
+    shrinks: bool = Attribute("Whether its pages list only what can be given while something of it is `lost` (`while-down = held`).")
+    lost: tuple[str, ...] = Attribute(
+        "Those that do not answer and whose files nobody else has, by their names: the index, or hosts of its files."
+    )
+
+    def reaches(file: File) -> bool:
+        """Whether a file that is not here can be had, as far as is known."""
+
+    def listen(listener: Callable[[], None]) -> None:
+        """Call `listener` whenever `lost` may have changed, as `IHealth.listen`."""
+
+    async def holding(digests: Collection[Digest]) -> frozenset[Digest]:
+        """Those of the digests whose bytes are here, by one question to the store."""
 
 
 class IIndex(Interface):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
@@ -95,6 +96,17 @@ class IReadying(Interface):
 
     async def ready() -> None:
         """Come back when it has been read; call this while it runs."""
+
+
+class IReading(Interface):
+    """A capability of policies that go by documents of others: to say how reading them went."""
+
+    label: str = Attribute("The label of its section.")
+
+    def read() -> Mapping[str, Any]:
+        """
+        As JSON: `trouble`, why the last copy could not be used, empty where it could; and numbers of what is in force and of what was passed over.
+        """
 
 
 class IInformant(Interface):

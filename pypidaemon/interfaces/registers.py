@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zope.interface import Interface
 
-from pypidaemon.model import Digest, Downloads, Fetch, File, Filename, NormalizedName, ProjectStatus, Ruling, RulingKind, Withdrawn
+from pypidaemon.model import (
+    Digest,
+    Downloads,
+    Fetch,
+    File,
+    Filename,
+    NormalizedName,
+    Pin,
+    ProjectStatus,
+    Ruling,
+    RulingKind,
+    Use,
+    UsedProject,
+    Withdrawn,
+)
 
 
 class IRulingRecords(Interface):
@@ -48,6 +62,41 @@ class IFetchRecords(Interface):
 
     async def forget_beyond(most: int) -> int:
         """Forget the fetches that were noted first, until there are that many; answer how many that were."""
+
+
+class IUses(Interface):
+    """
+    Which of upstreams' files are held here, and when each was last asked for. Not the truth about what is here: one that is lost is noted again with its
+    next use.
+    """
+
+    async def note(use: Use) -> None:
+        """It was used; a later use counts instead of an earlier one. The note may lie in memory for a while."""
+
+    async def weight() -> tuple[int, int]:
+        """How many files are noted, and how many bytes they have."""
+
+    async def oldest(after: tuple[float, str], limit: int) -> list[Use]:
+        """Those used longest ago, in the order of time and digest, behind that time and digest, at most `limit`."""
+
+    async def listed(name: NormalizedName) -> list[Use]:
+        """All of that project, in the order of file and digest."""
+
+    async def projects(after: str, limit: int) -> list[UsedProject]:
+        """What is held of each project behind that name, in order of names, at most `limit`: there may be a million files."""
+
+    async def forget(digests: Sequence[Digest]) -> None:
+        """They are held no longer."""
+
+
+class IPins(Interface):
+    """What is kept from eviction. Every change is durable when it comes back."""
+
+    async def pins() -> list[Pin]:
+        """All of them, in order."""
+
+    async def pin(pin: Pin, pinned: bool) -> bool:
+        """Keep it from eviction, or with `pinned` False no longer; answer whether that changed anything."""
 
 
 class IWithdrawnEntries(Interface):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from zope.interface import Attribute, Interface
 
-from pypidaemon.model import Change, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.model import Change, File, NormalizedName, NotModified, Outage, UpstreamNames, UpstreamPage, Validators
 
 
 class IBody(Interface):
@@ -32,18 +35,45 @@ class IBody(Interface):
 class IHealth(Interface):
     """What is known of whether an upstream can be asked; one per upstream, shared by all requests."""
 
-    state: str = Attribute('"up", "suspect" or "down".')
+    state: str = Attribute(
+        '"up", "suspect", "down", "probing" (it was down, and is being asked whether it still is) or "offline" (it must not be asked).'
+    )
     cause: str = Attribute("Why it is not up, in a few words; empty while it is.")
-    since: float = Attribute("When it entered that state, seconds since the epoch.")
+    since: float = Attribute("When it came up, or when it stopped being up, seconds since the epoch.")
 
     def may_ask() -> bool:
-        """Whether a request is worth trying now: always while up, else once in a while."""
+        """Whether a request is worth trying now: always while up, else once in a while, or never where somebody attends to it (`IAttended`)."""
 
     def retry_after() -> int:
         """Whole seconds until asking again is worth it, 1 to 60."""
 
     async def doubted() -> None:
         """Come back when the upstream stops being up; at once where it is not."""
+
+    def listen(listener: Callable[[], None]) -> None:
+        """Call `listener` at every change of the state from now on. It must be quick and must not raise."""
+
+
+class IAttended(IHealth):
+    """A health that somebody with time may attend to, so that no client's request has to find out whether the upstream is back (F40)."""
+
+    def attend() -> None:
+        """From now on whoever calls this probes, and `may_ask` says no to everybody else while the upstream is not up."""
+
+    def due() -> float | None:
+        """Seconds until a probe is worth it, 0 or more; None where none is, since the upstream is up and nobody doubts it."""
+
+    def begin() -> bool:
+        """Begin a probe if one is due; answer whether it was. What comes of it is told to the health as of any request."""
+
+    def end() -> None:
+        """The probe is over; where nothing came of it that the health was told, the upstream is as it was before."""
+
+    def outage() -> Outage | None:
+        """What is to be remembered over a restart; None while it is up."""
+
+    def resume(outage: Outage) -> None:
+        """It was like that when the daemon was last running. That counts until something is heard, and not where something was heard already."""
 
 
 class IUpstream(Interface):
@@ -53,6 +83,10 @@ class IUpstream(Interface):
 
     label: str = Attribute("The label of its section.")
     health: IHealth = Attribute("An IHealth.")
+    patience: float = Attribute("Seconds for which clients wait for it who can be given what is known.")
+
+    def health_of(url: str) -> IHealth:
+        """The health of who has the bytes behind a file's URL: page host and file hosts fail apart (N6)."""
 
     async def fetch_names(validators: Validators) -> UpstreamNames | NotModified:
         """
@@ -85,6 +119,75 @@ class IUpstream(Interface):
 
         :raises UpstreamUnavailable: it could not be had, or makes no sense.
         """
+
+
+class IProbed(Interface):
+    """A capability of upstreams: to be asked for something small, to see whether they answer."""
+
+    async def probe(name: NormalizedName) -> None:
+        """
+        Ask for something small; what comes of it is told to the `health`, and nothing is raised.
+
+        :param name: a project to ask for where nothing better is known; whether there is one does not matter.
+        """
+
+
+class IPlaces(Interface):
+    """The places that one file may be had from, in the order in which they are asked; shared by all who want it at the same time."""
+
+    async def fetch(offset: int) -> IBody:
+        """
+        Ask one after the other for the bytes from `offset` on.
+
+        :raises NoSuchFile: the first says that there is none, and nobody has it.
+        :raises UpstreamUnavailable: they could not be had anywhere.
+        """
+
+    async def doubted() -> UpstreamUnavailable:
+        """Come back when the last of them is asked and shows no sign of life, with what to tell those who wait."""
+
+    def blame() -> bool:
+        """What came from the place that was asked last was not what is promised, so leave it alone for a while; answer whether there is another."""
+
+
+class IStandIns(Interface):
+    """
+    A capability of upstreams: to have others stand in while they cannot be asked (M18).
+
+    The upstream itself alone says what there is not, what is gone, and what the bytes of a file are; those others are only asked for what it would have
+    said, and for bytes of which it has told the sha256.
+    """
+
+    line: IHealth = Attribute("An IHealth that is up while the upstream or any that can stand in for its pages is.")
+    lost: tuple[str, ...] = Attribute("As of `IDependent`.")
+    hosts: Mapping[str, IHealth] = Attribute("The health of every host that was asked, by its name, also of those that hold files alone.")
+
+    def reaches(file: File) -> bool:
+        """As `IDependent`."""
+
+    def listen(listener: Callable[[], None]) -> None:
+        """As `IDependent`."""
+
+    async def stand_in(name: NormalizedName) -> UpstreamPage:
+        """
+        The page of a project as the first of the others has it that can be asked and has one.
+
+        :raises NoSuchProject: those that could be asked have none. That is no absence: they may have a part of what the upstream has (law 10).
+        :raises UpstreamUnavailable: none of them could be asked, or there are none.
+        """
+
+    def places(name: NormalizedName, file: File, suffix: str) -> IPlaces:
+        """
+        Where to have a file from, of which the sha256 is known.
+
+        :param suffix: "" for the file itself, or what its URL ends in for a companion, of which the sha256 is known too.
+        """
+
+
+class ISourced(Interface):
+    """A capability of upstreams: to say whose numbers theirs are."""
+
+    source: str = Attribute("Tells one index from another, also over restarts: its URL without credentials. Empty where that is not known.")
 
 
 class IDating(Interface):

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from pypidaemon.model.names import Digest, NormalizedName
+from pypidaemon.model.names import Digest, Filename, NormalizedName
 from pypidaemon.model.pages import File, ProjectStatus
 
 
@@ -63,6 +63,20 @@ class UpstreamNames:
 
 
 @attrs.frozen
+class Outage:
+    """
+    That an upstream could not be asked, as it is remembered over a restart.
+
+    :param since: when it stopped being up, seconds since the epoch.
+    :param held_until: until when it asked to be left alone, 0 where it did not.
+    """
+
+    cause: str
+    since: float
+    held_until: float = 0.0
+
+
+@attrs.frozen
 class Remembered:
     """
     What an upstream last said of one project; `page` None is a remembered absence.
@@ -84,6 +98,24 @@ class RememberedNames:
     serial: int
     fetched: float
     fresh_until: float
+
+
+@attrs.frozen
+class Replaced:
+    """
+    A file of which an upstream promises other bytes than those first seen under its name (S28).
+
+    :param first: the sha256 of those, None where no fact has it.
+    :param other: the sha256 that is promised now, "" where none is.
+    :param since: when that was first noticed, seconds since the epoch.
+    """
+
+    label: str
+    name: NormalizedName
+    filename: Filename
+    first: Digest | None
+    other: str
+    since: float
 
 
 @attrs.frozen

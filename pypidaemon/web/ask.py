@@ -14,6 +14,7 @@ import attrs
 from twisted.web.http import Request
 
 from pypidaemon.model import Fetch
+from pypidaemon.web.places import address_of
 
 MAX_PATH = 4096
 """The longest path answered, in bytes; ours are below 600."""
@@ -136,9 +137,8 @@ def unreadable(request: Request, id: str) -> Ask:
 
 
 def peer(request: Request) -> str:
-    """The address of the other end without its port; "" where it has none, as over a unix socket."""
-    host = getattr(request.getClientAddress(), "host", "")
-    return host if isinstance(host, str) else ""
+    """The address of the other end without its port, as `address_of`: one and the same whichever kind of socket it came in by (S61, S69)."""
+    return address_of(request.getClientAddress())
 
 
 def _headers(request: Request) -> Headers:

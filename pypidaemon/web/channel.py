@@ -9,7 +9,7 @@ A body that somebody takes (`pypidaemon.web.intake`) is passed on only when it i
 parser, and the transport is not read from; that is our slowness, so no time of the client's runs.
 
 Of Twisted's channel this relies on: `line_mode` is true exactly while a head is expected; `allHeadersReceived`,
-`allContentReceived`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; the first of these does
+`allContentReceived`, `requestDone`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; the first of these does
 no more than ours does; and every other complaint of the parser ends in `_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py`
 notices when one of these changes.
 """
@@ -30,6 +30,9 @@ from pypidaemon.web.heads import early_refusal, refusal, request_line
 from pypidaemon.web.intake import Room
 from pypidaemon.web.reply import phrase
 
+WATCHED = frozenset({b"/+health", b"/+ready", b"/+metrics"})
+"""Questions that are answered when all places are taken (S58)."""
+
 
 def _options(headers: Headers) -> set[bytes]:
     lines = headers.getRawHeaders(b"Connection", [])
@@ -49,11 +52,15 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
     limits = Limits()
     room: Room | None = None
     """How large a body may be; None is `Limits.body` for all."""
+    spare = False
+    """Whether all places are taken, so that this one is for a single question of whoever watches over us (`WATCHED`)."""
     _log = Logger(namespace="pypidaemon.web")
 
     def __init__(self) -> None:
         super().__init__()
         self.ended: Callable[[], None] = lambda: None
+        self.works: Callable[[bool], None] = lambda _: None
+        self._served = False
         self._waiting: list[bytes] = []
         self._feeding = False
         self._head = b""
@@ -123,12 +130,16 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
             return
         if end < 0:
             return
+        if self.spare and self._line[1].partition(b"?")[0] not in WATCHED:
+            self.refuse(503)
+            return
         rest = self._head[end + 4 :]
         self._head = b""
         self._skipped = False
         self._stop("head")
         if rest:
             self._waiting.insert(0, rest)
+        self.works(True)
         super().dataReceived(whole)
 
     def _more_body(self, data: bytes) -> None:
@@ -181,6 +192,14 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         self._let_go()
         super().allContentReceived()
 
+    def requestDone(self, request: Any) -> None:
+        """An answer has been written; where another request may follow it, that is waited for."""
+        self._served = True
+        # Whose line has not taken it all yet is not idle: his place would cost him the end of it.
+        if not self._clogged:
+            self.works(False)
+        super().requestDone(request)
+
     def hold(self) -> None:
         """As `Valve.hold`."""
         if self._over or self._holding:
@@ -223,8 +242,8 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
                 self.transport.resumeProducing()
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
-        """Whether another request may follow this one: in HTTP/1.1, unless one of the options says `close` (RFC 9112 §9.3)."""
-        return version == b"HTTP/1.1" and b"close" not in _options(request.requestHeaders)
+        """Whether another request may follow: in HTTP/1.1, unless one of the options says `close` (RFC 9112 §9.3) or the site takes its leave."""
+        return version == b"HTTP/1.1" and not self.site.leaving and not self.spare and b"close" not in _options(request.requestHeaders)
 
     # What goes out.
 
@@ -246,6 +265,8 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         """The client has taken what we wrote."""
         self._clogged = False
         self._stop("stall")
+        if self._served and not self.requests:
+            self.works(False)
         super().resumeProducing()
         if self._holding:
             self.transport.pauseProducing()
@@ -277,6 +298,24 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
 
     # How it ends.
 
+    def leave(self) -> None:
+        """The request that is under way is the last one; where there is none, close."""
+        if self.requests:
+            self.persistent = False
+        elif not (self._over or self._head):
+            self.loseConnection()
+
+    def make_way(self) -> None:
+        """Close, since others want the place: with a word owed to nobody at once, else once the client has the end of what it was told."""
+        if self.requests or not self._served or self._over:
+            self.abort()
+            return
+        self._over = True
+        self._stop("head")
+        self._stop("stall")
+        self._start("stall", self.limits.linger, self.abort)
+        super().loseConnection()
+
     def refuse(self, status: int) -> None:
         """Answer the request that is arriving with a bare `status`, hear no more of this client, and close."""
         if self._over:
@@ -285,8 +324,9 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         self._log.debug("refused a request from {peer} with {status}", peer=self.getPeer(), status=status)
         line = phrase(status)
         body = f"{line.lower()}\n".encode("ascii")
+        again = "Retry-After: 1\r\n" if status == 503 else ""
         self.transport.write(
-            f"HTTP/1.1 {status} {line}\r\nServer: pypidaemon\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"HTTP/1.1 {status} {line}\r\nServer: pypidaemon\r\n{again}Content-Type: text/plain; charset=utf-8\r\n"
             f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
             + body
         )

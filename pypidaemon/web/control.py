@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -11,16 +12,18 @@ from twisted.logger import Logger
 
 from pypidaemon import __version__
 from pypidaemon.callers import THE_OPERATOR
-from pypidaemon.errors import NoSuchFile
+from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IIndex, IMeasured, IUpstream
+from pypidaemon.interfaces import IIndex, IMeasured, IReading, IUpstream
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.intake import Collected, Receiver
 from pypidaemon.web.operations import counted, json_reply, moment, upstream_states
 from pypidaemon.web.people import LARGEST, PeopleDesk
 from pypidaemon.web.releases import ReleaseDesk
+from pypidaemon.web.replaced import ReplacedDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.syncs import SyncDesk
@@ -32,8 +35,9 @@ from pypidaemon.web.why import Why
 class Control:
     """
     Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings` and `/who`, and takes the
-    orders about people, releases, what is blocked, the filling of indexes (`/sync`) and the verification of what is stored (`/verify`).
-    `GET /why?project=...` explains, and `GET /configuration` says which file was read, and what was in it then.
+    orders about people, releases, what is blocked, the filling of indexes (`/sync`), the verification of what is stored (`/verify`), the caches of proxies (`/cache`) and
+    files that upstream replaced (`/replaced`).
+    `GET /why?project=...` explains, `GET /configuration` says which file was read, and what was in it then, and `POST /reload` has it read again.
     """
 
     default: str
@@ -51,6 +55,11 @@ class Control:
     verify: VerifyDesk
     configuration: tuple[str, str]
     """The file, absolute, and its text; secrets are references in it."""
+    reload: Callable[[], Awaitable[None]] | None = None
+    cache: CacheDesk = attrs.field(factory=lambda: CacheDesk(None))
+    disk: IMeasured | None = None
+    policies: Mapping[str, IReading] = MappingProxyType({})
+    replaced: ReplacedDesk = attrs.field(factory=lambda: ReplacedDesk(None))
     started: float = attrs.field(init=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -79,14 +88,17 @@ class Control:
                 return await self.releases.without_body(ask)
             case (_, ("sync",)):
                 return await self.syncs.operate(ask)
+            case (_, ("cache" | "replaced" as what, *_)):
+                desk = self.cache if what == "cache" else self.replaced
+                return await desk.operate(ask)
             case (_, ("verify",)):
                 return self.verify.operate(ask)
             case ("GET", (_,)):
                 return await self._told(ask)
             case (_, ("rulings", *_)):
                 return await self.rulings.without_body(ask)
-            case ("POST", ("refresh",)):
-                return await self._refresh(ask)
+            case ("POST", ("refresh" | "reload",)):
+                return await (self._refresh(ask) if ask.segments == ("refresh",) else self._reload(ask))
             case (_, ("status",)) | (_, ("refresh",)):
                 return _other_method(ask)
         raise NoSuchFile("/".join(ask.segments)[:200])
@@ -106,7 +118,7 @@ class Control:
             case ("configuration",):
                 return json_reply(200, {"file": self.configuration[0], "text": self.configuration[1]})
             case ("status",):
-                return json_reply(200, self._status() | {"services": await self.syncs.states()})
+                return json_reply(200, self._status() | {"services": await self.syncs.in_short()})
             case ("refresh",):
                 return _other_method(ask)
         raise NoSuchFile("/".join(ask.segments)[:200])
@@ -124,6 +136,15 @@ class Control:
         self._log.info("refresh: {what} will be asked for again; {count} remembered", what=what, count=refreshed)
         return json_reply(200, {"refreshed": refreshed} if everything else {"refreshed": refreshed, "projects": counts})
 
+    async def _reload(self, ask: Ask) -> Reply:
+        if self.reload is None:
+            raise NoSuchFile("reload")
+        try:
+            await self.reload()
+        except PypidaemonError as error:
+            return text(400, str(error), ask.id)
+        return json_reply(200, {"file": self.configuration[0]})
+
     def _status(self) -> dict[str, object]:
         return {
             "version": __version__,
@@ -134,6 +155,8 @@ class Control:
             "indexes": sorted(self.indexes),
             "upstreams": {label: state | counted(self.upstreams[label]) for label, state in upstream_states(self.upstreams).items()},
             "downloads": dict(self.spool.measures()),
+            **({"disk": dict(self.disk.measures())} if self.disk is not None else {}),
+            **({"policies": {label: dict(policy.read()) for label, policy in self.policies.items()}} if self.policies else {}),
             "answers": {
                 "held": len(self.answers),
                 "bytes": self.answers.weight,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import attrs
@@ -14,24 +15,28 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon.accounts.doorkeeper import Doorkeeper
 from pypidaemon.accounts.people import People
 from pypidaemon.announcements import Announcements
+from pypidaemon.caches import Caches
 from pypidaemon.clashes import Clashes
 from pypidaemon.flights import landing
-from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IMirror, IMirroring, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IMirror, IMirroring, IReading, IRecords, IUpstream
 from pypidaemon.leaves import bare
-from pypidaemon.model import InThread
+from pypidaemon.model import InThread, NormalizedName
 from pypidaemon.releases import Releases
+from pypidaemon.replacements import Replacements
 from pypidaemon.returns import Returns
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
 from pypidaemon.verification.run import Means
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.control import Control
 from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.files import Files
 from pypidaemon.web.finding import Finder
 from pypidaemon.web.forwarding import Forwarding
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.held import Held
 from pypidaemon.web.history import History
 from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.inquiries import Inquiries
@@ -45,8 +50,10 @@ from pypidaemon.web.operations import Operations
 from pypidaemon.web.pages import Pages
 from pypidaemon.web.people import PeopleDesk
 from pypidaemon.web.pep381 import Pep381
+from pypidaemon.web.places import Caps
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.renumbering import Renumbering
+from pypidaemon.web.replaced import ReplacedDesk
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.rulings import RulingDesk
@@ -72,6 +79,25 @@ class Door(Service):
     receive: Receive
     history: History
     desks: tuple[PeopleDesk | ReleaseDesk | VerifyDesk, ...]
+    skins: tuple[Skin, Skin]
+    desk: Control
+
+    def leave(self) -> None:
+        """Say from now on that this is no place for anybody new (F79)."""
+        self.routes.operations.leaving = True
+
+    async def rest(self) -> None:
+        """Come back when no request that came here is being answered any more."""
+        for skin in self.skins:
+            await skin.rest()
+
+    def go_on_from(self, other: Door) -> None:
+        """Count on from what that one, in whose place this one comes, has counted, be as old as it is, and go on with what it verifies."""
+        self.routes.operations.metrics.go_on_from(other.routes.operations.metrics)
+        self.desk.started = other.desk.started
+        self.desk.verify.go_on_from(other.desk.verify)
+        # Nobody asks there any more, and it may stay for as long as one client takes his time.
+        other.desk.answers.forget(None)
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
@@ -80,6 +106,7 @@ class Door(Service):
         return landing(
             *(desk.flights for desk in self.desks),
             self.uploads.flights,
+            self.routes.pages.answers.flights,
             lists.flights,
             lists.sweeps,
             self.history.flights,
@@ -108,7 +135,11 @@ def build(
     janitors: Mapping[str, IMeasured] = MappingProxyType({}),
     fetches: bool = False,
     spool: IMeasured,
+    caches: Caches | None = None,
+    disk: IMeasured | None = None,
+    lacking: Callable[[], Awaitable[str]] | None = None,
     attestations: IMeasured | None = None,
+    policies: Mapping[str, IReading] = MappingProxyType({}),
     lists: IBlobStore,
     announcements: Announcements,
     clock: IReactorTime,
@@ -117,7 +148,11 @@ def build(
     local_url: str,
     trusted_proxies: tuple[str, ...] = (),
     hosts: tuple[str, ...] | None = None,
+    caps: tuple[int, int] = (200, 4000),
     configuration: tuple[str, str] = ("", ""),
+    reload: Callable[[], Awaitable[None]] | None = None,
+    log: IMeasured | None = None,
+    proxies: Mapping[str, IMeasured] = MappingProxyType({}),
     random: Callable[[int], bytes] = os.urandom,
 ) -> Door:
     """
@@ -135,18 +170,26 @@ def build(
     :param verifying: what verifications work with; without it none is made.
     :param janitors: the services that clear up, by their labels.
     :param fetches: whether it is put on record who takes which file.
+    :param caches: what proxies keep.
+    :param disk: looks after the room for it, for its counts.
+    :param lacking: says why nothing is kept now; "" where it is.
     :param attestations: what checks them, for its counts.
+    :param policies: those that go by documents, by their labels.
     :param lists: a store for rendered project lists and nothing else.
     :param public_url: the absolute address under which clients reach the default index's root, where it is configured.
     :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
     :param hosts: as the names of `Hosts`.
+    :param caps: how many connections there may be from one address, and in all.
     :param configuration: the configuration file, absolute, and its text as it was read.
+    :param reload: reads it again and has it in force when it comes back.
+    :param log: counts the lines of the log that were lost.
+    :param proxies: the indexes that count what they doubted of upstream's pages.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
     """
     known = Hosts(hosts, public_url)
     answers = Answers(cpu)
     announcements.listen(answers.forget)
-    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors)
+    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors, disk, policies, log, proxies)
     rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock, cpu)
     gate = Gate(doorkeeper, conceal, rulemaking)
     every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
@@ -165,6 +208,7 @@ def build(
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
+    held = Held(indexes, cpu, answers.turn)
     history = History(records, cpu, renumbering)
     routes = Routes(
         default=default,
@@ -173,13 +217,13 @@ def build(
         address=Address(public_url, local_url),
         records=records,
         past=Past(default, indexes[default], clock, cpu),
-        pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering),
+        pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering, held),
         integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu, history.settle),
         files=Files(gate, taking),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
-        operations=Operations(upstreams, records, metrics),
+        operations=Operations(upstreams, records, metrics, lacking),
         releases=releases,
         rulings=rulings,
         inquiries=inquiries,
@@ -210,17 +254,43 @@ def build(
         return known.vouched(forwarding.seen(ask))
 
     skin = Skin(routes.handle, routes.quick, clock, random, observe, seen, receive=receive)
-    public = DoorSite(skin, clock, uncapped=forwarding, room=taker.room)
+    public = DoorSite(skin, clock, caps=Caps(*caps), uncapped=forwarding, room=taker.room)
+    metrics.places = lambda: public.places
 
-    def changed() -> None:
-        doorkeeper.changed()
+    def forgotten() -> None:
         routes.lists.forget()
         routes.links.forget()
 
-    changing = people(changed)
+    doorkeeper.forgotten = forgotten
+    changing = people(doorkeeper.changed)
     desk = PeopleDesk(changing)
     control = Control(
-        default, indexes, upstreams, spool, answers, clock, desk, releases, rulings, inquiries, why, syncs, verify, configuration
+        default,
+        indexes,
+        upstreams,
+        spool,
+        answers,
+        clock,
+        desk,
+        releases,
+        rulings,
+        inquiries,
+        why,
+        syncs,
+        verify,
+        configuration,
+        reload,
+        CacheDesk(caches),
+        disk,
+        policies,
+        ReplacedDesk(Replacements(records, clock, partial(_anew, every, announcements))),
     )
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
-    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases, verify))
+    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases, verify), (skin, inner), control)
+
+
+async def _anew(every: Mapping[str, IIndex], announcements: Announcements, name: NormalizedName) -> None:
+    """Have what is shown of that project made anew, everywhere."""
+    for index in every.values():
+        await index.refresh(name)
+    announcements.announce(name)

@@ -14,8 +14,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pypidaemon.interfaces import IMeasured, IUpstream
+from pypidaemon.interfaces import IMeasured, IReading, IStandIns, IUpstream
 from pypidaemon.web.answers import Answers
+from pypidaemon.web.places import Places
+
+STATES = ("up", "suspect", "down", "probing", "offline")
+"""Those of `IHealth`."""
 
 
 @attrs.define(eq=False)
@@ -35,6 +39,12 @@ class Exposition(Collector):
     attestations: IMeasured | None = None
     mirrorings: Mapping[str, object] = MappingProxyType({})
     janitors: Mapping[str, IMeasured] = MappingProxyType({})
+    places: Places | None = None
+    disk: IMeasured | None = None
+    policies: Mapping[str, IReading] = MappingProxyType({})
+    log: IMeasured | None = None
+    replaced: Mapping[str, int] = MappingProxyType({})
+    proxies: Mapping[str, IMeasured] = MappingProxyType({})
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -46,13 +56,28 @@ class Exposition(Collector):
         """As `prometheus_client.registry.Collector`."""
         yield _counted("pypidaemon_requests", "Requests answered", ["route", "status"], self.requests.items())
         yield _counted("pypidaemon_sent_bytes", "Bytes of bodies sent", ["route"], self.sent.items())
-        up = GaugeMetricFamily("pypidaemon_upstream_up", "1 while an upstream answers, 0 while it is suspect or down", labels=["upstream"])
+        up = GaugeMetricFamily("pypidaemon_upstream_up", "1 while an upstream answers, 0 while it does not", labels=["upstream"])
+        state = GaugeMetricFamily("pypidaemon_upstream_state", "1 for the state that an upstream is in", labels=["upstream", "state"])
+        since = GaugeMetricFamily(
+            "pypidaemon_upstream_since_seconds", "When it came up or stopped being up, since the epoch", labels=["upstream"]
+        )
+        hosts = GaugeMetricFamily(
+            "pypidaemon_upstream_host_up",
+            "1 while a host that was asked for an upstream answers, 0 while it does not",
+            labels=["upstream", "host"],
+        )
         asked: list[tuple[tuple[str, str], float]] = []
         for label, upstream in self.upstreams.items():
-            up.add_metric([label], 1.0 if upstream.health.state == "up" else 0.0)
+            health = upstream.health
+            up.add_metric([label], 1.0 if health.state == "up" else 0.0)
+            since.add_metric([label], health.since)
+            for one in STATES:
+                state.add_metric([label, one], 1.0 if health.state == one else 0.0)
+            for host, its in IStandIns(upstream).hosts.items() if IStandIns.providedBy(upstream) else ():
+                hosts.add_metric([label, host], 1.0 if its.state == "up" else 0.0)
             if IMeasured.providedBy(upstream):
                 asked += [((label, what), value) for what, value in IMeasured(upstream).measures().items()]
-        yield up
+        yield from (up, state, since, hosts)
         yield _counted("pypidaemon_upstream", "What was asked of an upstream and came of it", ["upstream", "what"], asked)
         spooled = [((what,), value) for what, value in self.spool.measures().items()]
         yield _counted("pypidaemon_spool", "Downloads of files and what became of them", ["what"], spooled)
@@ -70,7 +95,64 @@ class Exposition(Collector):
         yield _counted("pypidaemon_mirroring", "Runs of services that fill indexes, and what came of them", ["service", "what"], filled)
         tidied = [((label, what), value) for label, janitor in self.janitors.items() for what, value in janitor.measures().items()]
         yield _counted("pypidaemon_janitor", "Rounds of janitors, and what they removed", ["service", "what"], tidied)
+        others = GaugeMetricFamily(
+            "pypidaemon_replaced_files", "Files of which upstream has other bytes than those first seen", labels=["index"]
+        )
+        for label, count in self.replaced.items():
+            others.add_metric([label], count)
+        yield others
+        doubted = [((label, what), value) for label, index in self.proxies.items() for what, value in index.measures().items()]
+        yield _counted(
+            "pypidaemon_index", "Pages of an index that were doubted, and those that were believed after all", ["index", "what"], doubted
+        )
+        yield from _documents(self.policies)
+        if self.log is not None:
+            yield CounterMetricFamily(
+                "pypidaemon_log_lines_lost", "Lines of the log that could not be written", value=self.log.measures()["lost"]
+            )
+        if self.disk is not None:
+            yield from _room(self.disk)
+        if self.places is not None:
+            yield from _connections(self.places)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
+
+
+def _documents(policies: Mapping[str, IReading]) -> Iterator[Metric]:
+    """How policies fare with the documents that they go by."""
+    trouble = GaugeMetricFamily("pypidaemon_policy_trouble", "1 while the documents of a policy cannot be used, else 0", labels=["policy"])
+    read = GaugeMetricFamily("pypidaemon_policy_documents", "What a policy read of its documents, and what not", labels=["policy", "what"])
+    for label, policy in policies.items():
+        said = policy.read()
+        trouble.add_metric([label], 1.0 if said["trouble"] else 0.0)
+        for what, value in said.items():
+            if what != "trouble":
+                read.add_metric([label, what], value)
+    yield from (trouble, read)
+
+
+def _room(disk: IMeasured) -> Iterator[Metric]:
+    """How much room is taken by what was fetched on demand, how much is left, and what was evicted (F53)."""
+    said = dict(disk.measures())
+    for what, name, meaning in (
+        ("bytes", "pypidaemon_cache_bytes", "Bytes held of files fetched on demand"),
+        ("files", "pypidaemon_cache_files", "Files held that were fetched on demand"),
+        ("limit", "pypidaemon_cache_limit_bytes", "How many bytes of them there may be, 0 where nothing is said"),
+        ("free", "pypidaemon_disk_free_bytes", "Bytes free on the volume"),
+        ("floor", "pypidaemon_disk_floor_bytes", "Bytes that are to stay free"),
+    ):
+        yield GaugeMetricFamily(name, meaning, value=said[what])
+    counts = [((what,), said[what]) for what in ("evicted", "evicted_bytes", "failed")]
+    yield _counted("pypidaemon_eviction", "What was evicted for want of room, and attempts that failed", ["what"], counts)
+
+
+def _connections(places: Places) -> Iterator[Metric]:
+    """How many clients are connected, and what became of those that came (F61)."""
+    yield GaugeMetricFamily("pypidaemon_connections", "Connections of clients now", value=len(places))
+    yield GaugeMetricFamily("pypidaemon_connections_most", "The most connections there were at once", value=places.most)
+    yield GaugeMetricFamily("pypidaemon_connections_limit", "How many connections there may be at once", value=places.allowed.total)
+    came = [((what,), value) for what, value in places.measures().items()]
+    yield _counted("pypidaemon_connections_opened", "Clients that connected, and what became of them", ["what"], came)
+    yield GaugeMetricFamily("pypidaemon_open_files_limit", "How many files the system lets this process open", value=places.files or 0)
 
 
 def _counted(name: str, meaning: str, labels: list[str], counts: Iterable[tuple[tuple[str, ...], float]]) -> Metric:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -34,6 +37,22 @@ Seconds after which a client may ask again for what an upstream has to give, wha
 pip waits as long as it is told, five times, without a word, and then says that there is no such version: longer waits only hide the reason.
 """
 
+_MACHINE = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EIO,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.ENODEV,
+        errno.ESTALE,
+        errno.ENOBUFS,
+    }
+)
+"""What the system says where it has run out of something, or a disk has failed: no fault of the request's, nor of ours (F59, F61)."""
+
 _PLAIN: tuple[tuple[type[Exception], int], ...] = (
     (NoSuchProject, 404),
     (NoSuchFile, 404),
@@ -60,7 +79,8 @@ def answer(error: BaseException, id: str, of_file: bool) -> Reply:
         case Refused():
             return text(403, str(error), id, reason=f"Refused by {error.rule}: {error.reason}") if of_file else text(404, str(error), id)
         case UpstreamUnavailable():
-            return text(503, str(error), id, (("Retry-After", str(min(error.retry_after, SOON))),))
+            # Whose upstream we are must not take ourselves for down, which we are not.
+            return text(503, str(error), id, (("Retry-After", str(min(error.retry_after, SOON))), ("X-Pypidaemon-Waiting", "upstream")))
         case NotAllowed():
             # Twisted's own login and old clients wait for exactly this realm (P2, R188).
             asks = (("WWW-Authenticate", 'Basic realm="pypi"'),) if error.would_help else ()
@@ -73,9 +93,20 @@ def answer(error: BaseException, id: str, of_file: bool) -> Reply:
     for kind, status in _PLAIN:
         if isinstance(error, kind):
             return text(status, str(error), id)
-    if isinstance(error, PypidaemonError) and not isinstance(error, ConfigError):
-        # A database that is busy or failing, a blob that is gone: trouble of ours that may pass (F59, F68).
-        _log.warn("request {id} cannot be answered now: {why}", id=id, why=str(error))
-        return text(503, str(error), id, (("Retry-After", "5"),))
+    if (why := passing(error)) is not None:
+        _log.warn("request {id} cannot be answered now: {why} {file}", id=id, why=why, file=getattr(error, "filename", None) or "")
+        return text(503, why, id, (("Retry-After", "5"),))
     _log.failure("request {id} failed", failure=Failure(error), id=id)
     return text(500, "internal error", id)
+
+
+def passing(error: BaseException) -> str | None:
+    """What to say of trouble of ours that may pass: a database that is busy or failing, a blob that is gone, no file left to open, no memory (F59, F61, F68, F82)."""
+    if isinstance(error, PypidaemonError) and not isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "this machine has trouble: no memory is left"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        # Its own words may name a path.
+        return f"this machine has trouble: {os.strerror(error.errno)}"
+    return None

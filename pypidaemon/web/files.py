@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from pypidaemon import filenames, ranges, validators
-from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused
+from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused, UpstreamUnavailable
 from pypidaemon.interfaces import IAccount, IContent, IIndex, IKnowing
 from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import Companion, Digest, File, Filename, Listed, NormalizedName
@@ -104,9 +104,11 @@ class Files:
         """
         The entry that has this path (law 2); it is found also where no page was asked for before.
 
-        A refusal is about one of the projects that the name can be read as, so it is the answer only where no other of them lists the path.
+        A refusal is about one of the projects that the name can be read as, so it is the answer only where no other of them lists the path; and so
+        is that one of them is not known and cannot be asked for now.
         """
         refusal: Refused | None = None
+        trouble: UpstreamUnavailable | None = None
         for name in await _likely(index, wanted):
             try:
                 listed = await index.find(name, wanted.filename)
@@ -115,9 +117,13 @@ class Files:
             except Refused as refused:
                 refusal = refusal or refused
                 continue
+            except UpstreamUnavailable as unavailable:
+                # Of a guess. The page that lists this very path says what it is, whatever others would say.
+                trouble = trouble or unavailable
+                continue
             if listed.file.path == wanted.path:
                 return listed
-        raise refusal or NoSuchFile(wanted.filename)
+        raise refusal or trouble or NoSuchFile(wanted.filename)
 
     def _without_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str, size: int) -> Reply:
         """HEAD answered from what the page says, without fetching the file (S65)."""
@@ -193,6 +199,6 @@ async def _known(index: IIndex, name: NormalizedName) -> bool:
 
 
 def _cache_control(file: File, companion: Companion, audience: str) -> str:
-    if file.filename.endswith("-variants.json"):
-        return "no-cache"  # PEP 825: rewritten with every new variant (R123)
+    if filenames.changes(file.filename):
+        return "no-cache"
     return f"{audience}, {CHANGES if companion is Companion.PROVENANCE else FOR_EVER}"

@@ -56,9 +56,11 @@ class Forwarding:
         for hop in reversed(hops):
             try:
                 # A zone means nothing on another host, and may be any text, also such as forges lines of a log.
-                address = str(ipaddress.ip_address(hop.partition("%")[0].strip("[]")))
+                ip = ipaddress.ip_address(hop.partition("%")[0].strip("[]"))
             except ValueError:
                 break
+            # A proxy of ours that listens for IPv6 may write IPv4 addresses like that, its own neighbours' among them.
+            address = str(getattr(ip, "ipv4_mapped", None) or ip)
             if address not in self:
                 return address
         return ask.client

@@ -60,7 +60,7 @@ class Legacy:
             page = await heard(self.gate, account, shown.index, (key.project,), shown.index.project_page(key.project))
             self.gate.check_sources(account, page.sources, key.project)
             state = state_of(page, self.clock.seconds())
-            files = await self.cpu(described, page, version)
+            files = await self._described(page, version)
             metadata, complete = await metadata_of(shown.index, page, files)
 
             def render() -> bytes:
@@ -70,6 +70,15 @@ class Legacy:
 
             made = Making(state, "application/json", render, accepted, lasting=complete)
             return await self.answers.make(key, made, reading)
+
+    async def _described(self, page: ProjectPage, version: str | None) -> list[File]:
+        try:
+            return await self.cpu(described, page, version)
+        except NoSuchFile as absence:
+            if page.stale:
+                # It may be there by now (law 10).
+                raise UpstreamUnavailable(page.source, f"when it was last asked there was {absence}") from absence
+            raise
 
 
 async def metadata_of(index: IIndex, page: ProjectPage, files: list[File]) -> tuple[bytes | None, bool]:
@@ -94,14 +103,17 @@ def described(page: ProjectPage, version: str | None) -> list[File]:
     """
     The files of the release that the document describes. Slow for long pages, so call it on a thread.
 
-    :raises NoSuchProject: there are no files at all, or the project is quarantined (R145).
+    :raises NoSuchProject: there are no files at all, or none of any version, or the project is quarantined (R145).
     :raises NoSuchFile: there is no such release.
     """
     if not page.files or page.status.marker == "quarantined":
         raise NoSuchProject(page.name, page.fresh_until)
     if version is None:
         found = newest(page)
-        return found[1] if found is not None else []
+        if found is None:
+            # Old indexes have files whose names say no version.
+            raise NoSuchProject(page.name, page.fresh_until)
+        return found[1]
     if len(version) > LONGEST_VERSION:
         raise NoSuchFile(f"{page.name} {version[:LONGEST_VERSION]}")
     wanted = same_version(version)

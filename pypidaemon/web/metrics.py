@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import attrs
 
-from pypidaemon.interfaces import IMeasured, IUpstream
+from pypidaemon.interfaces import IMeasured, IReading, IUpstream
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.places import Places
 from pypidaemon.web.uploads import concerned
 
 _ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index", "at": "at"}
@@ -27,7 +28,13 @@ class Metrics:
     attestations: IMeasured | None = None
     mirrorings: Mapping[str, object] = MappingProxyType({})
     janitors: Mapping[str, IMeasured] = MappingProxyType({})
+    disk: IMeasured | None = None
+    policies: Mapping[str, IReading] = MappingProxyType({})
+    log: IMeasured | None = None
+    proxies: Mapping[str, IMeasured] = MappingProxyType({})
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
+    places: Callable[[], Places | None] = attrs.field(default=lambda: None, init=False)
+    """The connections of the site that this belongs to; set once there is one."""
     _requests: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     _sent: Counter[tuple[str]] = attrs.field(factory=Counter, init=False)
 
@@ -37,8 +44,16 @@ class Metrics:
         self._requests[route, str(status)] += 1
         self._sent[(route,)] += sent
 
-    def expose(self) -> bytes:
-        """All of it as Prometheus reads it."""
+    def go_on_from(self, other: Metrics) -> None:
+        """Count requests on from what that one has counted, and together with it from now on."""
+        self._requests, self._sent = other._requests, other._sent
+
+    def expose(self, replaced: Mapping[str, int] = MappingProxyType({})) -> bytes:
+        """
+        All of it as Prometheus reads it.
+
+        :param replaced: how many files upstream has replaced, by index.
+        """
         from pypidaemon.web.exposition import Exposition
 
         exposition = Exposition(
@@ -50,6 +65,12 @@ class Metrics:
             self.attestations,
             self.mirrorings,
             self.janitors,
+            self.places(),
+            self.disk,
+            self.policies,
+            self.log,
+            replaced=replaced,
+            proxies=self.proxies,
         )
         return exposition.text()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import attrs
@@ -10,7 +10,8 @@ import orjson
 
 from pypidaemon import __version__
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.interfaces import IMeasured, IRecords, IUpstream
+from pypidaemon.interfaces import IHealth, IMeasured, IRecords, IStandIns, IUpstream
+from pypidaemon.replacements import counts
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.metrics import Metrics
 from pypidaemon.web.reply import Reply
@@ -37,7 +38,8 @@ def upstream_states(upstreams: Mapping[str, IUpstream]) -> dict[str, dict[str, o
     """
     The health of every upstream, as JSON. One that no request was made to is in the state `UNASKED`, since nothing.
 
-    An upstream that does not count its requests has been asked if its state has ever begun.
+    An upstream that does not count its requests has been asked if its state has ever begun. Where more hosts than one were asked for it, as those that
+    hold its files or stand in for it, each of them is told of.
     """
     return {label: _state(upstream) for label, upstream in upstreams.items()}
 
@@ -49,8 +51,14 @@ def counted(upstream: IUpstream) -> dict[str, float]:
 
 def _state(upstream: IUpstream) -> dict[str, object]:
     health = upstream.health
+    hosts = IStandIns(upstream).hosts if IStandIns.providedBy(upstream) else {}
+    more: dict[str, object] = {"hosts": {host: _said(one) for host, one in hosts.items()}} if len(hosts) > 1 else {}
     if health.state == "up" and not counted(upstream).get("requests", health.since):
-        return {"state": UNASKED, "cause": "", "since": None}
+        return {"state": UNASKED, "cause": "", "since": None, **more}
+    return {**_said(health), **more}
+
+
+def _said(health: IHealth) -> dict[str, object]:
     return {"state": health.state, "cause": health.cause, "since": moment(health.since)}
 
 
@@ -61,6 +69,10 @@ class Operations:
     upstreams: Mapping[str, IUpstream]
     records: IRecords
     metrics: Metrics
+    lacking: Callable[[], Awaitable[str]] | None = None
+    """Why nothing is kept now; "" where it is."""
+    leaving: bool = attrs.field(init=False, default=False)
+    """Whether the daemon is about to stop (F79)."""
 
     async def handle(self, ask: Ask, root: str) -> Reply:
         """One of the addresses above."""
@@ -70,16 +82,27 @@ class Operations:
             case ("+ready",):
                 return await self._ready()
             case ("+metrics",):
-                return Reply(200, (("Content-Type", self.metrics.content_type), *_FRESH), self.metrics.expose())
+                return Reply(200, (("Content-Type", self.metrics.content_type), *_FRESH), self.metrics.expose(await self._replaced()))
         return self._welcome(root)
 
     async def _ready(self) -> Reply:
         """Whether this daemon itself can serve; an upstream that is down does not make it unready."""
+        if self.leaving:
+            return json_reply(503, {"ready": False, "reason": "the daemon is about to stop"})
         try:
             await self.records.ledger.high("")
         except PypidaemonError as error:
             return json_reply(503, {"ready": False, "reason": str(error)})
-        return json_reply(200, {"ready": True})
+        # Without room it serves all the same, so whoever chooses between daemons must not leave this one out (F55, F96).
+        lacking = await self.lacking() if self.lacking is not None else ""
+        return json_reply(200, {"ready": True} | ({"keeps": False, "reason": lacking} if lacking else {}))
+
+    async def _replaced(self) -> Mapping[str, int]:
+        """How many files upstream has replaced, by index; nothing where the records cannot say."""
+        try:
+            return await counts(self.records)
+        except PypidaemonError:
+            return {}
 
     def _welcome(self, root: str) -> Reply:
         lines = [

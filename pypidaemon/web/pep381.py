@@ -68,7 +68,8 @@ class Pep381:
                 started = (await self.records.mirrors.progress(label)).started
                 if started > 0:
                     said = datetime.fromtimestamp(started // 1, UTC).strftime("%Y%m%dT%H:%M:%S\n")
-                    return Reply(200, (("Content-Type", "text/plain"), ("Cache-Control", "no-cache")), said.encode())
+                    headers = (("Content-Type", "text/plain"), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"))
+                    return Reply(200, headers, said.encode())
         raise NoSuchFile("last-modified")
 
     async def local_stats(self, ask: Ask, shown: Shown, spelled: str) -> Reply:

@@ -225,6 +225,6 @@ class Routes:
     async def _check_loop(self, ask: Ask) -> None:
         """RFC 9110 §7.6.3: whoever finds its own name in `Via` is asking itself."""
         passed = ask.headers.every("via")
-        passage.note(passed)
+        passage.note(passed, ask.client)
         if passed and await self.records.identity() in ",".join(passed):
             raise Loop("this request came from here: two daemons have each other as upstream")

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter
 from collections.abc import Container
 from typing import Any
 from urllib.parse import quote
 
 import attrs
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import datetimeToLogString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from pypidaemon.waits import Bell
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.channel import DoorChannel, Limits
 from pypidaemon.web.intake import Intake, Room
+from pypidaemon.web.places import Caps as Caps
+from pypidaemon.web.places import Entry, Places, address_of
 from pypidaemon.web.skin import Arrival
-
-
-@attrs.frozen
-class Caps:
-    """How many connections there may be at once (S58)."""
-
-    each: int = 200
-    """From one address (one /64 in IPv6); uv opens 50 and whole offices share one address."""
-    total: int = 4000
-    """In all; well below the 65,536 descriptors our service file asks for, since each may also open a file and an upstream (F61)."""
-
 
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nServer: pypidaemon\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Cache-Control: no-store\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
 )
-"""Said to a connection above the caps, without reading what it asks (R217, R219)."""
+"""Said to a connection above the cap of its address, without reading what it asks (R217, R219)."""
 
 
 class Busy(Protocol):
-    """A connection too many: told so at once, and closed."""
+    """A connection too many: told so at once, and closed; dropped where that takes longer than `linger` seconds, as it does without a TLS handshake."""
+
+    def __init__(self, places: Places, clock: IReactorTime, linger: float) -> None:
+        self.places = places
+        self.clock, self.linger = clock, linger
+        self.late: IDelayedCall | None = None
+
+    def make_way(self) -> None:
+        """It does already."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It has been told."""
+        self.places.left(self)
+        if self.late is not None and self.late.active():
+            self.late.cancel()
 
     def connectionMade(self) -> None:
         """Say so and close."""
-        assert self.transport is not None
-        self.transport.write(_BUSY)
-        self.transport.loseConnection()
+        transport: Any = self.transport
+        self.late = self.clock.callLater(self.linger, transport.abortConnection)
+        transport.write(_BUSY)
+        transport.loseConnection()
 
 
 # Neither carries types, and mypy would have each call to them excused by itself.
@@ -99,23 +105,6 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
         self.site.resource.render(self)
 
 
-def _address(address: IAddress | None) -> str:
-    """The other end's IP address, an IPv4 one as such even where it came in over IPv6; "" for what has none."""
-    host = getattr(address, "host", "")
-    if isinstance(host, str) and host.lower().startswith("::ffff:") and "." in host:
-        return host[7:]
-    return host if isinstance(host, str) else ""
-
-
-def _place(host: str) -> str:
-    """Whom a connection is counted for: an IPv4 address, or the IPv6 network that one customer is given."""
-    try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    return str(ipaddress.IPv6Network((ip.packed, 64), strict=False)) if ip.version == 6 else host
-
-
 class DoorSite(_Site):  # type: ignore[misc]  # see above
     """
     Listens for clients. `resource` is a `Skin`; `reactor` gives the time for every limit.
@@ -127,6 +116,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
     displayTracebacks = False
     noisy = False
     protocol: Any = DoorChannel
+    resource: Any
 
     def __init__(
         self,
@@ -139,36 +129,84 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
         room: Room | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.caps = caps or Caps()
+        self.places = Places(caps or Caps(), uncapped)
         self.room = room
-        self._uncapped = uncapped
-        self._places: Counter[str] = Counter()
+        self._channels: set[Any] = set()
+        self._left = Bell()
+        self.leaving = False
+        """Whether no connection is to outlive what it is at."""
         super().__init__(resource, requestFactory=DoorRequest, reactor=reactor, timeout=self.limits.idle, parsePOSTFormSubmission=False)
 
     @property
     def connections(self) -> int:
         """How many connections there are now."""
-        return self._places.total()
+        return len(self.places)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A channel for a client, or, above the caps, one that only says so."""
-        host = _address(addr)
-        place = _place(host)
-        full = self._places[place] >= self.caps.each and bool(host) and host not in self._uncapped
-        if full or self.connections >= self.caps.total:
-            return Busy()
+        host = address_of(addr)
+        entry = self.places.ask(host)
+        if entry is Entry.SHUT:
+            # Without a protocol the socket is closed now, and not with the reactor's next turn.
+            return None
+        if entry is Entry.REFUSED:
+            busy = Busy(self.places, self.reactor, self.limits.linger)
+            self.places.dismiss(busy)
+            return busy
         channel: Any = super().buildProtocol(addr)
         channel.limits = self.limits
-        channel.room = self.room
-        self._places[place] += 1
+        channel.room = self._allowed
+        channel.spare = entry is Entry.SPARE
+        self._channels.add(channel)
+        self.places.enter(host, channel, channel.spare)
 
         def ended() -> None:
-            self._places[place] -= 1
-            if not self._places[place]:
-                del self._places[place]
+            self._channels.discard(channel)
+            self._left.ring()
+            self.places.left(channel)
+
+        def works(at_work: bool) -> None:
+            if at_work:
+                self.places.works(channel)
+            else:
+                self.places.waits(channel)
 
         channel.ended = ended
+        channel.works = works
         return channel
+
+    def turn_to(self, other: DoorSite) -> None:
+        """
+        From the next request on, on old connections and new ones, answer as that site does, which itself listens nowhere.
+
+        How many files may be open stays as this one was told: that one was told nothing (F61).
+        """
+        self.resource = other.resource
+        self.room = other.room
+        self.limits = other.limits
+        self.places.caps = other.places.caps
+        self.places.uncapped = other.places.uncapped
+        other.places = self.places
+
+    def leave(self) -> None:
+        """End every connection when it has its answer (RFC 9112 §9.6), and those that wait for a request now."""
+        self.leaving = True
+        for channel in tuple(self._channels):
+            channel.leave()
+
+    async def empty(self) -> None:
+        """Come back when there is no connection."""
+        while self._channels:
+            await self._left.wait()
+
+    def drop(self) -> int:
+        """Drop every connection, whatever it is at, and answer how many those were."""
+        for channel in (dropped := tuple(self._channels)):
+            channel.abort()
+        return len(dropped)
+
+    def _allowed(self, method: bytes, target: bytes) -> int:
+        return self.limits.body if self.room is None else self.room(method, target)
 
     def startFactory(self) -> None:
         """Nothing: the access log is `AccessLog`, so Twisted's own file and its clock stay off."""

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.pace import PIECE, Gone, Held, send
+from pypidaemon.waits import Bell
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask, BadRequest, read, unreadable
 from pypidaemon.web.intake import Intake, Receive, Receiver, Valve, nothing_received
@@ -136,6 +137,9 @@ class Skin:
     receive: Receive = nothing_received
     """Asked who takes the body, where there is one; such a request comes neither to `quick` nor to `handle`."""
     isLeaf: bool = True
+    working: int = attrs.field(init=False, default=0)
+    """How many answers are being made or sent."""
+    _rested: Bell = attrs.field(init=False, factory=Bell)
     _log = Logger(namespace="pypidaemon.web")
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
@@ -149,6 +153,11 @@ class Skin:
         :raises TypeError: always.
         """
         raise TypeError("the skin has no children")
+
+    async def rest(self) -> None:
+        """Come back when no answer is being made or sent."""
+        while self.working:
+            await self._rested.wait()
 
     def arrive(self, request: Request, valve: Valve) -> Arrival:
         """
@@ -219,6 +228,7 @@ class Skin:
     async def _work(self, arrival: Arrival, making: Awaitable[Reply]) -> None:
         """Wait for the reply, and send it."""
         ask, outlet, intake = arrival.ask, arrival.outlet, arrival.intake
+        self.working += 1
         try:
             reply = await self._made(arrival, making)
             if reply is not None:
@@ -231,7 +241,10 @@ class Skin:
                 finally:
                     reply.close()
         finally:
+            self.working -= 1
             self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - arrival.started)
+            if not self.working:
+                self._rested.ring()
 
     async def _handled(self, ask: Ask) -> Reply:
         return await self.handle(ask)
@@ -281,8 +294,9 @@ class Skin:
             outlet.write(instead.body)
             outlet.finish()
             return
-        if isinstance(wrong, PypidaemonError):
-            self._log.warn("request {id} broke off after {sent} bytes: {why}", id=ask.id, sent=outlet.sent, why=str(wrong))
+        why = str(wrong) if isinstance(wrong, PypidaemonError) else failures.passing(wrong)
+        if why is not None:
+            self._log.warn("request {id} broke off after {sent} bytes: {why}", id=ask.id, sent=outlet.sent, why=why)
         else:
             self._log.failure("request {id} broke off after {sent} bytes", failure=Failure(wrong), id=ask.id, sent=outlet.sent)
         outlet.abort()

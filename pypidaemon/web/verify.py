@@ -59,6 +59,11 @@ class VerifyDesk:
     flights: Flights[int, None] = attrs.field(factory=Flights, init=False)
     _last: _Run | None = attrs.field(default=None, init=False)
 
+    def go_on_from(self, other: VerifyDesk) -> None:
+        """Have what that desk has under way, and tell of it; it is told to stop with this one then, and no more with that one."""
+        self.flights, other.flights = other.flights, self.flights
+        self._last = other._last
+
     def operate(self, ask: Ask) -> Reply:
         """
         What the operator asks.

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
+from pypidaemon import passage
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, Refused
 from pypidaemon.filenames import project_name, version_of
 from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, ILocal
@@ -91,6 +92,7 @@ class XmlRpc:
 
         :raises UpstreamUnavailable: an upstream is needed and cannot be asked; a mirror must not take that for an answer (law 10).
         """
+        passage.note(ask.headers.every("via"), ask.client)
         try:
             method, parameters = await self.cpu(read_call, body)
             # The body may have been long on its way: the rights of now count, and what is kept of an answer is kept under them (S73).

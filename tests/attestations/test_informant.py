@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -241,3 +242,19 @@ def test_two_pages_read_at_the_same_time_make_no_newcomers_of_each_other(house: 
     waits[1].callback(None)
     told = [file for answer in asked for file in now(answer).values()]
     assert [file.attested and file.attested.newcomers for file in told] == [(), ()]
+
+
+def test_one_that_is_forgotten_while_it_asks_is_cleared_away_in_silence(no_logged_failures: list[dict[str, Any]]) -> None:
+    """As when its index goes: those who ask for it must not wake it then."""
+
+    class Never:
+        label = "never"
+
+        async def open_file(self, *arguments: Any) -> Any:
+            return await Deferred()
+
+    house = House()
+    files = [GITHUB.entry(), CIRCLECI.entry()]
+    later(Attestations(house.records, house.clock, inline, house.announcements)._all(Never(), GITHUB.name, files, {}))  # type: ignore[arg-type]  # all it is asked
+    gc.collect()
+    assert no_logged_failures == []

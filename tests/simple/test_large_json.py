@@ -52,6 +52,7 @@ documents = st.fixed_dictionaries(
 
 @given(documents)
 def test_R61_a_large_page_is_read_as_a_small_one(document: dict[str, Any]) -> None:
+    """F29."""
     body = orjson.dumps(document)
     assert len(large(body)) > LARGE > len(body)
     assert outcome(large(body)) == outcome(body)

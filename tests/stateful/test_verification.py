@@ -6,6 +6,7 @@ that is needed ever goes.
 from __future__ import annotations
 
 import tempfile
+from itertools import count
 from pathlib import Path
 
 from hypothesis import settings
@@ -40,6 +41,7 @@ class Verified(RuleBasedStateMachine):
         self.cached: dict[NormalizedName, set[bytes]] = {}
         self.loose: set[bytes] = set()
         self.broken: dict[bytes, str] = {}
+        self.serials = count(1)
 
     def teardown(self) -> None:
         self.folder.cleanup()
@@ -54,7 +56,7 @@ class Verified(RuleBasedStateMachine):
         files = [(f"{name}-{data.decode()}.tar.gz", data) for data in sorted(contents)]
         entries = [file(called, data) for called, data in files]
         self.larder.house.upstream.bodies.update({entry.url: data for entry, (_, data) in zip(entries, files, strict=True)})
-        self.larder.house.upstream.pages[name] = page_of(name, *entries, serial=None)
+        self.larder.house.upstream.pages[name] = page_of(name, *entries, serial=next(self.serials))
 
     @rule(data=CONTENTS)
     def upload(self, data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from packaging.utils import canonicalize_name
 from zope.interface import implementer
@@ -79,6 +81,9 @@ class Down:
     async def doubted(self) -> None:
         """As `IHealth`."""
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """As `IHealth`."""
+
 
 @implementer(IUpstream)
 @attrs.frozen
@@ -87,6 +92,11 @@ class Silent:
 
     label: str = given("label")
     health: Down = attrs.field(factory=Down)
+    patience: float = 0.0
+
+    def health_of(self, url: str) -> Down:
+        """As `IUpstream`."""
+        return self.health
 
     async def fetch_names(self, validators: Validators) -> UpstreamNames:
         """As `IUpstream`."""
