@@ -14,6 +14,7 @@ COUNTS = {
         "failed": "given up; the next request tries again",
         "corrupt": "not the bytes that were promised; never handed on whole, never kept",
         "resumed": "taken up again where they had broken off",
+        "not_resumed": "not taken up again, since too many broke off of late",
         "bytes_in": "received",
         "passed": "passed through without being kept, for want of room",
     },

@@ -232,10 +232,11 @@ class Health:
         elif (before, state) == ("suspect", "down"):
             self._write(state, cause, 0.0)
         self.state, self.cause = state, cause
-        if before == "up" and state != "up":
-            self._bell.ring()
+        # Who listens hears of it first: those whom the bell wakes answer at once, and with what is listed while it is down.
         if state != before:
             self._tell()
+        if before == "up" and state != "up":
+            self._bell.ring()
 
     def _tell(self) -> None:
         self._listeners.tell()

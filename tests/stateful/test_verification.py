@@ -39,6 +39,8 @@ class Verified(RuleBasedStateMachine):
         self.private: set[bytes] = set()
         self.mirrored: dict[NormalizedName, set[bytes]] = {}
         self.cached: dict[NormalizedName, set[bytes]] = {}
+        self.pinned: set[bytes] = set()
+        """What a proxy offered once: its name keeps its bytes, should it ever be offered again (S28)."""
         self.loose: set[bytes] = set()
         self.broken: dict[bytes, str] = {}
         self.serials = count(1)
@@ -50,7 +52,7 @@ class Verified(RuleBasedStateMachine):
         return self.private.union(*self.mirrored.values())
 
     def named(self) -> set[bytes]:
-        return self.needed().union(*self.cached.values())
+        return self.needed().union(self.pinned, *self.cached.values())
 
     def offer(self, name: NormalizedName, contents: set[bytes]) -> None:
         files = [(f"{name}-{data.decode()}.tar.gz", data) for data in sorted(contents)]
@@ -97,7 +99,7 @@ class Verified(RuleBasedStateMachine):
             assert read(self.larder.house.proxy, name, f"{name}-{data.decode()}.tar.gz") == data
             self.come(data)
         self.cached[name] = contents
-        self.loosen(before - contents)
+        self.pinned |= before - contents
 
     @rule(name=NAMES)
     def drop(self, name: NormalizedName) -> None:
