@@ -11,10 +11,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from twisted.logger import LogLevel, globalLogPublisher
 
+from tests.forked import NURSERIES
+
 # One contract method is run by several subclasses on purpose, which is what `differing_executors` warns of.
 ALLOWED = [HealthCheck.too_slow, HealthCheck.differing_executors]
 settings.register_profile("house", max_examples=100, deadline=None, suppress_health_check=ALLOWED)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Daemons, orders and pip import nothing here. That they start as programs too is looked at in `tests/frame` and by benchmarks."""
+    with NURSERIES.opened(tmp_path_factory.mktemp("nurseries")):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tests.contracts.hosted_index import WHEEL, WHEEL_BYTES, PlainInspectors, up
 from tests.fakes import file, page
 from tests.gear import inline, now
 from tests.house import NOON
+from tests.orders import ordered
 from tests.records_gear import sqlite_records
 from tests.test_commands_people import run
 from tests.test_commands_why import HEAD, living
@@ -77,8 +76,7 @@ def keep(records: Any, name: str, *files: File) -> None:
 
 def exported(config: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """Export what is not all here, and answer what is said of it."""
-    command = [sys.executable, "-m", "pypidaemon", "export", str(folder), "--json", *arguments, "-c", config]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = ordered("export", str(folder), "--json", *arguments, "-c", config)
     assert (done.returncode, done.stderr) == (1, "")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -121,8 +119,7 @@ def test_S2_policies_and_orders_hold_and_nothing_is_fetched_or_written(config: s
 
 def test_S2_it_says_what_was_left_out(config: str, tmp_path: Path) -> None:
     """In lines for people, and status 0 where all is there."""
-    command = [sys.executable, "-m", "pypidaemon", "export", str(tmp_path / "tree"), "-c", config]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = ordered("export", str(tmp_path / "tree"), "-c", config)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         f"3 projects with 2 files are in {tmp_path}/tree: 3 new, 0 removed",

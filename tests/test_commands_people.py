@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from pypidaemon.commands import main
+from tests.orders import ordered
 from tests.pretended import ControlSocket
 
 INI = "[daemon]\ndata = var\nrecords = r\n[records:r]\nuse = sqlite\npath = var/records.sqlite\n[blobs:blobs]\nuse = directory\npath = var/blobs\n"
@@ -32,14 +32,7 @@ def config(tmp_path: Path) -> str:
 
 def run(config: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
     """What a verb prints, as a process of its own, since each runs a reactor."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pypidaemon", *arguments, "-c", config],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = ordered(*arguments, "-c", config, said=stdin)
     assert done.returncode == status, done.stderr
     # A token's id goes to standard error, so that standard output is the token alone.
     assert bool(done.stderr) == (status != 0 or arguments[:2] == ("token", "add"))

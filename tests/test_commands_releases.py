@@ -18,6 +18,7 @@ from pypidaemon.model import Filename, NormalizedName, Remembered, UpstreamPage
 from tests.contracts.hosted_index import NOON, WHEEL, WHEEL_BYTES, PlainInspectors, upload
 from tests.fakes import file
 from tests.gear import inline, now
+from tests.orders import ordered
 from tests.records_gear import sqlite_records
 from tests.test_commands_people import PretendedDaemon, run
 
@@ -116,12 +117,7 @@ def test_P15_check_upstream_names_what_upstream_is_known_to_have(filled: str) ->
 
 def run_with_status(config: str, status: int, *arguments: str) -> str:
     """What a verb prints that found something."""
-    import subprocess
-    import sys
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pypidaemon", *arguments, "-c", config], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = ordered(*arguments, "-c", config)
     assert (done.returncode, done.stderr) == (status, "")
     return done.stdout
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +19,7 @@ from pypidaemon.filenames import filename
 from pypidaemon.model import Digest, File, FileRecord, NormalizedName
 from tests.contracts.blob_store import put
 from tests.gear import inline, now
+from tests.orders import ordered
 from tests.pretended import ControlSocket
 from tests.records_gear import sqlite_records
 from tests.test_commands_people import INI, run
@@ -97,7 +96,7 @@ def test_M9_it_finds_three_things_without_a_daemon_and_puts_right_what_can_be(co
 
 def ran(*arguments: str) -> tuple[int, list[str], str]:
     """Exit status, lines, and what went to standard error, as a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "pypidaemon", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    done = ordered(*arguments)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 

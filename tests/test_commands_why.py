@@ -26,6 +26,7 @@ from tests.contracts.hosted_index import WHEEL, WHEEL_BYTES, PlainInspectors, up
 from tests.fakes import file, page
 from tests.gear import inline, now
 from tests.house import NOON
+from tests.orders import ordered
 from tests.records_gear import sqlite_records
 from tests.test_commands import PretendedDaemon, answer
 from tests.test_commands_people import run
@@ -132,8 +133,7 @@ def test_why_without_a_daemon_goes_by_what_is_remembered(filled: str, tmp_path: 
 
 def run_with_output(config: str, *arguments: str, status: int) -> str:
     """What a verb prints that ends with this status and without complaint."""
-    command = [sys.executable, "-m", "pypidaemon", *arguments, "-c", config]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = ordered(*arguments, "-c", config)
     assert (done.returncode, done.stderr) == (status, "")
     return done.stdout
 

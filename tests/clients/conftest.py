@@ -10,14 +10,6 @@ import pytest
 
 from tests.clients.daemon import Daemon, Upstream
 from tests.clients.stock import fill
-from tests.forked import NURSERIES
-
-
-@pytest.fixture(scope="session", autouse=True)
-def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Daemons, orders and pip import nothing here. That they start as programs too is looked at in `tests/frame` and by benchmarks."""
-    with NURSERIES.opened(tmp_path_factory.mktemp("nurseries")):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.source import QUICK, Source
-from tests.clients.conftest import forking
 from tests.faults.press import Salvage
-
-__all__ = ["forking"]
 
 SEED = 11
 

@@ -92,18 +92,6 @@ def test_C13_connections_that_are_reset(survives: Survives) -> None:
     survives("C13")
 
 
-def test_C14_an_upstream_that_comes_and_goes(survives: Survives) -> None:
-    survives("C14")
-
-
-def test_C15_a_name_server_that_says_nothing(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """It needs port 53 and a `resolv.conf` of its own."""
-    if os.geteuid() == 0:
-        request.getfixturevalue("survives")("C15")
-    else:
-        apart("C15", tmp_path)
-
-
 def test_C16_bad_certificates(survives: Survives) -> None:
     survives("C16")
 
