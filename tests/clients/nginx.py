@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,43 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.clients.daemon import PAUSE, TRIES, ask
-from tests.clients.tools import HOME
-from tests.needs import missing
-
-PLACES = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-
-
-def program() -> str:
-    """
-    The machine's nginx, else one of Debian's, unpacked beside the other tools the first time: so no service of the machine is started for it.
-
-    Where there is none and none can be had the test is skipped, or fails under `CI=true`.
-    """
-    found = shutil.which("nginx", path=PLACES)
-    unpacked = HOME / "nginx"
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if found is None and not (unpacked / "usr" / "sbin" / "nginx").exists():
-            _unpack(unpacked)
-    return found or str(unpacked / "usr" / "sbin" / "nginx")
-
-
-def _unpack(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    reason = "neither nginx nor apt-get is here"
-    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "download", "nginx"]):
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-        except FileNotFoundError:
-            missing(reason)
-        # Only root may update, and may have done so before.
-        reason = f"nginx cannot be had: {done.stderr.strip()[-300:]}"
-    archives = [*folder.glob("nginx_*.deb")]
-    if not archives:
-        missing(reason)
-    subprocess.run(["dpkg-deb", "-x", str(archives[0]), str(folder)], check=True)
+from tests.clients.debian import program
 
 
 @contextmanager
@@ -64,7 +26,8 @@ def nginx(folder: Path, http: str, url: str) -> Iterator[None]:
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
         f" events {{}} http {{ access_log off; {temporary}\n{http}\n}}\n"
     )
-    process = subprocess.Popen([program(), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)])
+    server = program("nginx", "nginx")
+    process = subprocess.Popen([server.path, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)], env=server.environment)
     try:
         for _ in range(TRIES):
             assert process.poll() is None, (folder / "error.log").read_text()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.daemon import Daemon
+from tests.clients.debian import program
 from tests.clients.posting import Parcel, Poster
 from tests.clients.store import tell
 from tests.clients.uploaders import Release
@@ -26,11 +27,9 @@ class Watcher:
 
     def __init__(self, pid: int, into: Path) -> None:
         self.into = into
-        command = ["strace", "-f", "-y", "-s", "20", "-e", f"trace={CALLS}", "-o", str(into), "-p", str(pid)]
-        try:
-            self.process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        except FileNotFoundError:
-            missing("strace")
+        strace = program("strace", "strace", "libunwind8")
+        command = [strace.path, "-f", "-y", "-s", "20", "-e", f"trace={CALLS}", "-o", str(into), "-p", str(pid)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=strace.environment)
         assert self.process.stderr is not None
         said = self.process.stderr.readline()
         if b" attached" not in said:
