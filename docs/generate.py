@@ -376,10 +376,15 @@ def numbers(name: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+def sections(file: str) -> list[dict[str, Any]]:
+    """The sections of docs/standards.toml or docs/robustness.toml, each with its rows."""
+    found: list[dict[str, Any]] = tomllib.loads((DOCS / file).read_text("utf-8"))["section"]
+    return found
+
+
 def stated() -> list[dict[str, Any]]:
-    """The sections of docs/standards.toml, each with its rows."""
-    sections: list[dict[str, Any]] = tomllib.loads((DOCS / "standards.toml").read_text("utf-8"))["section"]
-    return sections
+    """What the standards demand."""
+    return sections("standards.toml")
 
 
 def standards() -> str:
@@ -443,9 +448,8 @@ def faults_named(name: str, docstring: str) -> list[str]:
 
 
 def faults() -> list[dict[str, Any]]:
-    """The sections of docs/robustness.toml, each with its rows."""
-    sections: list[dict[str, Any]] = tomllib.loads((DOCS / "robustness.toml").read_text("utf-8"))["section"]
-    return sections
+    """What can go wrong."""
+    return sections("robustness.toml")
 
 
 def robustness() -> str:

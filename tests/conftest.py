@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from tests.forked import NURSERIES
 
@@ -68,3 +68,16 @@ def no_logged_failures(request: pytest.FixtureRequest) -> Iterator[list[dict[str
     finally:
         globalLogPublisher.removeObserver(observe)
     assert not seen, [str(event["log_failure"]) for event in seen]
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What is logged."""
+    seen: list[str] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        seen.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield seen
+    globalLogPublisher.removeObserver(observe)

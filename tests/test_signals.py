@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.logger import formatEvent, globalLogPublisher
 
 from pypidaemon.services.signals import Signals, end_at_once
 
@@ -36,19 +34,6 @@ class World:
         while self.calls:
             self.calls.pop(0)()
         return self.done
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """What is logged."""
-    seen: list[str] = []
-
-    def observe(event: dict[str, Any]) -> None:
-        seen.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield seen
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_F80_a_hang_up_reads_the_configuration_again_as_often_as_it_comes() -> None:

@@ -21,21 +21,12 @@ from pypidaemon.services.sockets import CONTROL
 from tests.clients.daemon import Daemon, Upstream
 from tests.clients.looking import eventually
 from tests.clients.posting import BOUNDARY, Parcel
+from tests.clients.store import SECTIONS
 from tests.clients.uploaders import Release
 from tests.needs import missing
 
 pytestmark = pytest.mark.clients
 
-SECTIONS = """
-[index:root]
-use = first-match
-indexes = private proxy
-[index:private]
-use = private
-[index:proxy]
-use = proxy
-upstream = pypi
-"""
 PROJECTS = {"seeds-small": 0, "seeds-some": 100_000, "seeds-large": 3_000_000, "seeds-later": 50_000}
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 

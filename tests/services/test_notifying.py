@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import attrs
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.notifying import Notifying, sender, watched
@@ -43,19 +41,6 @@ class Manager:
             self.asked[-1].callback(None)
         else:
             self.asked[-1].errback(error)
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """What is logged."""
-    seen: list[str] = []
-
-    def observe(event: dict[str, Any]) -> None:
-        seen.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield seen
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_F79_it_hears_when_we_are_ready_read_again_and_stop() -> None:
