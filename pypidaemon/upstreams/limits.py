@@ -15,7 +15,7 @@ class Limits:
     reads (F31), and `slowest` bytes a second over `window` seconds of waiting is the least that is worth it (F30). `waiting` is how
     much of a body may lie unread before its connection is paused.
 
-    `page_size` is the largest page, decoded: the largest known one is 10 MiB (F29, F18). `ratio` is the highest compression that is
+    `page_size` is the largest page, decoded: the largest known one is 10 MiB, and no page may cost more than 32 (F29, F18). `ratio` is the highest compression that is
     believed once more than `ratio_from` bytes came out; real pages reach 20 (S53). `redirects` as S50. Pages and bodies have
     separate shares of the connections, so that long downloads never hold up a page (R210); nobody waits longer than `queue` for a body's. Reading a page smaller than
     `thread_from` takes less time than handing it to a thread.
@@ -28,7 +28,7 @@ class Limits:
     slowest: int = 1024
     window: float = 30.0
     waiting: int = 256 << 10
-    page_size: int = 64 << 20
+    page_size: int = 24 << 20
     ratio: int = 100
     ratio_from: int = 1 << 20
     redirects: int = 5

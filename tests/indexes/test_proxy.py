@@ -140,13 +140,28 @@ def test_F30_a_slow_upstream_keeps_nobody_with_a_page_waiting_longer_than_its_pa
     assert waiting(known)
     house.clock.advance(0.2)
     assert now(known).stale
-    house.clock.advance(30)
+    house.clock.advance(9)
     assert waiting(unknown)
     house.upstream.gate.ring()
     with pytest.raises(NoSuchProject):
         now(unknown)
     assert not now(house.proxy.project_page(ALPHA)).stale
     assert house.upstream.asked == ["page alpha", "page alpha", "page beta"]
+
+
+def test_F30_a_page_never_seen_that_comes_slowly_is_had_by_who_comes_again(house: House) -> None:
+    """Clients give up in the end, so they are told before, and what is on its way goes on."""
+    house.upstream.gate = Bell()
+    asking = later(house.proxy.project_page(ALPHA))
+    house.clock.advance(11)
+    assert waiting(asking)
+    house.clock.advance(1)
+    with pytest.raises(UpstreamUnavailable, match="still on its way") as told:
+        now(asking)
+    assert 1 <= (told.value.retry_after or 0) <= 60
+    house.upstream.gate.ring()
+    assert now(house.proxy.project_page(ALPHA)).files
+    assert house.upstream.asked == ["page alpha"]
 
 
 def test_nobody_asks_an_upstream_that_is_down(house: House) -> None:

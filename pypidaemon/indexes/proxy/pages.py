@@ -48,6 +48,8 @@ ABSENCE = 60.0
 """Seconds for which a true 404 is remembered (law 10, R216)."""
 GRACE = 0.1
 """The part of its lifetime, at most a minute of it, for which a page is still given at once while it is asked for again."""
+LONGEST = 12.0
+"""Seconds for which who has nothing to fall back to waits for a page that comes slowly: pip gives up after 15."""
 _MANY_FILES = 200
 
 log = Logger()
@@ -186,7 +188,7 @@ class Pages:
         """
         Ask upstream, and fall back to what is held once upstream fails, falls silent, or takes longer than clients wait. Absence goes stale, never on.
 
-        Who has nothing to fall back to waits for as long as upstream shows signs of life.
+        Who has nothing to fall back to waits for as long as upstream shows signs of life, but less than clients do; the page is kept when it comes.
         """
         health = self.upstream.health
         began = self.clock.seconds()
@@ -199,7 +201,7 @@ class Pages:
                 landed.append(await self.flights.join(name, lambda: self._ask(name)))
 
             try:
-                enough = [health.doubted()] if usable is None else [health.doubted(), pause(self.clock, self.upstream.patience)]
+                enough = [health.doubted(), pause(self.clock, LONGEST if usable is None else self.upstream.patience)]
                 if await first(fly(), *enough) == 0:
                     return self._answer(landed[0], name)
             except UpstreamUnavailable as error:
@@ -211,7 +213,8 @@ class Pages:
                 return stood
         if usable is not None:
             return attrs.evolve(self._answer(usable, name), stale=True)
-        raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
+        cause = health.cause or ("its page is still on its way" if self.flights.flying(name) else "it does not answer")
+        raise trouble or UpstreamUnavailable(self.upstream.label, cause, health.retry_after())
 
     def _answer(self, held: Held, name: NormalizedName) -> ProjectPage:
         if held.page is None:
