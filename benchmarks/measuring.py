@@ -232,18 +232,20 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def circumstances() -> str:
-    """The line that every benchmark begins with: when, on what, with what, and how busy the machine was."""
+def machine() -> str:
+    """What it is, and its system."""
     model = "unknown processor"
     with open("/proc/cpuinfo") as file:
         for line in file:
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
+    return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}"
+
+
+def circumstances() -> str:
+    """The line that every benchmark begins with: when, on what, with what, and how busy the machine was."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("pypidaemon", "Twisted"))
     load = "/".join(f"{value:.1f}" for value in os.getloadavg())
     moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        f"{moment}; {os.cpu_count()} x {model}, {platform.system()} {platform.release()}; "
-        f"CPython {sys.version.split()[0]}, {libraries}; load {load}"
-    )
+    return f"{moment}; {machine()}; CPython {sys.version.split()[0]}, {libraries}; load {load}"

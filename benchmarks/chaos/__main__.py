@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -11,16 +12,18 @@ import socket
 import struct
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.chaos.faults import Fault, load
 from benchmarks.chaos.ordeal import endure
 from benchmarks.chaos.source import FULL, QUICK, Source
-from benchmarks.chaos.subjects import subjects
-from benchmarks.measuring import circumstances
+from benchmarks.chaos.subjects import release, subjects
+from benchmarks.measuring import circumstances, machine
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
-CACHE = Path(__file__).parents[2] / ".cache" / "benchmarks"
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache" / "benchmarks"
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +47,14 @@ def main(arguments: list[str]) -> int:
     print(circumstances(), file=sys.stderr)
     options.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=options.folder))
+    how = " ".join(
+        word for word in ("--ci" if options.ci else "", "--untimed" if options.untimed else "", f"--seed {options.seed}") if word
+    )
+    try:
+        released = release(options.subject)
+    except LookupError as error:
+        parser.error(str(error))
+    about = {"release": released, "how": how, "when": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
     is_good = True
     source = Source.begin(folder / "upstream", options.seed, QUICK if options.ci else FULL)
     try:
@@ -58,7 +69,9 @@ def main(arguments: list[str]) -> int:
                 timed=not options.untimed,
                 kills=options.kills,
             )
-            print(outcome.line(one, options.subject, options.seed), flush=True)
+            # Where it lay on this machine is nobody's business.
+            line = outcome.line(one, options.subject, options.seed).replace(str(folder), "FOLDER").replace(str(ROOT), "ROOT")
+            print(json.dumps(json.loads(line) | about), flush=True)
             is_good = is_good and (outcome.tally.survived or bool(outcome.skipped))
     finally:
         source.end()

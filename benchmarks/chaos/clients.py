@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from html import unescape
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -138,6 +139,13 @@ def listed(page: Got) -> dict[str, Listed]:
             found[file["filename"]] = Listed(file["filename"], urljoin(page.url, file["url"]), file["hashes"].get("sha256"), sha256)
         return found
     return {file.filename: file for file in (_link(page.url, *link) for link in _LINK.findall(page.body.decode("utf-8", "replace")))}
+
+
+def offered(page: Got) -> dict[str, Listed]:
+    """The same; nothing where it is no page, or was not given."""
+    with suppress(ValueError, KeyError, TypeError):
+        return listed(page) if page.status == 200 else {}
+    return {}
 
 
 _LINK = re.compile(r"<a\s([^>]*)>([^<]*)</a>")

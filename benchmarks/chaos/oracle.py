@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import attrs
 
-from benchmarks.chaos.clients import HTML, JSON, Got, Listed, get, listed
-from benchmarks.chaos.scene import Scene
+from benchmarks.chaos.clients import HTML, JSON, get, offered
+from benchmarks.chaos.scene import BREATH, Scene
 from benchmarks.measuring import family, resident
 
+LOOKS = 3
+"""So often the two forms of a page are compared before they are said not to agree."""
 GROWTH = 1.2
 MEMORY = 64.0
 """MiB that a subject may have grown by besides: what it keeps of pages and files that it was asked for in the meantime, and what allocators do not give back."""
@@ -81,12 +84,12 @@ def hold_to_ledger(scene: Scene, downloaded: Collection[str] | None = None) -> N
         for filename in by_project[project]:
             right = scene.ledger.acknowledged[filename].sha256
             for page in pages:
-                file = _files(page).get(filename)
+                file = offered(page).get(filename)
                 if file is None:
                     scene.tally.wrong("lost", f"{filename} is not on {page.url} ({page.status})")
                 elif file.sha256 not in (None, right):
                     scene.tally.wrong("corrupt", f"{filename} has another hash on {page.url}")
-            place = _files(pages[0]).get(filename)
+            place = offered(pages[0]).get(filename)
             got = None if place is None or (downloaded is not None and filename not in downloaded) else get(place.url)
             if got is not None and (got.status != 200 or not got.complete):
                 scene.tally.wrong("lost", f"{filename}: {got.status} {got.trouble}")
@@ -100,11 +103,16 @@ def _listed(scene: Scene) -> None:
     """I3 and I4: what pages of this fault's projects list is to be had, and the forms of a page agree."""
 
     def look(project: str) -> None:
-        forms = [get(f"{scene.subject.simple}{project}/", accept, keep=True) for accept in (JSON, HTML)]
-        if any(form.status != 200 for form in forms):
-            scene.tally.say(f"I3: {project}: {[form.status for form in forms]}")
-            return
-        as_json, as_html = map(_files, forms)
+        # Whoever answers with what he has and asks upstream behind it may have another answer for whoever asks second.
+        for _ in range(LOOKS):
+            forms = [get(f"{scene.subject.simple}{project}/", accept, keep=True) for accept in (JSON, HTML)]
+            if any(form.status != 200 for form in forms):
+                scene.tally.say(f"I3: {project}: {[form.status for form in forms]}")
+                return
+            as_json, as_html = map(offered, forms)
+            if set(as_json) == set(as_html):
+                break
+            time.sleep(BREATH)
         scene.expect(set(as_json) == set(as_html), f"I4: {project} lists other files in HTML")
         for filename, file in as_json.items():
             got = get(file.url)
@@ -118,12 +126,6 @@ def _listed(scene: Scene) -> None:
     names = list(scene.touched)
     scene.age()
     scene.at_once(look, names[: 6 if scene.quick else 40])
-
-
-def _files(page: Got) -> dict[str, Listed]:
-    with suppress(ValueError, KeyError, TypeError):
-        return listed(page) if page.status == 200 else {}
-    return {}
 
 
 def _databases(folder: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from benchmarks.chaos.faults import Fault, Unable
 from benchmarks.chaos.oracle import Vital, judge
 from benchmarks.chaos.scene import Scene
 from benchmarks.chaos.source import Source
-from benchmarks.chaos.subjects import Make
+from benchmarks.chaos.subjects import Make, runs
 from benchmarks.chaos.tally import Tally
 
 
@@ -56,7 +56,7 @@ def endure(
             subject = make(folder / "subject", source.simple, wanted)
             lacking = sorted(fault.needs - subject.abilities)
             if lacking:
-                return Outcome(tally, 0.0, f"{subject.name} has no {', '.join(lacking)}")
+                return Outcome(tally, 0.0, " and ".join(subject.lacks.get(one, f"{subject.name} has no {one}") for one in lacking))
             source.clear()
             scene = Scene(subject, source, chance, folder, quick, timed, kills, tally)
             subject.start()
@@ -67,6 +67,10 @@ def endure(
                 before = Vital.of(subject.pid)
                 fault.run(scene)
                 source.mend()
+                if subject.pid and not runs(subject.pid):
+                    tally.say("its process has ended by itself")
+                    # What it holds is asked of one that runs.
+                    subject.start()
                 judge(scene, before)
             finally:
                 with suppress(ProcessLookupError):

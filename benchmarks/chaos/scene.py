@@ -6,7 +6,7 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,11 +110,11 @@ class Scene:
             self.expect(one.seconds <= within, f"{what}: {one.url} took {one.seconds:.1f} s")
             self.expect(one.status == 200 and one.complete, f"{what}: {one.url} {one.status} {one.trouble}")
 
-    def all_unavailable(self, got: Iterable[Got], what: str) -> None:
-        """All of them have to be 502 or 503; a 503 says when to come again (law 10)."""
+    def all_unavailable(self, got: Iterable[Got], what: str, statuses: Collection[int] = (502, 503)) -> None:
+        """All of them have to be one of these statuses; a 503 says when to come again (law 10)."""
         for one in got:
             wait = one.headers.get("retry-after", "")
-            self.expect(one.status in (502, 503), f"{what}: {one.url} {one.status} {one.trouble}")
+            self.expect(one.status in statuses, f"{what}: {one.url} {one.status} {one.trouble}")
             self.expect(one.status != 503 or wait.isdigit(), f"{what}: {one.url} 503 with Retry-After {wait!r}")
 
     # What there is
@@ -135,7 +135,18 @@ class Scene:
         names = self.take(count, most)
         self.all_good(self.pages(names), "before the fault")
         self.all_good(self.files(self.items(names)), "before the fault")
+        self._put_away(names)
         return names
+
+    def _put_away(self, names: list[str]) -> None:
+        """Ask for their files until upstream is asked for none: some store a file only after the client has had it."""
+        until = time.monotonic() + self.subject.settling
+        while time.monotonic() < until:
+            self.source.clear()
+            self.files(self.items(names))
+            if not self.source.requests("/packages/*"):
+                break
+            time.sleep(BREATH)
 
     def items(self, projects: Iterable[str]) -> list[Item]:
         """Their files, as the upstream has them."""
@@ -247,7 +258,7 @@ class Scene:
     @contextmanager
     def _meanwhile(self, client: Callable[[int, threading.Event], None], clients: int) -> Iterator[None]:
         over = threading.Event()
-        with ThreadPoolExecutor(clients) as pool:
+        with ThreadPoolExecutor(max(clients, 1)) as pool:
             running = [pool.submit(client, number, over) for number in range(clients)]
             try:
                 yield
@@ -296,7 +307,11 @@ class Scene:
 
     @contextmanager
     def sending(self, clients: int = SENDERS) -> Iterator[None]:
-        """Clients that upload whatever happens as long as the block lasts; each answer that comes has to be 200, and an end without one says nothing."""
+        """
+        Clients that upload whatever happens as long as the block lasts, if the subject takes uploads.
+
+        Each answer that comes has to be 200, and an end without one says nothing.
+        """
 
         def client(number: int, over: threading.Event) -> None:
             poster = self.subject.poster()
@@ -305,7 +320,7 @@ class Scene:
                 pass
             poster.close()
 
-        with self._meanwhile(client, clients):
+        with self._meanwhile(client, clients if "uploads" in self.subject.abilities else 0):
             yield
 
     def post(self, poster: Poster, parcel: Parcel, *, always: bool = False) -> int | None:
@@ -319,6 +334,8 @@ class Scene:
 
     def settle(self) -> None:
         """Send again what nobody knows of; all of it has to be taken (F99)."""
+        if not self.ledger.unsure:
+            return
         poster = self.subject.poster()
         for parcel in list(self.ledger.unsure.values()):
             del self.ledger.unsure[parcel.filename]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,7 +110,9 @@ class Through:
     state: Path
     name: str = "through"
     abilities: frozenset[str] = frozenset({"json"})
+    lacks: Mapping[str, str] = {"uploads": "it takes no uploads"}
     freshness: float = 0.0
+    settling: float = 0.0
     pid: int = 0
     url: str = ""
 
@@ -184,6 +186,8 @@ def test_what_a_subject_cannot_do_is_left_out(source: Source, tmp_path: Path) ->
     outcome = endure(load()["C7"], Through.make, source, tmp_path / "C7", SEED, quick=True, timed=False)
     assert outcome.skipped == "through has no sync"
     assert outcome.line(load()["C7"], "through", SEED).startswith('{"id": "C7", "subject": "through"')
+    outcome = endure(load()["C24"], Through.make, source, tmp_path / "C24", SEED, quick=True, timed=False)
+    assert outcome.skipped == "it takes no uploads and through has no verify"
 
 
 def test_pages_are_read_in_both_forms() -> None:

@@ -42,6 +42,8 @@ def amid_fills(scene: Scene) -> None:
             scene.subject.kill()
             filling.over()
         scene.subject.start()
+        # An installer begins with the page.
+        scene.all_good(scene.pages(projects), "after the kill")
         scene.source.clear()
         scene.all_good(scene.files(scene.chance.sample(items * 4, len(items) * 4)), "after the kill")
         twice = {item.filename: asked for item in items if (asked := len(scene.source.requests(item.path))) > 1}

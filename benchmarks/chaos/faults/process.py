@@ -115,19 +115,40 @@ def _served(scene: Scene, before: Stream, during: Stream, words: str) -> None:
     )
 
 
+SLEEPING = """
+import select
+import time
+
+
+def sleep(seconds):
+    select.select([], [], [], seconds)
+
+
+time.sleep = sleep
+"""
+"""What Python programs under a false clock are given, since libfaketime fails `clock_nanosleep` (EINVAL) where it leaves the steady clock alone."""
+
+
 def false_clock(folder: Path, source: Source) -> Iterator[Wanted]:
-    """A clock that says what a file says, by way of libfaketime; what measures how much time has passed goes on as it is."""
+    """
+    A clock that says what a file says, by way of libfaketime; what measures how much time has passed goes on as it is, and so do the times of files.
+    """
     library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
     if library is None:
         raise Unable("no libfaketime")
     (folder / "clock").write_text("+0")
+    (folder / "python").mkdir()
+    (folder / "python" / "sitecustomize.py").write_text(SLEEPING)
     clock = (
         f"LD_PRELOAD={library}",
         f"FAKETIME_TIMESTAMP_FILE={folder / 'clock'}",
         f"FAKETIME_CACHE_DURATION={LOOKED}",
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "DONT_FAKE_MONOTONIC=1",
+        "NO_FAKE_STAT=1",
     )
-    yield Wanted(prefix=("env", *clock, "DONT_FAKE_MONOTONIC=1"))
+    words = f'PYTHONPATH="{folder / "python"}${{PYTHONPATH:+:$PYTHONPATH}}" exec "$@"'
+    yield Wanted(prefix=("/bin/sh", "-c", words, "sh", "env", *clock))
 
 
 @fault("C28", "a clock that jumps ten years ahead, twenty back, and to now", "F44", needs=("prefix",), prepare=false_clock)

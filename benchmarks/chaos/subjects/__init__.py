@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,13 +38,16 @@ class Subject(Protocol):
     """
     One index server on a state folder and port of its own.
 
-    `abilities` are those of `uploads`, `sync`, `json`, `metadata`, `reserved`, `verify`, `alerts`, `metrics`, `limits` (it has a size that its memory
-    has to keep to), `tls` and `prefix`. `freshness` is for how many seconds it may give out a page without asking upstream.
+    `abilities` are those of `uploads`, `sync`, `json`, `metadata`, `reserved`, `verify`, `alerts`, `metrics`, `tls` and `prefix`; `lacks` says of others
+    why it has them not. `freshness` is for how many seconds it may give out a page without asking upstream; `settling` for how many seconds it is waited for
+    until it has stored what it gave out, zero where it does so before.
     """
 
     name: str
     abilities: frozenset[str]
+    lacks: Mapping[str, str]
     freshness: float
+    settling: float
     state: Path
 
     def start(self) -> None:
@@ -110,11 +114,12 @@ def slay(pids: Iterable[int]) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for pid in pids:
-        while _runs(pid):
+        while runs(pid):
             time.sleep(0.01)
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether that process is there, and has not ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -125,10 +130,17 @@ Make = Callable[[Path, str, Wanted], Subject]
 """Make a subject that is not started yet: its folder, the URL of the upstream's simple index, what the fault wants."""
 
 
+def release(name: str) -> str:
+    """What a subject of that name is, with its version; it is installed the first time."""
+    if name == "pypidaemon":
+        return f"pypidaemon {version('pypidaemon')}"
+    from benchmarks.chaos.subjects.peers import release as released
+
+    return released(name)
+
+
 def subjects() -> dict[str, Make]:
-    """
-    All there are, by name.
-    """
+    """All there are, by name."""
     from benchmarks.chaos.subjects.ours import Pypidaemon
     from benchmarks.chaos.subjects.peers import Devpi, Peryx, Proxpi
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -26,8 +27,9 @@ class Pypidaemon:
     """A `Subject`."""
 
     name = "pypidaemon"
-    abilities = frozenset({"uploads", "sync", "json", "metadata", "reserved", "verify", "alerts", "metrics", "limits", "tls", "prefix"})
-    freshness = 0.0
+    abilities = frozenset({"uploads", "sync", "json", "metadata", "reserved", "verify", "alerts", "metrics", "tls", "prefix"})
+    lacks: ClassVar[Mapping[str, str]] = {}
+    freshness = settling = 0.0
     daemon: Daemon
     _token: str = attrs.field(default="", init=False)
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,7 +21,9 @@ from benchmarks.measuring import family
 from tests.clients.daemon import PAUSE, STOPPING, bare_environment, free_port
 from tests.clients.posting import Poster
 
-STARTING = 60.0
+NO_MIRROR = "it has no mirror of its own that is filled by a command"
+STARTING = 180.0
+SETTLING = 15.0
 FRESHNESS = 1
 """Seconds that a page is fresh: where it can be set at all, zero means something else to each of them."""
 PASSWORD = "benchmark"
@@ -37,7 +40,9 @@ class Peer:
     process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
     name: ClassVar[str] = ""
     abilities: ClassVar[frozenset[str]] = frozenset({"tls", "prefix"})
+    lacks: ClassVar[Mapping[str, str]] = {"sync": NO_MIRROR}
     freshness: ClassVar[float] = FRESHNESS
+    settling: ClassVar[float] = SETTLING
     path: ClassVar[str] = ""
     troubles: ClassVar[tuple[str, ...]] = ()
     """What its log has where something broke that nobody expected. A peer that logs a traceback for every upstream that fails has no word of that kind."""
@@ -78,14 +83,7 @@ class Peer:
         with (self.folder / "log").open("ab") as log:
             command = [*self.wanted.prefix, *self.command()]
             self.process = subprocess.Popen(command, env=self._environment(), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + STARTING
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                if self.ask("GET", "/")[0] < 500:
-                    break
-            except (OSError, HTTPException):
-                time.sleep(PAUSE)
-        else:
+        if not self._answers(self.process):
             raise AssertionError(f"{self.name} is not ready:\n{(self.folder / 'log').read_text()[-1000:]}")
         if is_new:
             self.introduce()
@@ -95,11 +93,13 @@ class Peer:
         process, self.process = self.process, None
         if process is not None:
             process.send_signal(signal.SIGTERM)
+            members = family(process.pid)
             try:
                 process.wait(STOPPING)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                slay(members[1:])
                 raise AssertionError(f"{self.name} did not stop within {STOPPING:.0f} s") from None
 
     def kill(self) -> None:
@@ -160,12 +160,12 @@ class Peer:
             with (self.folder / "second.log").open("ab") as log:
                 command = [*self.wanted.prefix, *self.command()]
                 other = subprocess.Popen(command, env=self._environment(), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
-            try:
-                return other.wait(10.0)
-            except subprocess.TimeoutExpired:
-                slay(family(other.pid))
-                other.wait()
-                return None
+            # Whoever serves runs as well; to find out that the state is taken may be the last thing that one does before.
+            self._answers(other)
+            ended = other.poll()
+            slay(family(other.pid))
+            other.wait()
+            return ended
         finally:
             self.port = port
             self.configure()
@@ -193,13 +193,7 @@ class Peer:
 
     def program(self, name: str) -> str:
         """One of its programs; it is installed the first time."""
-        folder = str(Path(__file__).parents[2])
-        if folder not in sys.path:
-            # The scripts beside this package find each other so.
-            sys.path.append(folder)
-        from benchmarks import processes
-
-        return str(processes.installed(self.name) / name)
+        return str(installed(self.name) / name)
 
     def run(self, *words: str) -> None:
         """Run a program of its to its end."""
@@ -217,6 +211,19 @@ class Peer:
         finally:
             connection.close()
 
+    def _answers(self, process: subprocess.Popen[bytes]) -> bool:
+        """Wait until that process, which is to listen on this port, answers; whether it does."""
+        until = time.monotonic() + STARTING
+        while time.monotonic() < until and process.poll() is None:
+            try:
+                if self.ask("GET", "/")[0] < 500:
+                    return True
+            except (OSError, HTTPException):
+                # Nobody listens yet.
+                pass
+            time.sleep(PAUSE)
+        return False
+
     def _environment(self) -> dict[str, str]:
         trusted = {} if self.wanted.ca_file is None else dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self.wanted.ca_file))
         # What uv installed is compiled at the first start, and has to be kept to be quick at the next.
@@ -224,10 +231,16 @@ class Peer:
 
 
 class Devpi(Peer):
-    """devpi-server: a mirror index, and an index of ann's for uploads."""
+    """
+    devpi-server: a mirror index, and an index of ann's for uploads.
+
+    Its mirror does without the list of all projects, as its documentation allows. With the list, whoever asks at the moment at which devpi learns by 304
+    that it has not changed is told that a project never seen has no files; a list that is fresh for a second would have that happen all the time.
+    """
 
     name = "devpi"
     abilities = Peer.abilities | {"uploads", "json"}
+    lacks = Peer.lacks | {"verify": "its devpi-fsck finds what is missing or altered, and nothing of its own repairs that"}
     path = "/root/pypi/+simple/"
 
     def initialise(self) -> None:
@@ -241,7 +254,13 @@ class Devpi(Peer):
     def introduce(self) -> None:
         """As `Peer`."""
         root = self._login("root")
-        mirror = {"type": "mirror", "mirror_url": self.upstream, "mirror_cache_expiry": FRESHNESS, "volatile": False}
+        mirror = {
+            "type": "mirror",
+            "mirror_url": self.upstream,
+            "mirror_cache_expiry": FRESHNESS,
+            "mirror_no_project_list": True,
+            "volatile": False,
+        }
         for path, body, login in (
             ("/root/pypi", mirror, root),
             ("/ann", {"password": PASSWORD}, root),
@@ -264,10 +283,11 @@ class Devpi(Peer):
 
 
 class Proxpi(Peer):
-    """proxpi: a caching proxy, with its files on the disk. It takes no uploads."""
+    """proxpi: a caching proxy, with its files on the disk. It takes no uploads. It waits for upstream without end unless it is told for how long."""
 
     name = "proxpi"
     abilities = Peer.abilities | {"json"}
+    lacks = Peer.lacks | {"uploads": "it takes no uploads", "verify": "it has nothing that looks for damage"}
     path = "/index/"
 
     def command(self) -> Sequence[str]:
@@ -276,20 +296,27 @@ class Proxpi(Peer):
 
     def environment(self) -> Mapping[str, str]:
         """As `Peer`."""
-        return {"PROXPI_INDEX_URL": self.upstream, "PROXPI_CACHE_DIR": str(self.state), "PROXPI_INDEX_TTL": str(FRESHNESS)}
+        return {
+            "PROXPI_INDEX_URL": self.upstream,
+            "PROXPI_CACHE_DIR": str(self.state),
+            "PROXPI_INDEX_TTL": str(FRESHNESS),
+            "PROXPI_CONNECT_TIMEOUT": "3.1",
+            "PROXPI_READ_TIMEOUT": "5",
+        }
 
 
 class Peryx(Peer):
-    """peryx: a cached index, and a hosted one for uploads."""
+    """peryx: a cached index, and a hosted one for uploads. It gives out pages of any age while upstream is down, which by itself it does for five minutes."""
 
     name = "peryx"
     abilities = Peer.abilities | {"uploads", "json", "metadata"}
+    lacks = Peer.lacks | {"verify": "its cache fsck finds what is altered, and its cache repair leaves that as it is"}
     path = "/pypi/simple/"
 
     def configure(self) -> None:
         """As `Peer`."""
         (self.folder / "peryx.toml").write_text(
-            f"host = '127.0.0.1'\nport = {self.port}\ndata_dir = '{self.state}'\ncache_ttl_secs = {FRESHNESS}\n"
+            f"host = '127.0.0.1'\nport = {self.port}\ndata_dir = '{self.state}'\ncache_ttl_secs = {FRESHNESS}\nmax_stale_secs = 0\n"
             f"[[index]]\necosystem = 'pypi'\nname = 'pypi'\n[[index.upstream]]\nname = 'primary'\nurl = '{self.upstream}'\n"
             f"[[index]]\necosystem = 'pypi'\nname = 'hosted'\nhosted = true\n"
             f"[[index.access_token]]\nname = 'upload'\nsecret = '{PASSWORD}'\nactions = ['read', 'write', 'delete']\n"
@@ -306,3 +333,27 @@ class Peryx(Peer):
     def uploaded(self) -> str:
         """As `Subject`."""
         return f"{self.url}/hosted/simple/"
+
+
+PARTS: Mapping[str, Sequence[str]] = {"devpi": ("devpi-server",), "proxpi": ("proxpi", "gunicorn"), "peryx": ("peryx",)}
+"""What each of them consists of, as packages are called."""
+
+
+def installed(name: str) -> Path:
+    """The folder with the programs of a peer, which is installed the first time."""
+    folder = str(Path(__file__).parents[2])
+    if folder not in sys.path:
+        # The scripts beside this package find each other so.
+        sys.path.append(folder)
+    from benchmarks import processes
+
+    return processes.installed(name)
+
+
+def release(name: str) -> str:
+    """What a peer consists of, with versions."""
+    found = {
+        distribution.metadata["Name"]: distribution.version
+        for distribution in distributions(path=[str(place) for place in installed(name).parent.glob("lib/python*/site-packages")])
+    }
+    return ", ".join(f"{part} {found[part]}" for part in PARTS[name])
