@@ -8,7 +8,7 @@ needs, save that a mirror keeps them for a while, so that they can be brought ba
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -63,10 +63,10 @@ class Replacements:
         :raises Unacceptable: upstream has no other bytes for it.
         :raises PypidaemonError: the records cannot be read or written.
         """
-        found = await self.records.facts.replaced(("", "", ""), MOST)
-        wanted = [one for one in found if (one.name, one.filename) == (name, filename) and label in (None, one.label)]
+        found = [one async for one in self._of(name)]
+        wanted = [one for one in found if one.filename == filename and label in (None, one.label)]
         if not wanted:
-            near = sorted({one.filename for one in found if one.name == name})
+            near = sorted({one.filename for one in found})
             hint = f"; of {name} it has for: {' '.join(near[:20])}" if near else ""
             where = f" in {label}" if label is not None else ""
             raise Unacceptable(f"upstream is not known to have other bytes for {filename} of {name}{where}{hint}")
@@ -80,6 +80,15 @@ class Replacements:
             log.info("{label}: the other bytes of {file} are accepted: {detail}", label=one.label, file=filename, detail=detail)
         await self.again(name)
         return {"accepted": [_shown(one) for one in wanted]}
+
+    async def _of(self, name: NormalizedName) -> AsyncIterator[Replaced]:
+        """Those of a project, however many there are of others."""
+        after = ("", "", "")
+        while found := await self.records.facts.replaced(after, MOST):
+            for one in found:
+                if one.name == name:
+                    yield one
+            after = (found[-1].label, found[-1].name, found[-1].filename)
 
     async def _let_go(self, one: Replaced) -> None:
         """Have a mirror offer the first bytes no longer, and take the others with its next run."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pypidaemon import replacements
 from pypidaemon.accounts.words import Unacceptable
 from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchFile, UpstreamUnavailable
@@ -111,3 +112,20 @@ def test_S28_a_mirror_takes_accepted_bytes_with_its_next_run(tmp_path: Path, los
     assert read(mill.index, ALPHA, ONE, Companion.FILE) == b"other bytes under the same name"
     assert [one.filename for one in now(mill.records.mirrors.leaving("mirror"))] == [ONE]
     assert now(replacements.listed())["replaced"] == []
+
+
+def test_S28_an_upstream_that_replaces_very_many_hides_none_from_who_accepts_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is listed has an end, and comes in the order of names, which somebody else may choose."""
+    monkeypatch.setattr(replacements, "MOST", 3)
+    names = [f"aaa-{number}.0.tar.gz" for number in range(10)]
+    house.upstream.add("aaa", *((name, b"1") for name in names), serial=30)
+    now(house.proxy.project_page(project_name("aaa")))
+    house.upstream.add("aaa", *((name, b"2") for name in names), serial=40)
+    house.clock.advance(10_000)
+    now(house.proxy.project_page(project_name("aaa")))
+    status, said = order(house, "GET", "/replaced")
+    assert (status, len(said["replaced"]), said["more"]) == (200, 3, True)
+    status, said = order(house, "POST", f"/replaced/accept?project=alpha&file={TWO}")
+    assert (status, [one["file"] for one in said["accepted"]]) == (200, [TWO])
+    status, line = order(house, "POST", "/replaced/accept?project=alpha&file=alpha-9.0.tar.gz")
+    assert (status, ONE in line) == (400, True)

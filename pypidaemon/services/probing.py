@@ -20,13 +20,17 @@ from twisted.logger import Logger
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IAttended, IProbed, IRecords, ISourced, IUpstream
-from pypidaemon.model import NormalizedName, Outage
+from pypidaemon.model import AWAY, NormalizedName, Outage
 from pypidaemon.waits import TookTooLong, within
 
 NAME = NormalizedName("pypidaemon")
 """What is asked for where no page is known: every index may hear of that name, and few have much to say of it."""
 LONGEST = 8.0
 """Seconds that a probe takes at most: one that hangs must not keep the next from finding that all is well again."""
+SHORTEST = 1.0
+"""Seconds that a probe is given at least, also where clients wait for less."""
+MOMENT = 0.25
+"""Seconds after which it is noted that somebody was silent for too long."""
 _WHERE = NormalizedName("health")
 _NOTHING = (0.0, 0.0)
 """Noted instead of an outage where something is on record that is of no use."""
@@ -127,8 +131,10 @@ class _Watch:
             self._wait()
 
     async def _ask(self) -> None:
+        # Who was silent once, and is so again where he is asked for next to nothing, is down: so the next look follows as soon as that is known.
+        longest = LONGEST if self.health.state in AWAY else min(max(self.upstream.patience, SHORTEST) + MOMENT, LONGEST)
         try:
-            await within(self.clock, LONGEST, IProbed(self.upstream).probe(NAME))
+            await within(self.clock, longest, IProbed(self.upstream).probe(NAME))
         except TookTooLong:
             return
         finally:

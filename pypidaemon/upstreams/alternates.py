@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
 import attrs
@@ -14,10 +14,11 @@ from twisted.internet.interfaces import IReactorTime
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBody, IHealth, IPlaces, IProbed, IUpstream
-from pypidaemon.model import Digest, File, NormalizedName, UpstreamPage, Validators
+from pypidaemon.model import AWAY, Digest, File, NormalizedName, UpstreamPage, Validators
 from pypidaemon.shelf import Shelf
 from pypidaemon.upstreams.blame import Blame
 from pypidaemon.upstreams.file_hosts import FileHosts
+from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.line import Line
 from pypidaemon.upstreams.places import Place, Places, unless_silent
 from pypidaemon.whereabouts import OnePlace, beside
@@ -57,6 +58,10 @@ class Alternates:
         factory=lambda: Flights(quiet=(PypidaemonError,)), init=False
     )
     _pages: Shelf[tuple[str, NormalizedName], _Known] = attrs.field(factory=lambda: Shelf(_ROOM), init=False, repr=False)
+    looked_after: FileHosts = attrs.field(init=False, repr=False)
+    """The indexes, by their URLs: while answers are given that are ready, nobody else would find out that one of them is back (F40)."""
+    heard: NormalizedName | None = attrs.field(default=None, init=False)
+    """A project that was asked for: a name that may be heard by all."""
     _blamed: Blame = attrs.field(init=False, repr=False)
     _shared: WeakValueDictionary[tuple[str, str, str], Places] = attrs.field(factory=WeakValueDictionary, init=False, repr=False)
 
@@ -64,19 +69,24 @@ class Alternates:
         own = self.upstream.health
         self.line = Line((own, *(one.health for one in self.indexes.values()))) if self.indexes else own
         self._blamed = Blame(self.clock)
+        self.looked_after = FileHosts(self.clock, self.upstream.patience, len(self.indexes), self._look)
+        for url, index in self.indexes.items():
+            if isinstance(index.health, Health):
+                self.looked_after.adopt(url, index.health)
+                self.looked_after.note(url, url)
 
     @property
     def lost(self) -> tuple[str, ...]:
         """As `IStandIns`."""
-        if self.line.state != "up":
+        if self.line.state in AWAY:
             return (self.upstream.label,)
-        if any(one.health.state == "up" for one in (*self.indexes.values(), *self.hosts.values())):
+        if any(one.health.state not in AWAY for one in (*self.indexes.values(), *self.hosts.values())):
             return ()
-        return tuple(place for place, health in self.files.known.items() if health.state != "up")
+        return tuple(place for place, health in self.files.known.items() if health.state in AWAY)
 
     def reaches(self, file: File) -> bool:
         """As `IStandIns`."""
-        return not self.lost or (self.line.state == "up" and self.upstream.health_of(file.url).state == "up")
+        return not self.lost or not (self.line.state in AWAY or self.upstream.health_of(file.url).state in AWAY)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IStandIns`."""
@@ -114,7 +124,9 @@ class Alternates:
         places = self._shared.get(key)
         if places is None:
             found = [self._place(urlsplit(url).hostname or url, self.upstream, url)]
-            found += [self._place(root, host, root.rstrip("/") + urlsplit(url).path) for root, host in self.hosts.items()]
+            path = urlsplit(url).path
+            if not leads_up(path):
+                found += [self._place(root, host, root.rstrip("/") + path) for root, host in self.hosts.items()]
             found += [self._by_page(where, index, name, file.digest, suffix) for where, index in self.indexes.items()]
             self._shared[key] = places = Places(self.upstream.label, digest, tuple(found), self._blamed)
         return places
@@ -147,7 +159,12 @@ class Alternates:
             return known.page
         return await self.asking.join((url, name), partial(self._fetch_page, url, index, name))
 
+    async def _look(self, url: str) -> None:
+        if self.heard is not None:
+            await IProbed(self.indexes[url]).probe(self.heard)
+
     async def _fetch_page(self, url: str, index: IUpstream, name: NormalizedName) -> UpstreamPage | None:
+        self.heard = name
         page: UpstreamPage | None = None
         try:
             said = await index.fetch_page(name, Validators())
@@ -162,6 +179,11 @@ class Alternates:
     def _knock(self, key: str, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """See whether a place is back, if it is time for that, without anybody waiting for it."""
         self.knocks.start(key, ask)
+
+
+def leads_up(path: str) -> bool:
+    """Whether a path leads up somewhere, so that below the root of another host it might be anything there: the upstream chooses it (S48)."""
+    return any(unquote(segment) in (".", "..") for segment in path.split("/"))
 
 
 async def _probe(index: IUpstream, name: NormalizedName) -> None:

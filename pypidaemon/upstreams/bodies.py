@@ -64,6 +64,8 @@ class Bodies:
         # Whoever is known not to answer is not waited for by each client anew (F33).
         health = self.exchange.health_at(wanted)
         if not anyway and not health.may_ask():
+            if health is not self.exchange.health:
+                self.exchange.elsewhere.note(wanted.place, wanted.url)
             raise self.exchange.fail(health.cause or "it does not answer", health)
         # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
         fields = {**await self.fields(), "Accept-Encoding": "identity"}
@@ -104,8 +106,8 @@ class Bodies:
 
     def begun(self, answer: Answer, offset: int, total: int | None, leave: Callable[[], None]) -> Body:
         """The body of that answer, which gives its place back when it ends."""
-        answer.health.succeeded()
         exchange = self.exchange
+        exchange.alive(answer, good=True)
 
         def ended(trouble: str | None) -> None:
             leave()

@@ -54,7 +54,7 @@ class Dating:
         if answer.response.code != 200:
             raise self.exchange.refuse(answer)
         self.exchange.discard(answer)
-        answer.health.succeeded()
+        self.exchange.alive(answer)
         return headers.modified(answer.response)
 
     async def _send(self, url: str, sent: Headers) -> IResponse:

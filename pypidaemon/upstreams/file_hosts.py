@@ -6,6 +6,7 @@ Nobody else would find out: while such a host is down, pages may leave out what 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -20,25 +21,38 @@ from pypidaemon.waits import TookTooLong, within
 
 LONGEST = 8.0
 """Seconds that a look takes at most."""
+REMEMBERED = 4
+"""URLs of each that are remembered, besides a good one."""
+SHORTEST = 1.0
+"""Seconds that a look is given at least."""
 
 
 @attrs.define(eq=False)
 class FileHosts:
     """
-    Each of them with its health, and with the URL that it was asked for last: what it is asked for to see whether it is back.
+    Each of them with its health, and with URLs to ask for to see whether it is back: one that was good, else those that were wanted last, each in its turn,
+    since any of them may be broken for good.
 
+    :param patience: seconds that a look at a suspect takes at most, or `SHORTEST`: who is silent again is down.
     :param most: how many there may be; pages name them, so there may be any number, and the one that was met first is met anew.
     :param glimpse: asks for a URL, and comes back when there is an answer, which is told to the health.
     """
 
     clock: IReactorTime
+    patience: float
     most: int
     glimpse: Callable[[str], Awaitable[None]]
     turned: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
     """Called when one of them comes or goes."""
+    fell: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
+    """Called when one of them that was up is not any more."""
     looks: Flights[str, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError, TookTooLong)), init=False, repr=False)
     known: dict[str, Health] = attrs.field(factory=dict, init=False, repr=False)
-    _urls: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _urls: dict[str, deque[str]] = attrs.field(factory=dict, init=False, repr=False)
+    _good: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
+    _turns: dict[str, int] = attrs.field(factory=dict, init=False, repr=False)
+    """How often each was looked at since it was up last."""
+    _fallen: set[str] = attrs.field(factory=set, init=False, repr=False)
     _timers: dict[str, IDelayedCall] = attrs.field(factory=dict, init=False, repr=False)
     _running: bool = attrs.field(default=False, init=False)
 
@@ -67,9 +81,25 @@ class FileHosts:
                 found.attend()
         return found
 
+    def adopt(self, place: str, health: Health) -> None:
+        """Look after one whose health is known to others as well."""
+        self.known[place] = health
+        health.listen(partial(self._changed, place))
+
     def note(self, place: str, url: str) -> None:
-        """It is asked for that."""
-        self._urls[place] = url
+        """It is asked for that, or would be if it were up."""
+        if place in self.known:
+            urls = self._urls.setdefault(place, deque(maxlen=REMEMBERED))
+            if url not in urls:
+                urls.append(url)
+                if self._turns.get(place):
+                    # What is wanted just now is asked for next.
+                    self._turns[place] = int(place in self._good)
+
+    def praise(self, place: str, url: str) -> None:
+        """It had that, and gave it."""
+        if place in self.known:
+            self._good[place] = url
 
     def asked(self) -> dict[str, Health]:
         """Those that were asked."""
@@ -79,9 +109,18 @@ class FileHosts:
         self._rest(place)
         del self.known[place]
         self._urls.pop(place, None)
+        self._good.pop(place, None)
+        self._turns.pop(place, None)
+        self._fallen.discard(place)
 
     def _changed(self, place: str) -> None:
         if place in self.known:
+            if self.known[place].state == "up":
+                self._fallen.discard(place)
+                self._turns.pop(place, None)
+            elif place not in self._fallen:
+                self._fallen.add(place)
+                self.fell.tell()
             self._wait(place)
             self.turned.tell()
 
@@ -102,10 +141,18 @@ class FileHosts:
         else:
             self._wait(place)
 
+    def _next(self, place: str) -> str:
+        wanted = [url for url in reversed(self._urls[place]) if url != self._good.get(place)]
+        urls = [self._good[place], *wanted] if place in self._good else wanted
+        turn = self._turns.get(place, 0)
+        self._turns[place] = turn + 1
+        return urls[turn % len(urls)]
+
     async def _look(self, place: str) -> None:
         health = self.known[place]
+        longest = min(max(self.patience, SHORTEST), LONGEST) if health.state == "suspect" else LONGEST
         try:
-            await within(self.clock, LONGEST, self.glimpse(self._urls[place]))
+            await within(self.clock, longest, self.glimpse(self._next(place)))
         finally:
             health.end()
             # Not before this look is over, since there is one at a time.

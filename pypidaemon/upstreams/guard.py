@@ -14,12 +14,12 @@ from zope.interface import implementer
 from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, ISourced, IStandIns, IUpstream
-from pypidaemon.model import Change, File, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import AWAY, Change, File, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.upstreams.strangers import Strangers
 from pypidaemon.upstreams.unasked import Unasked
 from pypidaemon.whereabouts import OnePlace, beside
 
-HARMLESS = (NormalizedName("pypidaemon"), NormalizedName("pip"), NormalizedName("setuptools"))
+HARMLESS = tuple(map(NormalizedName, ("pypidaemon", "pip", "setuptools", *"0abcdefghijklmnopqrstuvwxyz")))
 """Names that an upstream may hear when it is only asked whether it answers; the first one that is not reserved."""
 
 
@@ -70,11 +70,11 @@ class Guarded:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """As `IStandIns`; of one that does not say, itself while it is not up."""
+        """As `IStandIns`; of one that does not say, itself while it is down."""
         if self.offline is None and IStandIns.providedBy(self.upstream):
             found: tuple[str, ...] = IStandIns(self.upstream).lost
             return found
-        return () if self.health.state == "up" else (self.label,)
+        return (self.label,) if self.health.state in AWAY else ()
 
     def reaches(self, file: File) -> bool:
         """As `IStandIns`."""

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IAttended
-from pypidaemon.model import Outage
+from pypidaemon.interfaces import IAttended, IVouched
+from pypidaemon.model import AWAY, Outage
 from pypidaemon.upstreams.listeners import Listeners
 from pypidaemon.waits import Bell
 
@@ -29,27 +29,36 @@ LONGEST_HOLD = 3600.0
 LOOKS = 5.0
 """Seconds between two looks at an upstream that is up and doubted: any number of hosts of files may not answer, and each of them casts doubt once."""
 STRIKES = 3
-"""Wrong answers in a row after which an upstream that does answer counts as down (F7)."""
+"""Wrong answers in a row after which an upstream that does answer is looked at, or counts as down where nobody looks (F7)."""
+VOUCHES = 60.0
+"""Seconds for which an answer vouches for an upstream, where nothing else is said."""
+SELDOM = 30.0
+"""Seconds from one look at an upstream that nobody vouches for to the next, at least."""
+GLANCE = 0.3
+"""Seconds for which who asks for a page waits for such a look: an answer is back by then, and so is the word that there is no way to it."""
 
 
-@implementer(IAttended)
+@implementer(IAttended, IVouched)
 @attrs.define(eq=False)
 class Health:
     """
     What the outcomes of requests say about an upstream.
 
-    No answer at all makes it `down`, no sign of life within the time that clients can wait makes it `suspect`. In both states somebody probes:
-    whoever attends to it, and then it is `probing` meanwhile; where nobody does, one asker per interval, to whom `may_ask` says yes and whose
-    request is the probe. Any answer that makes sense makes it `up` again.
+    Where somebody attends to it, one request without a good answer makes it `suspect`, be it that there was none, or no sign of life within the time that
+    clients can wait; it is probed at once, and if that has none either it is `down`, so that one connection that breaks takes nothing off any page. From
+    then on it is probed at intervals, and is `probing` meanwhile. Where nobody attends, no answer at all makes it `down`, and the probe is the request of
+    one asker per interval, to whom `may_ask` says yes. Any answer that makes sense makes it `up` again.
 
     :param clock: tells the time and nothing else.
     :param random: gives numbers from 0 up to 1, for the jitter.
     :param label: what the log calls it; without one its coming and going is not logged.
+    :param vouches: seconds for which an answer vouches for it, `SELDOM` at least; 0 is for good.
     """
 
     _clock: IReactorTime
     _random: Callable[[], float] = randomness.random
     _label: str = ""
+    _vouches: float = VOUCHES
     state: str = attrs.field(default="up", init=False)
     cause: str = attrs.field(default="", init=False)
     since: float = attrs.field(init=False)
@@ -60,10 +69,19 @@ class Health:
     _held_until: float = attrs.field(default=0.0, init=False)
     _looks: float = attrs.field(default=0.0, init=False)
     _strikes: int = attrs.field(default=0, init=False)
+    _struck: tuple[str, ...] = attrs.field(default=(), init=False)
+    """What the wrong answers in a row were about, as long as it is up."""
     _attended: bool = attrs.field(default=False, init=False)
     _heard: bool = attrs.field(default=False, init=False)
     _questioned: bool = attrs.field(default=False, init=False)
+    _examined: bool = attrs.field(default=False, init=False)
+    """Whether it is suspect and being probed."""
+    _soon: bool = attrs.field(default=False, init=False)
+    """Whether it is suspect since it failed, and not since it was silent, so that it may be known in moments what it is."""
+    _answered: float = attrs.field(default=-math.inf, init=False)
+    _glanced: float = attrs.field(default=-math.inf, init=False)
     _bell: Bell = attrs.field(factory=Bell, init=False)
+    _news: Bell = attrs.field(factory=Bell, init=False)
     _listeners: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
     _log = Logger()
 
@@ -73,13 +91,16 @@ class Health:
     def succeeded(self) -> None:
         """It gave an answer that makes sense, were it only that it has no such thing."""
         self._heard = True
-        self._strikes = 0
-        if self._held_until - self._clock.seconds() > 0:
+        self._strikes, self._struck = 0, ()
+        now = self._clock.seconds()
+        if 0 < self._held_until - now <= LONGEST_HOLD:
             # It asked to be left alone after it had accepted this request.
             return
+        self._answered = now
         if self.state != "up":
             self._enter("up", "")
             self._interval = FIRST_INTERVAL
+        self._news.ring()
 
     def failed(self, cause: str, retry_after: float | None = None) -> None:
         """
@@ -91,31 +112,43 @@ class Health:
         now, before = self._clock.seconds(), (self.state, self._held_until)
         if retry_after is not None and retry_after > 0:
             self._held_until = max(self._held_until, now + min(retry_after, LONGEST_HOLD))
+        if self.state == "up" and self._attended and self._held_until <= now:
+            # It may have been this one connection, so another is tried before anything is taken off pages.
+            self._suspect(cause)
+            return
         self._leave_up(now)
         self._enter("down", cause)
         if before[0] == "down" and before[1] != self._held_until:
             # Also that is to be remembered over a restart, and no state says it.
             self._tell()
 
-    def stumbled(self, cause: str) -> None:
+    def stumbled(self, cause: str, about: str = "") -> None:
         """
         It answered, but wrongly: an error, or something that is no answer to what was asked.
 
-        One project that is broken there must not take the others with it, so only the third in a row counts as a failure; but who is not up does
-        not come up by it.
+        One project that is broken there must not take the others with it, so only the third in a row counts. But clients try again and again, and all three may
+        have been about the same one: so where somebody attends to it, he finds out whether it is the upstream itself, which counts as up meanwhile unless three
+        different things were wrong (F86). Who is not up does not come up by it.
+
+        :param about: what was asked for; "" is something else each time.
         """
         self._heard = True
-        self._strikes += 1
         self.stumbles += 1
-        if self._strikes >= STRIKES or self.state != "up":
+        self._strikes += 1
+        if self.state == "up" and not (about and about in self._struck):
+            self._struck += (about,)
+        if self.state != "up" or (self._strikes >= STRIKES and not self._attended):
             self.failed(cause)
+        elif len(self._struck) >= STRIKES:
+            self._suspect(cause)
+        elif self._strikes >= STRIKES:
+            self.question()
 
     def silent(self) -> None:
-        """It has shown no sign of life for as long as clients can wait. Its request goes on and may still succeed."""
+        """It has shown no sign of life for as long as clients can wait. Its request goes on and may still succeed; who attends to it looks at once."""
         self._heard = True
         if self.state == "up":
-            self._leave_up(self._clock.seconds())
-            self._enter("suspect", "it does not answer in time")
+            self._suspect("it does not answer in time", soon=False)
 
     def question(self) -> None:
         """Somebody has reason to doubt it, since a host that its pages lead to does not answer; so whoever attends to it looks."""
@@ -141,6 +174,28 @@ class Health:
         if self.state == "up":
             await self._bell.wait()
 
+    def vouched(self) -> float:
+        """As `IVouched`; what was heard before the clock was put back vouches for nothing."""
+        now = self._clock.seconds()
+        if self.state == "suspect" and self._soon:
+            # It has just failed, and the look that follows may have failed as well in no time.
+            return -math.inf if 0 <= now - self._glanced < GLANCE else math.inf
+        if self.state != "up" or not self._attended or self._vouches <= 0:
+            return math.inf
+        until = self._answered + max(self._vouches, SELDOM) if self._answered <= now else -math.inf
+        # Who comes while it is looked at waits as well, and nobody longer than the first.
+        return max(until, self._glanced + SELDOM) if GLANCE <= now - self._glanced < SELDOM else until
+
+    async def confirmed(self) -> None:
+        """As `IVouched`."""
+        now = self._clock.seconds()
+        if self.vouched() > now:
+            return
+        if not 0 <= now - self._glanced < GLANCE:
+            self._glanced = now
+            self.question()
+        await self._news.wait()
+
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; a method is called for as long as its object is there, since an upstream may outlive those who look at it."""
         self._listeners.add(listener)
@@ -164,20 +219,26 @@ class Health:
             if self.due() != 0.0:
                 return False
             self._questioned, self._looks = False, self._clock.seconds() + LOOKS
+            # There is doubt already, so two wrong answers to those who look will do.
+            self._strikes, self._struck = 1, ("",)
             return True
         if not self._granted():
             return False
-        self._enter("probing", self.cause)
+        if self.state in AWAY:
+            self._enter("probing", self.cause)
+        else:
+            # It goes on being suspect, since nobody knows yet that it is down.
+            self._examined = True
         return True
 
     def end(self) -> None:
-        """As `IAttended`."""
-        if self.state == "probing":
+        """As `IAttended`; who gave no sign of life now either is down."""
+        if self.state == "probing" or self._examined:
             self._enter("down", self.cause)
 
     def outage(self) -> Outage | None:
         """As `IAttended`."""
-        return None if self.state == "up" else Outage(self.cause, self.since, self._held_until)
+        return Outage(self.cause, self.since, self._held_until) if self.state in AWAY else None
 
     def resume(self, outage: Outage) -> None:
         """As `IAttended`. It is looked at again at once, unless it asked to be left alone."""
@@ -218,13 +279,21 @@ class Health:
             self._next, self._held_until = now, min(self._held_until, now)
             self._tell()
 
+    def _suspect(self, cause: str, *, soon: bool = True) -> None:
+        now = self._clock.seconds()
+        self._leave_up(now)
+        if self._attended:
+            self._next = now
+        self._soon, self._glanced = soon and self._attended, now
+        self._enter("suspect", cause)
+
     def _leave_up(self, now: float) -> None:
         if self.state == "up":
             self._next = now + self._jittered()
             self._interval = FIRST_INTERVAL * 2
 
     def _enter(self, state: str, cause: str) -> None:
-        before, self._questioned = self.state, False
+        before, self._questioned, self._examined = self.state, False, False
         if "up" in (state, before) and state != before:
             now = self._clock.seconds()
             self._write(state, cause, now - self.since)
@@ -237,6 +306,8 @@ class Health:
             self._tell()
         if before == "up" and state != "up":
             self._bell.ring()
+        if state in AWAY:
+            self._news.ring()
 
     def _tell(self) -> None:
         self._listeners.tell()

@@ -32,18 +32,15 @@ from pypidaemon.upstreams.bodies import Bodies
 from pypidaemon.upstreams.changelog import LARGEST, Changelog
 from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
-from pypidaemon.upstreams.health import Health
+from pypidaemon.upstreams.health import VOUCHES, Health
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.origins import BadTarget, Target, check_page, configured, target
 from pypidaemon.upstreams.pages import Tally, ask, collect
 from pypidaemon.upstreams.routes import basic, proxy_choice
+from pypidaemon.upstreams.wording import FILE_MIRRORS, MIRRORS, SIGN_OF_LIFE
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """PEP 691: JSON where there is JSON, else whatever there is."""
-MIRRORS = "URLs of other indexes with the same projects, in order, that stand in while this one cannot be asked"
-FILE_MIRRORS = (
-    "URLs below which other hosts have the same files under the same paths, in order, asked where the page's own URL does not help"
-)
 SHORT = 50
 """Files on a page that is short enough to be asked for again and again."""
 AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
@@ -80,6 +77,7 @@ class HttpUpstream(Service):
         duration, default=600.0, help="how long a page is fresh at most, and where the index does not say; 0s asks every time"
     )
     patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
+    sign_of_life: float = setting(duration, default=VOUCHES, help=SIGN_OF_LIFE)
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
     cpu: InThread = given("cpu")
@@ -107,7 +105,7 @@ class HttpUpstream(Service):
     def __attrs_post_init__(self) -> None:
         self._index = configured("url", self.url)
         endpoint = None if self.changelog is None else configured("changelog", self.changelog)
-        self.health = Health(self.clock, self.random, self.label)
+        self.health = Health(self.clock, self.random, self.label, self.sign_of_life)
         authorization = None
         if self.username is not None or self.password is not None:
             # Tokens are sent with the user name that the public index chose for them, where none is given.
@@ -212,8 +210,9 @@ class HttpUpstream(Service):
         return {"requests": self.requests, "failures": self.failures, "bytes_in": self.bytes_in}
 
     def startService(self) -> None:
-        """Look after the hosts of files from now on."""
+        """Look after the hosts of files, and after those that stand in, from now on."""
         Service.startService(self)
+        self._alternates.looked_after.begin()
         for one in (self, *self._beside.values()):
             one._exchange.elsewhere.begin()
 
@@ -221,10 +220,11 @@ class HttpUpstream(Service):
         """Close the connections that are kept; fires when they are closed."""
         Service.stopService(self)
         self._exchange.elsewhere.end()
+        self._alternates.looked_after.end()
         return Deferred.fromCoroutine(self._end(self._own))
 
     async def _end(self, own: Outbound | None) -> None:
-        await landing(self._alternates.knocks, self._alternates.asking, self._exchange.elsewhere.looks)
+        await landing(self._alternates.knocks, self._alternates.asking, self._alternates.looked_after.looks, self._exchange.elsewhere.looks)
         for other in self._beside.values():
             closed = other.stopService()
             if closed is not None:
@@ -253,9 +253,9 @@ class HttpUpstream(Service):
         await self._answers(name, Validators())
 
     async def _answers(self, name: NormalizedName, validators: Validators) -> bool:
-        """Whether a question for that page has an answer that makes sense."""
+        """Whether a question for that page has an answer that makes sense; it needs no place, since those may be held by pages that hang (F40)."""
         try:
-            await self.fetch_page(name, validators)
+            await self._page(name, validators)
         except NoSuchProject:
             return True
         except UpstreamUnavailable:
@@ -345,7 +345,8 @@ class HttpUpstream(Service):
                 page = await self.cpu(read_page, body, content_type, answer.target.url, name)
         except Unreadable as error:
             raise self._exchange.stumble(answer, f"its page cannot be read: {error}") from error
-        answer.health.succeeded()
+        self._exchange.alive(answer)
+        self._alternates.heard = name
         serial, known = headers.serial(response), headers.validators(response)
         if known != Validators() and (self._landmark is None or len(page.files) <= SHORT):
             self._landmark = (name, known)
@@ -360,7 +361,7 @@ class HttpUpstream(Service):
         self._exchange.discard(answer)
         if validators == Validators():
             raise self._exchange.stumble(answer, "it confirms what nobody asked it to confirm")
-        answer.health.succeeded()
+        self._exchange.alive(answer)
         return NotModified(max_age=headers.lifetime(answer.response, self.max_age), serial=headers.serial(answer.response))
 
     async def _last_serial(self) -> int | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IHealth
+from pypidaemon.interfaces import IHealth, IVouched
+from pypidaemon.model import AWAY
 
 
-@implementer(IHealth)
+@implementer(IHealth, IVouched)
 @attrs.frozen(eq=False)
 class Line:
     """
@@ -24,7 +26,10 @@ class Line:
     @property
     def state(self) -> str:
         """As `IHealth`."""
-        return "up" if self._up() else self.healths[0].state
+        if self._up():
+            return "up"
+        # While one of them may yet answer, not all are away.
+        return next((one.state for one in self.healths if one.state not in AWAY), self.healths[0].state)
 
     @property
     def cause(self) -> str:
@@ -50,10 +55,24 @@ class Line:
         while up := self._up():
             await up[0].doubted()
 
+    def vouched(self) -> float:
+        """As `IVouched`: of the first that is up, for the others will do only when that is known to be down."""
+        first = self._first()
+        return float(first.vouched()) if first is not None else math.inf
+
+    async def confirmed(self) -> None:
+        """As `IVouched`."""
+        first = self._first()
+        if first is not None:
+            await first.confirmed()
+
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; also called for changes that make no difference to all of them together."""
         for one in self.healths:
             one.listen(listener)
+
+    def _first(self) -> IVouched | None:
+        return next((IVouched(one) for one in self._up() if IVouched.providedBy(one)), None)
 
     def _up(self) -> list[IHealth]:
         return [one for one in self.healths if one.state == "up"]

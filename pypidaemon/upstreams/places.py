@@ -62,15 +62,20 @@ class Places:
     """The one that is asked now, or was asked last."""
     _is_last: bool = attrs.field(default=False, init=False)
     _breaks: dict[str, int] = attrs.field(factory=dict, init=False)
+    _parts: set[str] = attrs.field(factory=set, init=False)
+    """The places that what came so far is from."""
+    _apart: bool = attrs.field(default=False, init=False)
+    """Whether no transfer is taken up in another place any more."""
     _moved: Bell = attrs.field(factory=Bell, init=False)
 
     async def fetch(self, offset: int) -> IBody:
         """As `IPlaces`."""
         if offset == 0:
             self._breaks.clear()
+            self._parts.clear()
         elif self._asked is not None:
             self._breaks[self._asked.key] = self._breaks.get(self._asked.key, 0) + 1
-        order = self._order()
+        order = self._order(offset)
         troubles: dict[str, NoSuchFile | UpstreamUnavailable] = {}
         try:
             for place in order:
@@ -84,6 +89,7 @@ class Places:
                 if place is not self.places[0]:
                     log.info("{label}: {digest} comes from {place}", label=self.label, digest=self.digest, place=place.key)
                 body.validator = self.digest
+                self._parts.add(place.key)
                 return body
         finally:
             # Who comes later asks anew.
@@ -103,15 +109,26 @@ class Places:
                 await self._moved.wait()
 
     def blame(self) -> bool:
-        """As `IPlaces`."""
+        """
+        As `IPlaces`. Where several had a part in it nobody knows which of them it was, so each is then asked for all of it, first the one that came to its end.
+        """
+        if len(self._parts) > 1 and not self._apart:
+            self._apart = True
+            log.warn("{label}: what came of {digest} from {places} together is something else; each is asked for all of it",
+                     label=self.label, digest=self.digest, places=" and ".join(sorted(self._parts)))  # fmt: skip
+            return True
         if self._asked is not None:
             self.blamed.note(self.digest, self._asked.key)
             log.warn("{label}: {place} has other bytes than those with sha256 {digest}",
                      label=self.label, place=self._asked.key, digest=self.digest)  # fmt: skip
         return any(not self.blamed.has(self.digest, place.key) for place in self.places)
 
-    def _order(self) -> list[Place]:
+    def _order(self, offset: int) -> list[Place]:
+        if self._apart and offset and self._asked is not None:
+            return [self._asked]
         good = [place for place in self.places if not self.blamed.has(self.digest, place.key)]
+        if self._apart:
+            return sorted(good or self.places, key=lambda place: place is not self._asked)
         return sorted(good or self.places, key=lambda place: self._breaks.get(place.key, 0) > 1)
 
     async def _ask(self, place: Place, offset: int) -> IBody:

@@ -19,9 +19,11 @@ from zope.interface import implementer
 from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
 from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, setting, urls
-from pypidaemon.upstreams.http import FILE_MIRRORS, MIRRORS, HttpUpstream
+from pypidaemon.upstreams.health import VOUCHES
+from pypidaemon.upstreams.http import HttpUpstream
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.routes import proxy_choice
+from pypidaemon.upstreams.wording import FILE_MIRRORS, MIRRORS, SIGN_OF_LIFE
 
 
 def public_index() -> str:
@@ -47,6 +49,7 @@ class PypiUpstream(Service):
         duration, default=600.0, help="how long a page is fresh at most, and where the index does not say; 0s asks every time"
     )
     patience: float = setting(duration, default=2.0, help="how long clients wait before they get what is known")
+    sign_of_life: float = setting(duration, default=VOUCHES, help=SIGN_OF_LIFE)
     clock: IReactorTime = given("clock")
     reactor: Any = given("reactor")
     cpu: InThread = given("cpu")
@@ -67,6 +70,7 @@ class PypiUpstream(Service):
             proxy=self.proxy,
             max_age=self.max_age,
             patience=self.patience,
+            sign_of_life=self.sign_of_life,
             clock=self.clock,
             reactor=self.reactor,
             cpu=self.cpu,

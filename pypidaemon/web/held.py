@@ -8,21 +8,26 @@ of ours miss nothing, and the view is gone when the line is back. A resolver on 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.interfaces import IDependent, IIndex
+from pypidaemon.interfaces import IDependent, IIndex, IVouched
 from pypidaemon.leaves import Leaf, leaves
 from pypidaemon.model import Digest, File, Filename, InThread, ProjectPage
 from pypidaemon.simple.reading import covering
 from pypidaemon.simple.revision import revise
+from pypidaemon.waits import TookTooLong, within
 
 MARK = "held"
 """What tells the key of such a view from that of the same page in full."""
 BRIEFLY = 5.0
 """Seconds for which an answer that is past its time is given again where some lines are down and others may not be."""
+GLANCE = 0.3
+"""Seconds for which who asks for a page waits for a word from a line of which nothing was heard for long."""
 _MANY_FILES = 200
 
 
@@ -64,11 +69,16 @@ class Held:
     Knows for every exposed index which lines it depends on, and what is left of its pages while these are down.
 
     :param turned: called when a line goes down or comes back.
+    :param stirred: called whenever `down` or `resting` may answer something else than they did.
     """
 
     indexes: Mapping[str, IIndex]
+    clock: IReactorTime
     cpu: InThread
     turned: Callable[[], None]
+    stirred: Callable[[], None] = lambda: None
+    _vouched: dict[str, tuple[tuple[str, IVouched], ...]] = attrs.field(init=False, repr=False)
+    """By index, the labels of the leaves whose pages may be cut short, and the healths that know when something was heard last."""
     _lines: dict[str, tuple[_Line, ...]] = attrs.field(init=False, repr=False)
     _down: tuple[tuple[str, ...], ...] = attrs.field(init=False, repr=False)
     _short: dict[str, tuple[str, ...]] = attrs.field(init=False, repr=False)
@@ -76,6 +86,7 @@ class Held:
 
     def __attrs_post_init__(self) -> None:
         self._lines = {label: _lines(index) for label, index in self.indexes.items()}
+        self._vouched = {label: tuple(_vouched(lines)) for label, lines in self._lines.items()}
         self._down = self._now()
         self._short = self._cut_short()
         for line in {id(line.leaf): line for lines in self._lines.values() for line in lines}.values():
@@ -96,6 +107,21 @@ class Held:
         if not any(line.rests for line in lines):
             return 0.0
         return math.inf if len(lines) == 1 else BRIEFLY
+
+    def vouched(self, index: str, sources: Collection[str]) -> float:
+        """
+        Until when a page from these sources may be given as it is, as far as lines are concerned, seconds since the epoch; for good in most cases.
+
+        After that it may list what cannot be had any more, without anybody having noticed that a line was cut. Asked with every request.
+        """
+        return min([vouched.vouched() for label, vouched in self._vouched[index] if label in sources], default=math.inf)
+
+    async def confirmed(self, index: str, sources: Collection[str]) -> None:
+        """Give such lines a moment to show whether they are there; what comes of it is known to `down` when this comes back."""
+        for label, vouched in self._vouched[index]:
+            if label in sources and vouched.vouched() <= self.clock.seconds():
+                with suppress(TookTooLong):
+                    await within(self.clock, GLANCE, vouched.confirmed())
 
     async def left(self, index: str, through: IIndex, page: ProjectPage) -> Left | None:
         """
@@ -129,6 +155,7 @@ class Held:
         if before != self._down:
             self._short = self._cut_short()
             self.turned()
+        self.stirred()
 
     def _cut_short(self) -> dict[str, tuple[str, ...]]:
         return {label: tuple([line.label for line in lines if line.leaf.shrinks and line.lost]) for label, lines in self._lines.items()}
@@ -152,6 +179,12 @@ class Held:
 def _lines(index: IIndex) -> tuple[_Line, ...]:
     found = {leaf.index.label: leaf.index for leaf in leaves(index) if IDependent.providedBy(leaf.index)}
     return tuple(_Line(label, IDependent(leaf)) for label, leaf in found.items())
+
+
+def _vouched(lines: Iterable[_Line]) -> Iterator[tuple[str, IVouched]]:
+    for line in lines:
+        if line.leaf.shrinks and IVouched.providedBy(line.leaf.line):
+            yield line.label, IVouched(line.leaf.line)
 
 
 async def _listed(leaf: Leaf, page: ProjectPage) -> list[Filename]:

@@ -93,6 +93,23 @@ def test_law_10_an_outage_is_no_absence(house: House) -> None:
     assert provenance(house) == DOCUMENT
 
 
+def test_F32_who_waits_for_one_that_is_not_known_waits_no_longer_than_until_its_host_is_doubted(house: House) -> None:
+    """As for every file: a 503 then, and what is on its way counts all the same. Who fills ahead has time."""
+    house.upstream.slow_bodies = Bell()
+    reading = later(house.proxy.open_file(ALPHA, WHEEL, Companion.PROVENANCE))
+    filling = later(house.proxy.provenance.take(ALPHA, house.upstream.pages["alpha"].files[0]))  # type: ignore[union-attr]  # it is a page
+    assert waiting(reading)
+    house.upstream.health.doubt("suspect")
+    with pytest.raises(UpstreamUnavailable) as caught:
+        now(reading)
+    assert 1 <= caught.value.retry_after <= 60
+    assert waiting(filling)
+    house.upstream.slow_bodies.ring()
+    assert now(filling) == len(DOCUMENT)
+    assert provenance(house) == DOCUMENT
+    assert asked(house) == 1
+
+
 def test_an_absence_is_known_for_a_minute(house: House) -> None:
     del house.upstream.bodies[URL]
     for _ in range(3):

@@ -13,6 +13,7 @@ from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, Upstrea
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.proxy.standing_in import LASTS
 from pypidaemon.model import Companion, NormalizedName, ProjectPage
+from pypidaemon.services.probing import Probing
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.upstreams.http import HttpUpstream
@@ -355,6 +356,8 @@ def test_N6_while_the_host_of_files_is_down_pages_at_the_door_list_what_can_be_h
     scene.hosts.host(FILES).wrong = network.refused
     with pytest.raises(UpstreamUnavailable):
         scene.read("alpha-2.0.tar.gz")
+    assert shown(scene) == full
+    scene.house.clock.advance(0)
     assert shown(scene) == (["alpha-1.0.tar.gz"], "1 of 2")
     assert shown(scene, via="1.1 pypidaemon-0123456789abcdef") == full
     assert shown(scene, "here") == (["here-1.0.tar.gz"], None)
@@ -421,3 +424,70 @@ def test_why_says_that_another_index_stands_in() -> None:
     scene.page()
     told = now(scene.house.proxy.explain(ALPHA))
     assert ("standing in", "another index answers while this one does not") in told.facts
+
+
+@pytest.mark.parametrize("way", ["held", "all"])
+def test_F40_who_stands_in_is_looked_after_while_all_that_is_asked_for_is_ready(way: str) -> None:
+    """Both lines are down for ten minutes, and clients ask for nothing but a page that is known: nobody would find out that one is back."""
+    scene = Scene(House(settings={"while_down": way}))
+    house = scene.house
+    probing = Probing(house.clock, house.records, {"pypi": house.upstream})
+    probing.startService()
+    scene.upstream.startService()
+
+    def asked() -> list[str]:
+        ask = house.ask("/simple/alpha/", accept="application/vnd.pypi.simple.v1+json")
+        reply = house.door.routes.quick(ask) or now(house.door.routes.handle(ask))
+        house.clock.advance(1)
+        return [entry["filename"] for entry in json.loads(reply.body)["files"]]
+
+    asked()
+    house.clock.advance(700)
+    scene.cut()
+    scene.hosts.host(OTHER).wrong = network.refused
+    for _ in range(600):
+        seen = asked()
+    assert seen == ([] if way == "held" else ["alpha-1.0.tar.gz"])
+    assert scene.hosts.count(OTHER) < 60
+    scene.hosts.host(OTHER).wrong = None
+    scene.release(OTHER)
+    took = 0
+    while scene.upstream.hosts[OTHER].state != "up" and took < 100:
+        asked()
+        took += 1
+    assert took <= 30
+    # What was looked for in vain just before is looked for again within a minute.
+    for _ in range(61):
+        seen = asked()
+    assert seen == ["alpha-1.0.tar.gz", "alpha-2.0.tar.gz"]
+    now(probing.stopService())
+    now(scene.upstream.stopService())
+    house.clock.advance(100)
+    assert not house.clock.getDelayedCalls()
+
+
+def test_N1_who_stands_in_is_asked_for_a_sign_of_life_as_well() -> None:
+    """The upstream is down and a page fresh, so nobody has had reason to ask the other one, whose line was cut since."""
+    scene = Scene()
+    house = scene.house
+    probing = Probing(house.clock, house.records, {"pypi": house.upstream})
+    probing.startService()
+    scene.upstream.startService()
+
+    def asked() -> list[str]:
+        ask = house.ask("/simple/alpha/", accept="application/vnd.pypi.simple.v1+json")
+        reply = house.door.routes.quick(ask)
+        waits = None if reply is not None else later(house.door.routes.handle(ask))
+        house.clock.advance(0)
+        return [entry["filename"] for entry in json.loads((reply or now(waits)).body)["files"]]  # type: ignore[arg-type]  # one of them
+
+    asked()
+    scene.cut()
+    scene.upstream.health.failed("it refuses connections")
+    assert (asked(), scene.hosts.count(OTHER)) == (["alpha-1.0.tar.gz"], 1)
+    assert (asked(), scene.hosts.count(OTHER)) == (["alpha-1.0.tar.gz"], 1)
+    house.clock.advance(61)
+    scene.hosts.host(OTHER).wrong = network.refused
+    assert asked() == []
+    now(probing.stopService())
+    now(scene.upstream.stopService())

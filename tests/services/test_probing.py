@@ -11,9 +11,9 @@ from zope.interface import implementer
 
 from pypidaemon.errors import StorageFailed, StorageFull, UpstreamUnavailable
 from pypidaemon.interfaces import IDocumentCache, IProbed, ISourced, IUpstream
-from pypidaemon.model import NormalizedName, Outage, UpstreamPage, Validators
+from pypidaemon.model import AWAY, NormalizedName, Outage, UpstreamPage, Validators
 from pypidaemon.records.memory import MemoryRecords
-from pypidaemon.services.probing import LONGEST, Probing
+from pypidaemon.services.probing import LONGEST, MOMENT, Probing
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.upstreams.health import LOOKS, Health
 from pypidaemon.upstreams.unasked import OFFLINE, Unasked
@@ -137,7 +137,7 @@ def test_F2_whoever_asks_to_be_left_alone_is(station: Station) -> None:
 
 def test_a_probe_that_hangs_is_given_up_and_the_next_finds_out(station: Station) -> None:
     station.upstream.hangs = True
-    station.upstream.health.silent()
+    station.upstream.health.failed("no route", 1.0)
     station.pass_(1.1)
     assert station.state() == "probing"
     asked = len(station.upstream.probed)
@@ -149,11 +149,43 @@ def test_a_probe_that_hangs_is_given_up_and_the_next_finds_out(station: Station)
     assert station.state() == "up"
 
 
+def test_who_was_silent_is_looked_at_at_once_and_is_down_if_it_is_so_again(station: Station) -> None:
+    """Not before: one slow answer is none. And not much later, since until then pages list what cannot be had."""
+    station.upstream.health.silent()
+    assert station.state() == "suspect"
+    station.clock.advance(0)
+    assert (len(station.upstream.probed), station.state()) == (1, "up")
+    station.upstream.hangs = True
+    station.upstream.health.silent()
+    station.pass_(station.upstream.patience - 0.1)
+    assert (len(station.upstream.probed), station.state()) == (2, "suspect")
+    station.pass_(0.3 + MOMENT)
+    assert station.state() in AWAY
+
+
+def test_F86_clients_that_insist_on_one_broken_project_do_not_take_the_upstream_down(station: Station) -> None:
+    """Three wrong answers in a row may have been about the same one; a look at another tells."""
+    heard: list[str] = []
+    station.upstream.health.listen(lambda: heard.append(station.state()))
+    for _ in range(30):
+        station.upstream.health.stumbled("500")
+        station.pass_(0.1)
+    assert station.state() == "up"
+    assert "down" not in heard
+    assert len(station.upstream.probed) <= 10
+    station.upstream.answers = False
+    for _ in range(3):
+        station.upstream.health.stumbled("500")
+    station.clock.advance(0)
+    assert station.state() == "down"
+
+
 def test_N6_an_upstream_that_is_doubted_is_looked_at_at_once(station: Station) -> None:
     station.upstream.answers = False
     station.upstream.health.question()
     station.clock.advance(0)
-    assert (len(station.upstream.probed), station.state()) == (1, "down")
+    # What fails is tried once more.
+    assert (len(station.upstream.probed), station.state()) == (2, "down")
     station.upstream.answers = True
     station.pass_(30)
     assert station.state() == "up"
@@ -163,7 +195,11 @@ def test_law_3_a_reserved_name_is_not_asked_for(station: Station) -> None:
     station.restart(("pypidaemon*", "pip"))
     station.upstream.health.failed("no route")
     station.pass_(2)
-    assert station.upstream.probed == [(pytest.approx(1001), "setuptools")]
+    assert [name for _, name in station.upstream.probed] == ["setuptools"]
+    station.restart(("p*", "s*", "0*", "[a-w]*"))
+    station.upstream.health.failed("no route")
+    station.pass_(2)
+    assert [name for _, name in station.upstream.probed] == ["x"]
     station.restart(("*",))
     station.upstream.health.failed("no route")
     station.pass_(60)
@@ -192,6 +228,7 @@ def test_N1_what_is_remembered_survives_a_crash(station: Station) -> None:
     """It is on record as soon as it is known."""
     station.upstream.answers = False
     station.upstream.health.failed("no route")
+    station.clock.advance(0)
     station.restart()
     assert station.state() == "down"
     station.pass_(1)
@@ -218,7 +255,7 @@ def test_what_is_on_record_of_another_place_under_the_same_label_is_nothing(stat
     station.source = "https://other.example/simple/"
     station.restart()
     assert station.state() == "up"
-    station.upstream.health.failed("no route")
+    station.upstream.health.failed("too many requests", 1.0)
     station.restart()
     assert station.state() == "down"
     station.pass_(3)
@@ -319,7 +356,7 @@ def test_a_wait_that_was_asked_for_is_remembered_too(station: Station) -> None:
 
 def test_stopping_ends_a_probe_under_way(station: Station) -> None:
     station.upstream.hangs = True
-    station.upstream.health.failed("no route")
+    station.upstream.health.failed("no route", 1.0)
     station.pass_(1.1)
     assert station.state() == "probing"
     now(station.service.stopService())

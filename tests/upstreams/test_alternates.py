@@ -565,3 +565,27 @@ class OverSockets(TestCase):
         assert [one.filename for one in (await upstream.stand_in(NormalizedName("thing"))).files] == [wheel]
         body = await upstream.places(NormalizedName("thing"), entry, "").fetch(1000)
         assert await whole(body) == index.data("thing", wheel)[1000:]
+
+
+@pytest.mark.parametrize("wrong", [MAIN, FILES])
+def test_S26_F35_where_several_had_a_part_in_wrong_bytes_each_is_asked_for_all_of_them(wrong: str) -> None:
+    """Or the one that has the right ones would be left alone for the sake of a part that came from elsewhere (M18)."""
+    hall = Hall({"mirrors": ()}, data=bytes(range(250)) * 4)
+    bodies = hall.hosts.host(wrong).bodies
+    [path] = bodies
+    bodies[path] = bytes(1000)
+    hall.hosts.cut[MAIN] = 300
+    assert hall.read() == hall.data
+    assert hall.spool.failed == 0
+    assert hall.hosts.count() <= 8
+
+
+def test_S26_F35_where_both_are_wrong_it_is_over() -> None:
+    hall = Hall({"mirrors": ()}, data=bytes(range(250)) * 4)
+    for name in (MAIN, FILES):
+        for path in hall.hosts.host(name).bodies:
+            hall.hosts.host(name).bodies[path] = bytes(1000)
+    hall.hosts.cut[MAIN] = 300
+    with pytest.raises((CorruptContent, UpstreamUnavailable)):
+        hall.read()
+    assert hall.hosts.count() <= 9

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
-from pypidaemon.interfaces import IAttended
+from pypidaemon.interfaces import IAttended, IVouched
 from pypidaemon.model import Outage
-from pypidaemon.upstreams.health import Health
-from tests.gear import later, waiting
+from pypidaemon.upstreams.health import SELDOM, VOUCHES, Health
+from tests.gear import later, now, waiting
 
 
 def fresh() -> tuple[Clock, Health]:
@@ -62,6 +64,98 @@ def test_silence_is_a_suspicion_and_does_not_better_what_is_down() -> None:
     assert (health.state, health.cause) == ("down", "gone")
 
 
+def test_who_is_suspect_stays_so_while_it_is_probed_and_is_not_remembered() -> None:
+    """It may be well, so nothing is taken off pages; and a restart does not make an outage of it (N1)."""
+    _, health = fresh()
+    health.attend()
+    health.silent()
+    assert (health.state, health.due(), health.outage()) == ("suspect", 0.0, None)
+    assert health.begin()
+    assert (health.state, health.outage()) == ("suspect", None)
+    health.succeeded()
+    health.end()
+    assert health.state == "up"
+
+
+def test_F44_a_clock_that_was_put_back_keeps_nobody_down_who_answers() -> None:
+    """Whether somebody attends to it or not: it asked to be left alone until a time that is far ahead now."""
+    for attended in (True, False):
+        clock, health = fresh()
+        clock.advance(1_780_000_000)
+        if attended:
+            health.attend()
+        health.failed("too many requests", 3600.0)
+        clock.rightNow = 1000.0
+        assert health.begin() if attended else health.may_ask()
+        health.succeeded()
+        health.end()
+        assert health.state == "up"
+
+
+def test_N1_nothing_vouches_for_who_was_not_heard_of_for_a_minute() -> None:
+    """So whoever attends looks, once in half a minute at most, and those who come meanwhile wait for moments."""
+    clock, health = fresh()
+    verifyObject(IVouched, health)
+    clock.advance(1000)
+    assert health.vouched() == math.inf
+    health.attend()
+    assert health.vouched() < clock.seconds()
+    health.succeeded()
+    assert health.vouched() == clock.seconds() + VOUCHES
+    now(health.confirmed())
+    assert health.due() is None
+    clock.advance(VOUCHES)
+    waits = [later(health.confirmed()) for _ in range(2)]
+    assert [waiting(one) for one in waits] == [True, True]
+    assert health.due() == 0.0
+    assert health.begin()
+    health.succeeded()
+    assert not any(waiting(one) for one in waits)
+    assert health.vouched() == clock.seconds() + VOUCHES
+    # One that hears nothing is not repeated by each who comes.
+    clock.advance(VOUCHES)
+    wait = later(health.confirmed())
+    assert health.begin()
+    clock.advance(1)
+    assert (health.vouched(), health.due()) == (clock.seconds() - 1 + SELDOM, None)
+    now(health.confirmed())
+    health.failed("gone")
+    # What is known of it in a moment is worth a moment, whether it failed or was only one connection.
+    assert (health.state, health.vouched(), waiting(wait)) == ("suspect", -math.inf, True)
+    health.failed("gone")
+    assert not waiting(wait)
+
+
+def test_F44_what_was_heard_before_the_clock_was_put_back_vouches_for_nothing() -> None:
+    clock, health = fresh()
+    health.attend()
+    clock.advance(1_780_000_000)
+    health.succeeded()
+    clock.rightNow = 1000.0
+    assert health.vouched() <= clock.seconds()
+
+
+def test_an_answer_vouches_for_good_where_that_is_said() -> None:
+    clock = Clock()
+    health = Health(clock, lambda: 0.5, "", 0.0)
+    health.attend()
+    clock.advance(1000)
+    assert health.vouched() == math.inf
+
+
+def test_F35_one_connection_that_breaks_takes_nothing_off_any_page() -> None:
+    """Where somebody attends to it another is tried at once; unless it said itself that it is not to be asked."""
+    _, health = fresh()
+    health.attend()
+    health.failed("it broke the connection")
+    assert (health.state, health.outage()) == ("suspect", None)
+    assert health.begin()
+    health.succeeded()
+    assert health.state == "up"
+    health.failed("too many requests", 20.0)
+    assert (health.state, health.due()) == ("down", 20.0)
+
+
 def test_F2_it_is_left_alone_for_as_long_as_it_asks_but_at_most_an_hour() -> None:
     clock, health = fresh()
     health.failed("too many requests", 120.0)
@@ -94,6 +188,37 @@ def test_F7_wrong_answers_in_a_row_do() -> None:
     assert (health.state, health.cause) == ("down", "its page cannot be read")
 
 
+def test_F86_of_the_same_thing_however_often_it_is_wrong_only_a_look_tells_more() -> None:
+    _, health = fresh()
+    health.attend()
+    for _ in range(3):
+        assert health.due() is None
+        health.stumbled("500", "/simple/broken/")
+    assert (health.state, health.due()) == ("up", 0.0)
+    assert health.begin()
+    health.stumbled("500", "/simple/broken/")
+    health.succeeded()
+    assert (health.state, health.due()) == ("up", None)
+    for one in ("a", "b", "c"):
+        assert health.state == "up"
+        health.stumbled("500", one)
+    assert (health.state, health.cause, health.due()) == ("suspect", "500", 0.0)
+
+
+def test_F7_two_wrong_answers_to_a_look_will_do() -> None:
+    _, health = fresh()
+    health.attend()
+    health.question()
+    assert health.begin()
+    health.stumbled("a portal", "/simple/known/")
+    assert health.state == "up"
+    health.stumbled("a portal", "/simple/other/")
+    assert health.state == "suspect"
+    assert health.begin()
+    health.stumbled("a portal", "/simple/known/")
+    assert (health.state, health.cause) == ("down", "a portal")
+
+
 def test_doubt_is_told_once_it_is_there() -> None:
     _, health = fresh()
     doubt = later(health.doubted())
@@ -108,7 +233,11 @@ def test_F40_who_attends_to_it_probes_and_nobody_else_asks() -> None:
     health.attend()
     assert (health.due(), health.begin(), health.may_ask()) == (None, False, True)
     health.failed("it has no address")
-    for wait in (1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0):
+    # It may have been that one connection.
+    assert (health.state, health.due(), health.may_ask()) == ("suspect", 0.0, False)
+    assert health.begin()
+    health.failed("it has no address")
+    for wait in (2.0, 4.0, 8.0, 16.0, 20.0, 20.0):
         assert health.due() == wait
         clock.advance(wait)
         assert not health.may_ask()
@@ -130,6 +259,8 @@ def test_F40_upstream_is_looked_at_often_enough_to_be_in_use_30_seconds_after_it
         health = Health(clock, lambda jitter=jitter: jitter)  # type: ignore[misc]  # a default binds it
         health.attend()
         health.failed("x")
+        assert health.begin()
+        health.end()
         for _ in range(20):
             due = health.due()
             assert due is not None
@@ -177,8 +308,8 @@ def test_who_is_doubted_is_looked_at_and_stays_up_meanwhile() -> None:
     assert (health.state, health.due()) == ("up", None)
     health.question()
     health.failed("gone")
-    assert told == ["up", "up", "down"]
-    assert health.due() == 1.0
+    assert told == ["up", "up", "suspect"]
+    assert health.due() == 0.0
 
 
 def test_N1_an_outage_is_remembered_until_something_is_heard() -> None:

@@ -83,6 +83,18 @@ def test_N1_while_the_line_is_down_pages_list_what_is_here(house: House) -> None
     assert (back.body, header(back, "ETag")) == (full.body, header(full, "ETag"))
 
 
+def test_one_slow_answer_takes_nothing_off_any_page(house: House) -> None:
+    """Who is suspect is being looked at, and may be well: a resolver must not take an old release for that."""
+    full = house.get("/simple/alpha/", accept=JSON)
+    house.upstream.health.doubt("suspect")
+    for reply in (house.get("/simple/alpha/", accept=JSON), ready(house), house.get("/index/pypi/simple/alpha/", accept=JSON)):
+        assert reply is not None
+        assert (reply.body == full.body or listed(reply) == listed(full), header(reply, "X-Pypidaemon-Held")) == (True, None)
+    assert "left out of pages" not in house.get("/+why/alpha", accept="text/plain").body.decode()
+    house.upstream.health.doubt("probing")
+    assert listed(house.get("/simple/alpha/", accept=JSON)) == ["alpha-1.0.tar.gz"]
+
+
 def test_law_10_a_file_that_is_not_here_is_unavailable_and_one_that_is_here_is_given(house: House) -> None:
     house.upstream.health.doubt()
     assert take(house, "alpha-1.0.tar.gz") == b"one"
@@ -381,7 +393,7 @@ def test_why_says_what_is_waiting_for_the_line(house: House) -> None:
 
 
 def test_the_state_of_an_upstream_is_seen_from_outside(house: House) -> None:
-    house.upstream.health.doubt()
+    house.upstream.health.doubt("suspect")
     house.upstream.health.since = 1_780_000_000.0
     state = json.loads(house.get("/+health").body)["upstreams"]["pypi"]
     assert state == {"state": "suspect", "cause": "it is silent", "since": "2026-05-28T20:26:40Z"}

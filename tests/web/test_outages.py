@@ -15,10 +15,11 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
-from pypidaemon.services.probing import Probing
+from pypidaemon.services.probing import MOMENT, Probing
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.upstreams.http import HttpUpstream
 from pypidaemon.web import failures
+from pypidaemon.web.held import GLANCE
 from pypidaemon.web.reply import Reply
 from tests import network
 from tests.gear import inline, later, now
@@ -53,6 +54,7 @@ class Line:
     """A house at the end of a network, looked after as in a daemon."""
 
     house: House = attrs.field(factory=House)
+    sign_of_life: float = 60.0
     network: Network = attrs.field(init=False)
     upstream: HttpUpstream = attrs.field(init=False)
     probing: Probing = attrs.field(init=False)
@@ -70,6 +72,7 @@ class Line:
             label="pypi",
             url=f"{HOST}/simple/",
             patience=PATIENCE,
+            sign_of_life=self.sign_of_life,
             clock=self.house.clock,
             reactor=self.house.clock,
             cpu=inline,
@@ -154,6 +157,11 @@ def test_N5_an_outage_is_survived(line: Line, wrong: Answering) -> None:
     for name in ("other-0", "other-1", "other-2"):
         assert line.page(name)[2] <= (0 if line.state != "up" else PATIENCE)
     assert line.state in ("suspect", "down", "probing")
+    # Who is suspect is looked at, and known to be down before anybody would have waited any longer; until then pages stay as they were.
+    if line.state == "suspect":
+        assert line.page("alpha")[0] == ["alpha-1.0.tar.gz", "alpha-2.0.tar.gz"]
+        line.pass_(PATIENCE + MOMENT + 2 * STEP, lambda: line.state != "suspect")
+    assert line.state in ("down", "probing")
     state = json.loads(line.visit("/+health")[0].body)["upstreams"]["pypi"]
     assert state["state"] == line.state
     assert state["cause"]
@@ -287,6 +295,81 @@ def test_N6_a_line_that_is_cut_while_pages_are_fresh_is_noticed_by_the_first_fil
     assert line.page("far")[0] == []
 
 
+def quiet(line: Line) -> None:
+    """Alpha's page is fresh, and for two minutes nobody has asked for anything."""
+    assert len(line.page("alpha")[0]) == 2
+    line.pass_(120)
+    line.network.asked.clear()
+
+
+@pytest.mark.parametrize("wrong", [network.refused, network.nameless, network.elsewhere], ids=["refused", "nameless", "portal"])
+def test_N1_the_very_first_page_after_the_line_was_cut_lists_what_is_here(line: Line, wrong: Answering) -> None:
+    """Although it is fresh, and nobody has been told that anything is wrong: who takes 2.0 from it would get nothing."""
+    quiet(line)
+    line.network.wrong = wrong
+    files, reply, took = line.page("alpha")
+    assert (files, header(reply, "X-Pypidaemon-Held"), line.state) == (["alpha-1.0.tar.gz"], "1 of 2", "down")
+    assert took <= GLANCE
+
+
+def test_N1_who_finds_the_line_dead_is_given_what_is_here(line: Line) -> None:
+    """Although one failure proves little: a moment later it is known that it was not that one connection alone."""
+    line.network.wrong = network.refused
+    files, reply, took = line.page("alpha")
+    assert (files, header(reply, "X-Pypidaemon-Held"), line.state) == (["alpha-1.0.tar.gz"], "1 of 2", "down")
+    assert took <= GLANCE
+
+
+def test_F35_one_connection_that_breaks_takes_nothing_off_the_page(line: Line) -> None:
+    def once(path: str, net: Network) -> Deferred[Any]:
+        net.wrong = None
+        return network.refused(path, net)
+
+    line.network.wrong = once
+    files, reply, took = line.page("alpha")
+    assert (len(files), header(reply, "X-Pypidaemon-Held"), line.state) == (2, None, "up")
+    assert took <= GLANCE
+
+
+def test_N1_who_asks_after_a_quiet_minute_waits_for_moments_and_the_next_do_not(line: Line) -> None:
+    quiet(line)
+    line.network.wrong = network.silent
+    files, _, took = line.page("alpha")
+    assert (len(files), took) == (2, pytest.approx(GLANCE, abs=STEP))
+    for _ in range(8):
+        assert line.page("alpha")[2] == 0
+    line.pass_(2 * (PATIENCE + MOMENT) + 3 * STEP)
+    assert line.page("alpha")[0] == ["alpha-1.0.tar.gz"]
+
+
+def test_N1_a_line_that_is_well_is_asked_for_a_sign_of_life_once_a_minute_and_only_for_clients(line: Line) -> None:
+    quiet(line)
+    line.pass_(300)
+    assert line.network.asked == []
+    began = line.house.clock.seconds()
+    while line.house.clock.seconds() < began + 70:
+        files, reply, took = line.page("alpha")
+        assert (len(files), header(reply, "X-Pypidaemon-Held")) == (2, None)
+        assert took <= STEP
+        line.pass_(0.5)
+    assert len(line.network.asked) == 2
+    # For who is given all anyway nothing is asked, and neither is where that is switched off.
+    line.pass_(70)
+    line.house.get("/simple/alpha/", accept=JSON, via="1.1 pypidaemon-0123456789abcdef")
+    line.pass_(STEP)
+    assert len(line.network.asked) == 2
+
+
+@pytest.mark.parametrize("way", ["all", "for good"])
+def test_N1_nobody_waits_for_a_sign_of_life_where_that_is_not_wanted(way: str) -> None:
+    house = House(settings={"while_down": "all" if way == "all" else "held"})
+    line = Line(house, sign_of_life=60.0 if way == "all" else 0.0)
+    quiet(line)
+    line.network.wrong = network.silent
+    files, _, took = line.page("alpha")
+    assert (len(files), took, line.network.asked) == (2, 0, [])
+
+
 def test_a_daemon_like_this_one_whose_own_upstream_is_down_is_up_itself(line: Line) -> None:
     """What it cannot get is unavailable, and what it has is had from it: one answer must not take all the others with it."""
     told = failures.answer(UpstreamUnavailable("theirs", "no route", 30), "0" * 16, True)
@@ -320,17 +403,21 @@ def test_F2_a_wait_that_is_asked_for_is_kept_to(line: Line) -> None:
 def test_F40_an_upstream_that_comes_and_goes_is_asked_little_and_clients_notice_nothing(line: Line) -> None:
     """Every two seconds for two minutes: no error for what is known, and hardly more requests than there were clients with a reason."""
     line.network.asked.clear()
-    answered = 0
+    answered = waited = 0
     for round_ in range(60):
         line.network.wrong = network.refused if round_ % 2 else None
         for _ in range(4):
             files, _, took = line.page("alpha")
             reply, _ = line.file("alpha-1.0.tar.gz")
             assert "alpha-1.0.tar.gz" in files
-            assert (reply.status, took) == (200, 0)
+            assert reply.status == 200
+            # Once a minute somebody waits for a sign of life.
+            assert took <= GLANCE
+            waited += took > 0
             answered += 1
             line.pass_(0.5)
     assert answered == 240
+    assert waited <= 3
     assert len(line.network.asked) <= 60
     line.network.wrong = None
     line.pass_(35, lambda: line.state == "up")
@@ -347,7 +434,7 @@ def test_a_probe_asks_for_a_page_that_is_known_and_is_not_led_astray_by_one_that
         return network.status(500)(path, net)
 
     line.network.asked.clear()
-    line.pass_(1.2)
+    line.pass_(2.2)
     assert [path for path in line.network.asked if path != "/simple/pypidaemon/"]
     line.network.wrong = one_is_broken
     line.network.asked.clear()

@@ -12,6 +12,7 @@ from pypidaemon.indexes.proxy.doubting import Doubt
 from pypidaemon.indexes.proxy.pages import Pages
 from pypidaemon.interfaces import IBlobStore, IHealth
 from pypidaemon.model import (
+    AWAY,
     Digest,
     Explanation,
     Fact,
@@ -68,8 +69,8 @@ async def explained(told: Explanation, name: NormalizedName, pages: Pages, blobs
         here = await held(blobs, shown, pages.cpu)
     except PypidaemonError as error:
         return attrs.evolve(told, facts=(*facts, ("trouble", str(error))))
-    waits = pages.standing.line.state != "up"
-    if upstream.health.state != "up" and not waits:
+    waits = pages.standing.line.state in AWAY
+    if upstream.health.state in AWAY and not waits:
         facts.append(("standing in", "another index answers while this one does not"))
     found = _Found(tuple(facts), remembered, known, withdrawn, here, waits, shrinks)
     if max(len(shown), len(known)) > MANY_FILES:

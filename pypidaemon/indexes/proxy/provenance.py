@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from pypidaemon import freshness
 from pypidaemon.errors import NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IContent, IRecords, IUpstream
+from pypidaemon.interfaces import IContent, IHealth, IRecords, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, NormalizedName
 from pypidaemon.pace import Held
 from pypidaemon.provenances import fetch
@@ -55,7 +55,9 @@ class Provenance:
         if kept is not None and freshness.is_fresh(self.clock.seconds(), kept[1]):
             body = kept[0]
         else:
-            body = await self._asked(name, file, file.provenance, kept[0] if kept is not None else _NONE)
+            body = await self._asked(
+                name, file, file.provenance, kept[0] if kept is not None else _NONE, self.upstream.health_of(file.provenance)
+            )
         if body == _NONE:
             raise _absent(file.filename)
         return Held(body, Digest(sha256(body).hexdigest()))
@@ -68,21 +70,29 @@ class Provenance:
         """
         if file.provenance is None or await self.records.documents.recall(self.label, name, file.filename) is not None:
             return 0
-        return len(await self._asked(name, file, file.provenance, _NONE))
+        return len(await self._asked(name, file, file.provenance, _NONE, None))
 
-    async def _asked(self, name: NormalizedName, file: File, url: str, old: bytes) -> bytes:
-        """What upstream says now, or `old` where that cannot be had and there is something old."""
+    async def _asked(self, name: NormalizedName, file: File, url: str, old: bytes, health: IHealth | None) -> bytes:
+        """
+        What upstream says now, or `old` where that cannot be had and there is something old.
+
+        :param health: that of who has it, whose answer is waited for until it is doubted; None is for as long as it takes.
+        """
         landed: list[bytes] = []
 
         async def fly() -> None:
             landed.append(await self.flights.join((name, file.filename), lambda: self._fetch(name, file.filename, url)))
 
-        if old == _NONE:
-            await fly()
-            return landed[0]
         try:
-            await first(fly(), self.upstream.health.doubted())
+            if health is None:
+                await fly()
+            else:
+                await first(fly(), health.doubted())
+                if not landed and old == _NONE:
+                    raise UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
         except UpstreamUnavailable as error:
+            if old == _NONE:
+                raise
             log.info("{label}: the provenance of {file} is as old as it is: {why}", label=self.label, file=file.filename, why=str(error))
         return landed[0] if landed else old
 

@@ -18,7 +18,7 @@ from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailabl
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.proxy.removal import Removal
 from pypidaemon.interfaces import IHealth, IRecords, IStandIns, IUpstream
-from pypidaemon.model import Fact, File, Filename, InThread, NormalizedName, ProjectPage, Remembered, UpstreamPage
+from pypidaemon.model import AWAY, Fact, File, Filename, InThread, NormalizedName, ProjectPage, Remembered, UpstreamPage
 from pypidaemon.serials import serial_of
 from pypidaemon.shelf import Shelf
 from pypidaemon.showing import show, weight
@@ -73,7 +73,7 @@ class StandingIn:
         if IStandIns.providedBy(self.upstream):
             found: tuple[str, ...] = IStandIns(self.upstream).lost
             return found
-        return () if self.upstream.health.state == "up" else (self.upstream.label,)
+        return (self.upstream.label,) if self.upstream.health.state in AWAY else ()
 
     def reaches(self, file: File) -> bool:
         """As `IDependent`."""
