@@ -7,10 +7,22 @@ import attrs
 from pypidaemon.settings import size, words
 
 PROXIED = "proxied"
-"""What was fetched because somebody asked for it, and can be fetched again."""
+"""Files that were fetched because somebody asked for them, and can be fetched again: over the budget, what was used longest ago is evicted."""
 
-ROLES = (PROXIED,)
-"""The kinds there can be a budget for. What is private, mirrored or pinned is never evicted, so none of it has one."""
+PAGES = "pages"
+"""What upstreams said of projects that nobody has taken a file of: over the budget, what was confirmed longest ago is forgotten."""
+
+MIRRORED = "mirrored"
+"""What mirrors took, and what was fetched ahead for proxies. It is never evicted: over the budget a run stops."""
+
+PRIVATE = "private"
+"""What was uploaded here. It is never evicted: over the budget uploads are refused."""
+
+ROLES = (PROXIED, PAGES, MIRRORED, PRIVATE)
+"""The kinds there can be a budget for."""
+
+MOST_PAGES = 1 << 30
+"""Bytes of pages where nothing is said: those of some hundred thousand projects."""
 
 
 @attrs.frozen

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import shutil
+import sqlite3
 import stat
 import tarfile
 from collections.abc import Callable
@@ -21,7 +24,7 @@ from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import PypidaemonError, StorageFull
 from pypidaemon.filenames import filename
-from pypidaemon.model import Digest, File, FileRecord, NormalizedName, Remembered, Standing
+from pypidaemon.model import Digest, Fact, File, FileRecord, NormalizedName, Pin, Remembered, Standing
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.records.sqlite import SqliteRecords
 from pypidaemon.verification.holdings import Holdings, Home
@@ -178,6 +181,52 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before_and_nothing_else(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.tar", "var"]
 
 
+def test_what_need_not_be_here_is_no_loss_where_it_is_not(place: Place, tmp_path: Path) -> None:
+    """Files that upstream lists no longer and that nobody ever took, and with all of it a cache that was evicted meanwhile."""
+    target = tmp_path / "backup.tar"
+    gone = file("beta-0.9.tar.gz", b"never taken by anybody")
+    now(place.records.withdrawn.withdraw("pypi", NormalizedName("beta"), (gone,), 1.0))
+    assert place.take(target).lost == []
+
+    def meanwhile(_: Taken) -> None:
+        now(place.blobs.remove(digest_of(b"cached")))
+
+    assert place.take(target, everything=True, show=meanwhile).lost == []
+    # What is here and damaged is told of all the same.
+    path = place.folder / "blobs" / digest_of(b"")[:2] / digest_of(b"")[2:4] / digest_of(b"")
+    path.write_bytes(b"?")
+    assert [line.split()[0] for line in place.take(target).lost] == ["three-1.0.tar.gz"]
+    now(place.records.stopService())
+
+
+def test_S28_first_bytes_that_upstream_has_replaced_are_in_it(place: Place, empty: Place, tmp_path: Path) -> None:
+    """They are nowhere else; and of the pages, which would tell, there is no copy."""
+    name, first = NormalizedName("beta"), digest_of(b"cached")
+    now(place.records.facts.learn("pypi", name, filename("beta-1.0.tar.gz"), Fact(digest=first, size=6)))
+    now(place.records.facts.differ("pypi", name, {filename("beta-1.0.tar.gz"): digest_of(b"other")}, 1.0))
+    now(place.records.ledger.number("pypi", name, "r1", 0))
+    target = tmp_path / "backup.tar"
+    assert place.take(target).files == 4
+    empty.restore(target.read_bytes())
+    assert first in now(held(empty.blobs))
+    now(place.records.stopService())
+
+
+def test_what_a_backup_that_was_killed_has_left_goes_with_the_next(place: Place, tmp_path: Path) -> None:
+    """Each is as large as a backup, and has a name that nobody looks for. What another one is writing just now stays."""
+    for number in (1, 2):
+        (tmp_path / f".backup.tar.{number}.partial").write_bytes(b"half of it")
+        (tmp_path / f".backup.tar.{number}.records").mkdir()
+        (tmp_path / f".backup.tar.{number}.records" / "records.sqlite").touch()
+    (tmp_path / ".other.tar.1.partial").touch()
+    with (tmp_path / ".backup.tar.2.partial").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        place.take(tmp_path / "backup.tar")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".backup.tar.2.partial", ".backup.tar.2.records", ".other.tar.1.partial", "backup.tar", "var"]
+    now(place.records.stopService())
+
+
 def test_records_that_are_no_files_or_not_there_cannot_be_backed_up(empty: Place, tmp_path: Path) -> None:
     with pytest.raises(PypidaemonError, match="there are none yet"):
         empty.take(tmp_path / "backup.tar")
@@ -291,6 +340,64 @@ def test_no_room_for_it(place: Place, tmp_path: Path) -> None:
     assert list((tmp_path / "new").iterdir()) == []
     with pytest.raises(PypidaemonError, match="no section"):
         now(Restoring({}, places, inline).read(io.BytesIO(target.read_bytes())))
+
+
+def test_F94_what_cannot_be_brought_back_leaves_its_stores_as_empty_as_they_were(place: Place, empty: Place, tmp_path: Path) -> None:
+    """Wherever they are: else the next try would find that something is there."""
+    target = tmp_path / "backup.tar"
+    place.take(target)
+    whole = target.read_bytes()
+    with pytest.raises(Unreadable):
+        empty.restore(whole[:-2_000])
+    assert now(held(empty.blobs)) == set()
+    assert empty.restore(whole).files == 3
+    now(place.records.stopService())
+
+
+def test_F66_what_was_brought_back_goes_its_own_way_and_no_older_chronicle_is_taken_for_its(
+    place: Place, empty: Place, tmp_path: Path
+) -> None:
+    """A chronicle of the old machine, put beside it later, would undo some changes and mix in others: it is refused."""
+    target = tmp_path / "backup.tar"
+    place.take(target)
+    empty.restore(target.read_bytes())
+    empty.records.severed()
+    empty.records.startService()
+    now(empty.records.pins.pin(Pin(NormalizedName("one")), True))
+    now(empty.records.stopService())
+    for name in ("later", "last"):
+        place.add(name, name.encode())
+    now(place.records.stopService())
+    shutil.copy2(place.folder / "records.chronicle", empty.folder / "records.chronicle")
+    with pytest.raises(PypidaemonError, match="is of another database"):
+        empty.records.startService()
+
+
+def test_F66_damaged_records_are_not_backed_up_over_the_backup_before_nor_brought_back(place: Place, empty: Place, tmp_path: Path) -> None:
+    """A copy of what is damaged would be as damaged, and be found out when it is needed."""
+    target = tmp_path / "backup.tar"
+    place.take(target)
+    before = target.read_bytes()
+    now(place.records.stopService())
+    path = place.folder / "records.sqlite"
+    data = bytearray(path.read_bytes())
+    for at in range(2, len(data) // 4096):
+        data[at * 4096 : at * 4096 + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(PypidaemonError, match=r"records.sqlite is damaged; `pypidaemon verify --repair`"):
+        place.take(target)
+    assert target.read_bytes() == before
+    (empty.folder / "records.sqlite").write_bytes(data)
+    with pytest.raises(PypidaemonError, match=r"records\.sqlite is damaged"):
+        empty.records.severed()
+
+
+def test_records_of_a_time_without_chronicles_are_severed_too(tmp_path: Path) -> None:
+    records = sqlite_records(tmp_path / "records.sqlite", Clock())
+    with pytest.raises(PypidaemonError, match="cannot be put in its place"):
+        records.severed()
+    sqlite3.connect(tmp_path / "records.sqlite").execute("CREATE TABLE t (a)").connection.close()
+    records.severed()
 
 
 def test_a_file_whose_bytes_are_not_as_many_as_promised_is_taken_back() -> None:

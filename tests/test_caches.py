@@ -14,9 +14,9 @@ from pypidaemon.caches import MOMENT, YOUNG, Caches
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.filenames import filename
 from pypidaemon.interfaces import IMeasured
-from pypidaemon.model import File, FileRecord, NormalizedName, Pin
+from pypidaemon.model import Fact, File, FileRecord, NormalizedName, Pin
 from pypidaemon.services.evicting import EVERY, FIRST, LOW, SOON, Evicting
-from pypidaemon.verification.holdings import Role
+from pypidaemon.verification.holdings import Home, Role
 from pypidaemon.volume import Room, Space
 from tests.fakes import file, page
 from tests.filling import bring, read
@@ -149,6 +149,17 @@ def test_F51_what_is_needed_elsewhere_stays(pantry: Pantry) -> None:
     assert ALPHA in pantry.house.upstream.pages
 
 
+def test_F51_what_another_proxys_upstream_lists_no_longer_stays_whoever_asked_for_it_last(pantry: Pantry) -> None:
+    """The bytes are the same, and the other one can have them from nobody."""
+    records = pantry.house.records
+    pantry.holdings.homes.append(Home("other", records, pantry.blobs, pantry.house.proxy, remembers=True))
+    now(records.withdrawn.withdraw("other", NAMES[2], (file("p2-1.0.tar.gz", DATA[NAMES[2]]),), 1.0))
+    now(records.facts.learn("other", NAMES[3], filename("p3-1.0.tar.gz"), Fact(digest_of(DATA[NAMES[3]]), 1_000)))
+    now(records.facts.differ("other", NAMES[3], {filename("p3-1.0.tar.gz"): "f" * 64}, 1.0))
+    assert now(pantry.caches.evict(1 << 40)).files == 3
+    assert pantry.has() == {"p2", "p3"}
+
+
 def test_law_7_what_came_just_now_may_be_about_to_be_recorded(pantry: Pantry) -> None:
     pantry.renew(NAMES[0])
     gone = now(pantry.caches.evict(1 << 40))
@@ -214,6 +225,55 @@ def test_the_service_keeps_the_budget_with_some_room_to_spare(pantry: Pantry) ->
     assert service.evicted == 1
     now(service.stopService())
     pantry.clock.advance(10 * EVERY)
+
+
+def test_who_asks_is_told_how_it_is_now_and_not_how_it_was_at_the_last_look(pantry: Pantry) -> None:
+    """In the first seconds after a start too: nothing free on the volume is what people are woken for."""
+    service = evicting(pantry, limit=10_000)
+    now(service.count())
+    said = service.measures()
+    assert (said["files"], said["bytes"], said["free"], said["floor"]) == (5, 5_000, 50 * GIB, GIB)
+    # What is about to come counts for whether there is room, and not as if it were here.
+    assert now(service.room.spare(4_000))
+    now(service.count())
+    assert (service.measures()["bytes"], service.room.held) == (5_000, 4_000)
+
+
+def test_a_count_of_records_that_cannot_be_read_leaves_the_one_before(pantry: Pantry, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: Any) -> Any:
+        raise PypidaemonError("the database is busy")
+
+    service = evicting(pantry)
+    now(service.count())
+    monkeypatch.setattr(type(pantry.house.records.uses), "weight", broken)
+    now(service.count())
+    assert service.measures()["files"] == 5
+
+
+def test_what_was_evicted_is_counted_on_by_the_next_one_over_the_same_room(pantry: Pantry) -> None:
+    """So it is after the configuration was read again."""
+    service = evicting(pantry, limit=5_000)
+    now(service.look())
+    assert service.measures()["evicted"] == 1
+    service.failed += 1
+    later = Evicting(pantry.caches, service.room, pantry.clock)
+    later.go_on_from(service)
+    said = later.measures()
+    assert (said["evicted"], said["evicted_bytes"], said["failed"]) == (1, 1_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("free", "limit", "why"),
+    [
+        (50 * GIB, 1_000, "5000 bytes are held, 1000 may be"),
+        (GIB - 100, None, f"{GIB - 100} bytes are free, {GIB} must stay so"),
+    ],
+)
+def test_it_is_said_which_room_is_lacking(pantry: Pantry, lines: list[str], free: int, limit: int | None, why: str) -> None:
+    for name in NAMES:
+        now(pantry.house.records.pins.pin(Pin(name), True))
+    now(evicting(pantry, free, limit).look())
+    assert lines == [f"there is too little room, and nothing more may be evicted: what is fetched passes through without being kept; {why}"]
 
 
 def test_F53_below_the_floor_eviction_starts_at_once(pantry: Pantry) -> None:

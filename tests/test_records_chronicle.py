@@ -476,7 +476,7 @@ class TestApart:
         for place in (
             "pypidaemon.records.schemas.statements",
             "pypidaemon.records.chronicle.os.rename",
-            "pypidaemon.records.chronicled._note_rows",
+            "pypidaemon.records.chronicled.note_rows",
         ):
             with monkeypatch.context() as patched:
                 patched.setattr(place, killing)
@@ -496,7 +496,7 @@ class TestApart:
         def killing(*arguments: Any) -> None:
             raise KilledError
 
-        for place in ("chronicled.rows", "chronicle.os.rename", "chronicle.place.sync_folder", "chronicled._note_rows"):
+        for place in ("chronicled.rows", "chronicle.os.rename", "chronicle.place.sync_folder", "chronicled.note_rows"):
             with monkeypatch.context() as patched:
                 patched.setattr(f"pypidaemon.records.{place}", killing)
                 with pytest.raises(KilledError):

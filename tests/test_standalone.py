@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from pypidaemon.assembly import Plan
 from pypidaemon.commands.control import NotRunning
 from pypidaemon.commands.standalone import daemon_or_alone
-from pypidaemon.errors import ConfigError
+from pypidaemon.errors import ConfigError, PypidaemonError
+from pypidaemon.services.folder import DataFolder
+from tests.test_commands_people import INI
+from tests.test_commands_verify import Stored, ran
 
 WORK = """
 import os, signal, sys, threading
@@ -72,3 +76,64 @@ def test_a_running_daemon_is_asked_though_the_configuration_is_right_no_more(tmp
     file.write_text("[daemon]\ndata = \n")
     with pytest.raises(ConfigError, match="data"):
         daemon_or_alone(str(file), str, alone)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what belongs to others")
+def test_root_writes_nothing_into_records_of_another_user(tmp_path: Path) -> None:
+    """That user's daemon could not even start then."""
+    file = tmp_path / "c.ini"
+    file.write_text(INI)
+    Stored(tmp_path)
+    for path in (tmp_path / "var").iterdir():
+        os.chown(path, 54321, 54321)
+    before = sorted(path.name for path in (tmp_path / "var").iterdir())
+    for verb in (["cache", "ls"], ["verify"], ["token", "ls"]):
+        status, lines, error = ran(*verb, "-c", str(file))
+        assert (status, lines) == (1, [])
+        assert "belongs to the user 54321" in error
+        assert error.count("\n") == 1
+    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == before
+    os.chown(tmp_path / "var" / "records.sqlite", 0, 0)
+    os.chown(tmp_path / "var" / "records.chronicle", 0, 0)
+    assert ran("cache", "ls", "-c", str(file))[0] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away what it writes")
+def test_F94_what_root_brings_back_into_the_folder_of_another_user_is_that_users(tmp_path: Path) -> None:
+    file = tmp_path / "c.ini"
+    file.write_text(INI)
+    Stored(tmp_path)
+    assert ran("backup", "-c", str(file), str(tmp_path / "b.tar"))[0] == 0
+    (tmp_path / "var").rename(tmp_path / "old")
+    (tmp_path / "var").mkdir(0o700)
+    os.chown(tmp_path / "var", 54321, 54322)
+    status, lines, error = ran("restore", "-c", str(file), str(tmp_path / "b.tar"))
+    assert (status, error) == (0, ""), lines
+    found = [*(tmp_path / "var").rglob("*")]
+    assert any(path.name == "records.sqlite" for path in found)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in found} == {(54321, 54322)}
+
+
+def test_F94_a_restore_that_was_killed_is_done_again_and_no_daemon_begins_with_half_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "c.ini"
+    file.write_text(INI)
+    Stored(tmp_path)
+    assert ran("backup", "-c", str(file), str(tmp_path / "b.tar"))[0] == 0
+    (tmp_path / "var").rename(tmp_path / "old")
+    var = tmp_path / "var"
+    (var / "blobs" / "drafts").mkdir(0o700, parents=True)
+    for left in ("restoring", "records-mirrors.sqlite", "records.sqlite.restored", "blobs/drafts/half"):
+        (var / left).touch()
+    with pytest.raises(PypidaemonError, match="say `pypidaemon restore` again"):
+        DataFolder(var).startService()
+    status, _, error = ran("restore", "-c", str(file), str(tmp_path / "b.tar"))
+    assert (status, error) == (0, "")
+    assert not (var / "restoring").exists()
+    assert not (var / "records-mirrors.sqlite").exists()
+    assert ran("verify", "-c", str(file))[1] == ["3 blobs with 11 bytes read, 3 names looked at: nothing is wrong"]
+    # One that fails leaves nothing either.
+    for path in sorted(var.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (tmp_path / "b.tar").write_bytes((tmp_path / "b.tar").read_bytes()[:-3_000])
+    assert ran("restore", "-c", str(file), str(tmp_path / "b.tar"))[0] == 1
+    assert [path.name for path in var.iterdir()] == ["lock"]

@@ -50,12 +50,13 @@ class Restoring:
     disk: InThread
     show: Callable[[Restored], None] = lambda _: None
     _seen: dict[str, Entry] = attrs.field(init=False, factory=dict)
+    _kept: list[tuple[IBlobStore, Digest]] = attrs.field(init=False, factory=list)
 
     async def read(self, file: BinaryIO) -> Restored:
         """
         Read it all, and put the records in their places.
 
-        :raises Unreadable: it is no backup, or not a whole one, or damaged; no records are in their places.
+        :raises Unreadable: it is no backup, or not a whole one, or damaged; no records are in their places, and nothing is in the stores.
         :raises PypidaemonError: there is something here already, or it cannot be written.
         """
         for label, store in self.stores.items():
@@ -64,11 +65,17 @@ class Restoring:
         for path in self.places.values():
             if await self.disk(os.path.lexists, path):
                 raise PypidaemonError(f"{path} is there already; a backup is only brought back where nothing is")
+        done = False
         try:
-            return await self._read_all(file)
+            restored = await self._read_all(file)
+            done = True
+            return restored
         except OSError as error:
             raise PypidaemonError(f"the backup cannot be brought back: {os.strerror(error.errno or 0)}") from error
         finally:
+            for store, digest in () if done else self._kept:
+                # A store may lie anywhere, and the next try insists on an empty one.
+                await store.remove(digest)
             for path in self.places.values():
                 await self.disk(_beside(path).unlink, True)
 
@@ -110,12 +117,14 @@ class Restoring:
     async def _blob(self, member: Member, restored: Restored, number: int, digest: Digest) -> None:
         if number >= len(restored.head.stores):
             raise Unreadable("the backup cannot be read: it holds something unknown")
-        draft = await self.stores[restored.head.stores[number]].draft()
+        store = self.stores[restored.head.stores[number]]
+        draft = await store.draft()
         try:
             pieces = member.pieces()
             while (piece := await self.disk(next, pieces, b"")) != b"":
                 await draft.write(piece)
             await draft.commit(digest)
+            self._kept.append((store, digest))
         except CorruptContent as error:
             raise Unreadable(f"the backup is damaged: the bytes of {digest} are others") from error
         finally:

@@ -5,10 +5,13 @@ copies name. Blobs never change, so what comes after the copy of the records dis
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,13 +25,16 @@ from pypidaemon.interfaces import IBlobStore, IContent, IRecords, ISaved
 from pypidaemon.model import Digest, InThread
 from pypidaemon.verification.holdings import Holdings, Role
 
+_Blob = tuple[int, Digest]
+"""A store by its number, and what is in it."""
+
 
 @attrs.define
 class Taken:
     """
     What came of it.
 
-    :param lost: what is named and not here, or damaged, in words; it is not in the backup.
+    :param lost: what has to be here and is not, or is damaged, in words; it is not in the backup.
     """
 
     head: Head
@@ -66,9 +72,10 @@ class Taking:
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         partial, copies = beside.with_suffix(".partial"), beside.with_suffix(".records")
         try:
-            await self.disk(copies.mkdir, 0o700)
-            descriptor = await self.disk(os.open, partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            await self.disk(_sweep, target)
+            descriptor = await self.disk(_begun, partial)
             with os.fdopen(descriptor, "wb") as file:
+                await self.disk(copies.mkdir, 0o700)
                 await self._write_all(Writer(file, self.time), copies, taken)
                 await self.disk(_settle, file)
             await self.disk(_put, partial, target)
@@ -83,12 +90,17 @@ class Taking:
         entries: dict[str, Entry] = {}
         await self._add(writer, entries, HEAD, self.head.written())
         await self._add(writer, entries, CONFIGURATION, self.configuration.encode())
-        saved, wanted = await self._copied(copies)
+        saved, wanted, needed = await self._copied(copies)
         for word, path in sorted(saved.items()):
             entries[f"records/{word}.sqlite"] = await self.disk(_add_file, writer, f"records/{word}.sqlite", path)
         for (number, digest), title in wanted.items():
             label = self.head.stores[number]
-            entry = await self._add_blob(writer, f"blobs/{number}/{digest}", self.holdings.stores[label], digest)
+            try:
+                entry = await self._add_blob(writer, f"blobs/{number}/{digest}", self.holdings.stores[label], digest)
+            except NoSuchBlob:
+                if (number, digest) in needed:
+                    taken.lost.append(f"{title} sha256:{digest}")
+                continue
             if entry is None:
                 taken.lost.append(f"{title} sha256:{digest}")
                 continue
@@ -103,13 +115,14 @@ class Taking:
         await self.disk(writer.add, name, data)
         entries[name] = Entry(len(data), hashlib.sha256(data).hexdigest())
 
-    async def _copied(self, copies: Path) -> tuple[Mapping[str, Path], dict[tuple[int, Digest], str]]:
-        """Copy the records; answer the copies, and every blob that they name and that belongs into the backup, with who names it."""
+    async def _copied(self, copies: Path) -> tuple[Mapping[str, Path], dict[_Blob, str], set[_Blob]]:
+        """Copy the records; answer the copies, and every blob that they name and that belongs into the backup, with who names it, and those that must be here."""
         records = self.records
         if not ISaved.providedBy(records) or any(home.records is not records for home in self.holdings.homes):
             raise PypidaemonError("a backup can only be taken of one place of records, and one of files")
         saved = await self.disk(records.save, copies, self.everything)
-        wanted: dict[tuple[int, Digest], str] = {}
+        wanted: dict[_Blob, str] = {}
+        needed: set[_Blob] = set()
         copy: Any = records.saved(copies)
         copy.startService()
         try:
@@ -118,19 +131,25 @@ class Taking:
                 async for named in attrs.evolve(home, records=copy).named():
                     if self.everything or named.role is not Role.CACHED:
                         wanted.setdefault((number, named.digest), f"{named.title} of {named.name} in {named.label}")
+                    if named.role not in (Role.CACHED, Role.WITHDRAWN):
+                        needed.add((number, named.digest))
         finally:
             # Closed in order, all of it is in the files themselves.
             await maybeDeferred(copy.stopService)
-        return saved, wanted
+        return saved, wanted, needed
 
     def _number(self, blobs: IBlobStore) -> int:
         return next(number for number, label in enumerate(self.head.stores) if self.holdings.stores[label] is blobs)
 
     async def _add_blob(self, writer: Writer, name: str, store: IBlobStore, digest: Digest) -> Entry | None:
-        """Add a blob, and answer its entry; None where it is not here, or is damaged, and so was not added."""
+        """
+        Add a blob, and answer its entry; None where it is damaged, and so was not added.
+
+        :raises NoSuchBlob: it is not here.
+        """
         try:
             content = await store.open(digest)
-        except (NoSuchBlob, OSError):
+        except OSError:
             return None
         try:
             size, made, offset = content.size or 0, hashlib.sha256(), 0
@@ -164,6 +183,26 @@ def _add_file(writer: Writer, name: str, path: Path) -> Entry:
             writer.write(piece)
         writer.finish()
     return Entry(size, made.hexdigest())
+
+
+def _begun(partial: Path) -> int:
+    """A descriptor of that new file, locked for as long as this process has it open."""
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _sweep(target: Path) -> None:
+    """Remove what earlier ones to the same file have left that were killed: each may be as large as a backup."""
+    for partial in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with suppress(OSError):
+            descriptor = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(partial.with_suffix(".records"), True)
+                partial.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _settle(file: BinaryIO) -> None:

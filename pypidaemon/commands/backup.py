@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import stat
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from pypidaemon.commands.speech import Verbs, named_file, say
 from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import ISaved
+from pypidaemon.services.folder import RESTORING
 from pypidaemon.services.lock import LOCK, held
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.telling import plural
@@ -82,6 +84,8 @@ def restore(arguments: argparse.Namespace) -> int:
     """
     Bring a backup back.
 
+    What another one has left that was killed is taken away first.
+
     :raises PypidaemonError: a daemon runs, the data folder is not empty, or the backup is not right; the data folder is then as empty as before.
     """
     planned = plan(named_file(arguments))
@@ -93,9 +97,13 @@ def restore(arguments: argparse.Namespace) -> int:
     ticker = _Ticker(arguments)
     with source:
         _make(planned.data)
-        with held(planned.data):
+        with held(planned.data, unasked=True):
+            if (planned.data / RESTORING).is_file():
+                # Another one was killed; all that is here is what it had brought.
+                _empty(planned.data)
             _insist_on_nothing(planned.data)
             try:
+                (planned.data / RESTORING).touch(0o600)
                 restored = reacting(lambda reactor: _restored(planned, source, reactor, ticker))
             except BaseException:
                 _empty(planned.data)
@@ -103,6 +111,8 @@ def restore(arguments: argparse.Namespace) -> int:
             finally:
                 ticker.clear()
             written = _keep_configuration(planned, restored)
+            _hand_over(planned.data)
+            (planned.data / RESTORING).unlink()
     words = f"records, and {plural(restored.files, 'file')} with {amount(restored.bytes)}, as of {restored.head.taken}"
     if written:
         words += f"\nthe configuration was another one then; it is kept as {written}"
@@ -122,6 +132,7 @@ async def _restored(planned: Plan, source: Any, reactor: Any, ticker: _Ticker) -
         restored = await Restoring(holdings.stores, records.places(), made.given["disk"], ticker.show).read(source)
     finally:
         await running.stopService()
+    records.severed()
     # What came is opened once, so that records of a later version, or damaged ones, are found now.
     opened = OrderedService(stores(made))
     opened.startService()
@@ -147,8 +158,23 @@ def _empty(data: Path) -> None:
     for entry in data.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name != LOCK:
+        elif entry.name not in (LOCK, RESTORING):
             entry.unlink(missing_ok=True)
+    # At last, so that who is killed meanwhile leaves what the next one knows.
+    (data / RESTORING).unlink(missing_ok=True)
+
+
+def _hand_over(data: Path) -> None:
+    """Where root has brought it back into a folder of another user, who is to run the daemon, let all of it be that user's."""
+    found = data.stat()
+    if os.geteuid() != 0 or found.st_uid == 0:
+        return
+    for folder, folders, files in os.walk(data):
+        for path in (os.path.join(folder, name) for name in (*folders, *files)):
+            its = os.lstat(path)
+            # What that user may have put there meanwhile, such as another name of a file of root's, is given to nobody.
+            if its.st_uid == 0 and (stat.S_ISDIR(its.st_mode) or its.st_nlink == 1):
+                os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
 
 
 def _keep_configuration(planned: Plan, restored: Restored) -> str | None:

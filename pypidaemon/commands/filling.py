@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pypidaemon.assembly import Made, Plan, make, rulemaking, stores
+from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, weighed
 from pypidaemon.commands import control
 from pypidaemon.commands.reporting import amount
 from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
@@ -129,6 +129,7 @@ async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar
     running = OrderedService(_parts(made, reactor))
     running.startService()
     try:
+        await weighed(made, reactor)
         number = str(service.begin(arguments.project, arguments.dry_run))
         while True:
             state = await service.state()

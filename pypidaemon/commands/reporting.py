@@ -27,6 +27,15 @@ COUNTS = {
         "evicted": "files evicted for want of room, since the start",
         "evicted_bytes": "of those",
         "failed": "attempts to make room",
+        "pages": "kept of what upstreams said of projects",
+        "pages_limit": "that it may have",
+        "forgotten": "pages forgotten for want of room, since the start",
+        "private": "uploaded here, as far as it was weighed for its budget",
+        "private_limit": "that it may have, 0 is no limit",
+        "private_refused": "uploads refused for want of room, since the start",
+        "mirrored": "mirrored or fetched ahead, as far as it was weighed for its budget",
+        "mirrored_limit": "that it may have, 0 is no limit",
+        "mirrored_refused": "files not taken for want of room, since the start",
     },
     "answers": {
         "ready": "given as they lay ready, since the start",
@@ -37,7 +46,7 @@ COUNTS = {
 }
 """What the counts of a status mean; one that is not here is shown by its own name."""
 
-_SIZES = ("limit", "free", "floor", "evicted_bytes")
+_SIZES = ("limit", "free", "floor", "evicted_bytes", "pages", "pages_limit", "private", "private_limit", "mirrored", "mirrored_limit")
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _SPANS = (("d", 86400), ("h", 3600), ("m", 60))
 

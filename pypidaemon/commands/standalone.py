@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,13 +30,41 @@ def daemon_or_alone(file: str, ask: Callable[[Path], T], otherwise: Callable[[Pl
     :param ask: takes the control socket.
     :param otherwise: takes the whole plan.
     :raises ConfigError: the file names no data folder, or no daemon runs and the configuration cannot be used.
-    :raises PypidaemonError: either of them raised it.
+    :raises PypidaemonError: either of them raised it, or what is there belongs to another user than to us.
     """
     try:
         return ask(data_folder(file) / CONTROL)
     except NotRunning:
         pass
-    return otherwise(plan(file))
+    planned = plan(file)
+    insist_on_our_own(planned.data)
+    return otherwise(planned)
+
+
+def insist_on_our_own(data: Path) -> None:
+    """
+    Insist that the records are not another user's while we are root: what is written would be root's then, and that user's daemon could not even start.
+
+    :raises PypidaemonError: they are; whose they are, and how to do it as that user.
+    """
+    if os.geteuid() != 0:
+        return
+    for path in (data / "records.sqlite", data / "records.chronicle"):
+        with contextlib.suppress(OSError):
+            owner = path.lstat().st_uid
+            if owner != 0:
+                who = named_user(owner)
+                raise PypidaemonError(
+                    f"{data} belongs to the user {who}, whose daemon could not use what root writes there: say it as {who}"
+                )
+
+
+def named_user(number: int) -> str:
+    """The name of that user; the number where it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def alone(planned: Plan, work: Callable[[Made, Any], Awaitable[T]], *kinds: str) -> T:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import attrs
 import orjson
 
-from pypidaemon.errors import PypidaemonError, StorageFull
+from pypidaemon.errors import PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.records import place
 
 FORMAT = 1
@@ -141,10 +141,18 @@ class Chronicle:
                 number += 1
         return found
 
-    def begin(self, head: Head, rows: Iterable[Row]) -> None:
+    def in_place(self) -> bool:
+        """Whether what is open is what has its name: another process may have begun it anew, and somebody may have taken it away."""
+        try:
+            return os.path.samestat(os.lstat(self.path), os.fstat(self._open_now()))
+        except FileNotFoundError:
+            return False
+
+    def begin(self, head: Head, rows: Iterable[Row], *, damaged: bool = False) -> None:
         """
         Begin it anew with these rows, in place of what was there, once all of it is on the disk.
 
+        :param damaged: whether what was there is kept under a name of its own.
         :raises OSError: it cannot be written; what was there stays.
         """
         self.close()
@@ -159,6 +167,8 @@ class Chronicle:
                 _write(file, head.base, rows)
                 file.flush()
                 os.fsync(descriptor)
+            if damaged:
+                self.keep_damaged()
             os.rename(beside, self.path)
         finally:
             with suppress(FileNotFoundError):
@@ -255,6 +265,8 @@ def trouble(error: OSError, title: str) -> PypidaemonError:
     """Our error for what the system said of a chronicle: one line, no path."""
     if error.errno in place.NO_ROOM:
         return StorageFull(f"{title}: there is no room left")
+    if error.errno in place.TAKES_NOTHING:
+        return StorageFailed(f"{title}: its chronicle cannot be written: {os.strerror(error.errno or 0)}")
     return PypidaemonError(f"{title}: its chronicle cannot be used: {os.strerror(error.errno or 0)}")
 
 

@@ -9,6 +9,7 @@ anew from the database.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -18,22 +19,26 @@ from typing import Concatenate, ParamSpec, TypeVar
 import attrs
 
 from pypidaemon.errors import PypidaemonError, StorageFailed
-from pypidaemon.records import schemas
-from pypidaemon.records.chronicle import PUT, TAKE, Chronicle, Head, Row, Shape, trouble
+from pypidaemon.records import place, schemas
+from pypidaemon.records.chronicle import Chronicle, Head, Row, Shape, trouble
 from pypidaemon.records.database import DamagedDatabase, Database, UnusableDatabase, transact, understood
+from pypidaemon.records.noting import note_rows, taken
 from pypidaemon.records.remaking import NothingToGoBy, apply, differences, remake, rows, shapes
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SPARE = 16 << 20
-"""Bytes that a chronicle may be longer than twice its database before it is begun anew at a start."""
+"""Bytes that a chronicle may be longer than twice its database before it is begun anew."""
 
 USER_VERSION = 60
 """Where in its file a database says what `PRAGMA user_version` tells: four bytes."""
 
 REMEDY = "; `pypidaemon verify --repair` makes it again from its chronicle, and `pypidaemon restore` brings back a backup"
 """What to do, in the line that says that a database is lost."""
+
+LOOK = "look at accounts, tokens, rights and blocks: what was taken back of them may be in force again"
+"""What to do where some changes are lost and others are not."""
 
 
 class _BehindError(Exception):
@@ -46,6 +51,11 @@ class Chronicled(Database):
 
     chronicle: Chronicle = attrs.field(init=False)
     _tables: Mapping[str, Shape] = attrs.field(factory=dict, init=False)
+    _origin: str = attrs.field(default="", init=False)
+    _owed: str | None = attrs.field(default=None, init=False)
+    """Why the chronicle is to be begun anew before anything is written, for which there was no room yet; None where it is not."""
+    _spared: int = attrs.field(default=0, init=False)
+    """Up to which length it is not begun anew though it is long, since that could not be done."""
     changed: Callable[[], None] | None = attrs.field(default=None, init=False)
     """Called after a change, so that `settle` is called some time later."""
 
@@ -88,10 +98,17 @@ class Chronicled(Database):
         Database.close(self)
 
     def settle(self) -> None:
-        """Bring the chronicle to the disk; where that fails, nothing more is written until a restart (F60). In any thread."""
+        """
+        Bring the chronicle to the disk; where that fails, nothing more is written until a restart (F60). In any thread.
+
+        Where there is only no room, all goes on: the database has what was answered, and a chronicle that loses its end is begun anew from it.
+        """
         try:
             self.chronicle.sync()
-        except OSError:
+        except OSError as error:
+            if error.errno in place.NO_ROOM or error.errno == errno.EROFS:
+                self.log.warn("{title}: the chronicle is not on the disk yet: {why}", title=self.title, why=os.strerror(error.errno or 0))
+                return
             self._give_up(StorageFailed(f"{self.title}: the disk failed to keep what was written; nothing more is written until a restart"))
 
     async def write(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -100,6 +117,40 @@ class Chronicled(Database):
         if self.changed is not None and self.chronicle.unsettled:
             self.changed()
         return result
+
+    async def shorten(self) -> None:
+        """
+        Begin the chronicle anew if it has grown long by what has long been overtaken. Whoever writes waits meanwhile.
+
+        :raises PypidaemonError: it cannot be done, for another reason than want of room.
+        """
+        try:
+            long = self.chronicle.size() > max(self._bound(), self._spared)
+        except OSError:
+            # It was taken away; the next change begins it anew.
+            return
+        if long and self._writer is not None and self._owed is None:
+            await self.writing(self._shorten)
+
+    def _bound(self) -> int:
+        return 2 * os.path.getsize(self.path) + SPARE
+
+    def _shorten(self) -> None:
+        """As `shorten`, however long it is; in the writing thread."""
+        writer = self._writer
+        if writer is None:
+            return
+
+        def shortened(connection: sqlite3.Connection) -> None:
+            try:
+                self._begin(connection, self._number(connection), "")
+            except OSError as error:
+                # It goes on as it is. Each change may call for this, so it is not tried again before it is a good deal longer.
+                self._spared = self.chronicle.size() + max(SPARE, 0)
+                self.log.warn("{title}: the chronicle cannot be shortened: {why}", title=self.title, why=os.strerror(error.errno or 0))
+            self.chronicle.open()
+
+        self._guarded(lambda: transact("BEGIN IMMEDIATE", writer, shortened))
 
     def _version(self, connection: sqlite3.Connection) -> int:
         """As `Database._version`; a later program would have left a chronicle of its own."""
@@ -170,16 +221,31 @@ class Chronicled(Database):
         connection.execute("PRAGMA foreign_keys = OFF")
         # Before there is a chronicle of that origin, or one that was begun by who was killed then would be a stranger's.
         transact("BEGIN IMMEDIATE", connection, _name)
-        transact("BEGIN IMMEDIATE", connection, lambda connection: self._agree(connection, unclean))
+        transact("BEGIN IMMEDIATE", connection, lambda connection: self._agree_and_open(connection, unclean))
         connection.execute("PRAGMA foreign_keys = ON")
+        note_rows(connection, self._tables)
+
+    def _agree_and_open(self, connection: sqlite3.Connection, unclean: bool) -> None:
+        """While nobody else can write: what seems to be torn off may be what another process is about to finish."""
+        self._owed = None
+        try:
+            self._agree(connection, unclean)
+        except OSError as error:
+            if error.errno not in place.NO_ROOM:
+                raise
+            # A daemon has to start on a full disk (F55): what the database has is all there is, and nothing is written before both are of one mind.
+            self._owed = self._owed or "is not of this schema"
+            self.log.warn("{title}: the chronicle {why}, and there is no room to begin it anew; nothing is written until there is",
+                          title=self.title, why=self._owed)  # fmt: skip
+            return
         self.chronicle.open()
-        _note_rows(connection, self._tables)
 
     def _agree(self, connection: sqlite3.Connection, unclean: bool) -> None:
-        origin, number = connection.execute("SELECT origin, line FROM chronicled").fetchone()
+        self._origin, number = connection.execute("SELECT origin, line FROM chronicled").fetchone()
+        origin = self._origin
         head = self.chronicle.head()
         if head is None:
-            self._begin(connection, origin, number, "" if not self.chronicle.there() and not number else "is gone or damaged")
+            self._begin(connection, number, "" if not self.chronicle.there() and not number else "is gone or damaged")
             return
         if head.origin != origin:
             raise UnusableDatabase(
@@ -188,41 +254,58 @@ class Chronicled(Database):
             )
         last = self.chronicle.last()
         if last < number:
-            self._begin(connection, origin, number, "has lost its end")
+            self._begin(connection, number, "has lost its end")
             return
-        if last > number:
-            self._catch_up(connection, head, number)
-        if unclean and self.chronicle.damaged():
+        lost = self._catch_up(connection, head, number) if last > number else 0
+        if lost or (unclean and self.chronicle.damaged()):
             # A loss of power may also take a line from the middle of those that were not on the disk yet.
-            self._begin(connection, origin, last, "is damaged")
+            self._begin(connection, last, "is damaged")
         elif head.schema != len(self.schema) or head.tables != self._tables:
-            self._begin(connection, origin, last, "")
-        elif self.chronicle.size() > 2 * os.path.getsize(self.path) + SPARE:
+            self._begin(connection, last, "")
+        elif self.chronicle.size() > self._bound():
             try:
-                self._begin(connection, origin, last, "")
+                self._begin(connection, last, "")
             except OSError as error:
                 # It goes on as it is: a daemon has to start on a full disk.
                 self.log.warn("{title}: the chronicle cannot be shortened: {why}", title=self.title, why=os.strerror(error.errno or 0))
 
-    def _catch_up(self, connection: sqlite3.Connection, head: Head, number: int) -> None:
+    def _catch_up(self, connection: sqlite3.Connection, head: Head, number: int) -> int:
+        """Do again what the database lacks; answer how many lines of that cannot be read."""
         if number < head.base:
             raise _BehindError
-        made = 0
+        made, reached = 0, number
         for entry in self.chronicle.lines():
             if entry is not None and entry.number > number:
                 apply(connection, head.tables, entry)
                 connection.execute("UPDATE chronicled SET line = ?", (entry.number,))
-                made += 1
+                made, reached = made + 1, entry.number
         self.log.warn(
             "{title}: {made} changes were in the chronicle and not in the database; they were made again.", title=self.title, made=made
         )
+        # The numbers rise one by one, save where a change was taken back without a trace.
+        lost = max(reached - number - made, 0)
+        if lost:
+            lines = "1 line" if lost == 1 else f"{lost} lines"
+            self.log.warn("{title}: {lines} of the chronicle cannot be read, and what they said is lost; {look}",
+                          title=self.title, lines=lines, look=LOOK)  # fmt: skip
+        return lost
 
-    def _begin(self, connection: sqlite3.Connection, origin: str, number: int, why: str) -> None:
+    def _number(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT line FROM chronicled").fetchone()[0])
+
+    def _begin(self, connection: sqlite3.Connection, number: int, why: str) -> None:
+        """
+        Begin the chronicle anew from the database as it is in this transaction.
+
+        :raises OSError: it cannot be written; the one that is there stays.
+        """
+        # Until it has come about.
+        self._owed = why or self._owed
+        head = Head(self._origin, len(self.schema), number, self._tables)
+        self.chronicle.begin(head, rows(connection, self._tables), damaged=bool(why))
         if why:
-            self.log.warn("{title}: the chronicle {why}; it is begun anew from the database.", title=self.title, why=why)
-            self.chronicle.keep_damaged()
-        head = Head(origin, len(self.schema), number, self._tables)
-        self.chronicle.begin(head, rows(connection, self._tables))
+            self.log.warn("{title}: the chronicle {why}; it was begun anew from the database.", title=self.title, why=why)
+        self._owed = None
 
     def _transacted(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `Database._transacted`; the line is on the disk too when it comes back."""
@@ -230,8 +313,9 @@ class Chronicled(Database):
         put = False
         try:
             result = work(connection)
-            noted = self._noted(connection)
+            noted = taken(connection, self._tables)
             if noted:
+                self._find()
                 number = connection.execute("UPDATE chronicled SET line = line + 1 RETURNING line").fetchone()[0]
                 self._put(number, noted)
                 put = True
@@ -244,14 +328,20 @@ class Chronicled(Database):
             raise
         return result
 
-    def _noted(self, connection: sqlite3.Connection) -> list[Row]:
-        found = []
-        for _, operation, name, *values in connection.execute("SELECT * FROM temp.noted ORDER BY number").fetchall():
-            shape = self._tables[name]
-            found.append((operation, name, *values[: len(shape.columns if operation == PUT else shape.key)]))
-        if found:
-            connection.execute("DELETE FROM temp.noted")
-        return found
+    def _find(self) -> None:
+        """See to it that what is written goes to the chronicle that the next start will find, and that this has all that was written before."""
+        if self._owed is None and self.chronicle.in_place():
+            return
+        try:
+            # Another connection sees what was committed, and not what is to be written now.
+            with closing(self._connect()) as before:
+                head, number = self.chronicle.head(), self._number(before)
+                ours = head is not None and (head.origin, head.schema, head.tables) == (self._origin, len(self.schema), self._tables)
+                if self._owed is not None or not ours or self.chronicle.last() != number:
+                    self._begin(before, number, self._owed or "was taken away")
+            self.chronicle.open()
+        except OSError as error:
+            raise trouble(error, self.title) from error
 
     def _put(self, number: int, noted: list[Row]) -> None:
         try:
@@ -272,30 +362,3 @@ def _misunderstood(error: BaseException | None) -> bool:
 
 def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _note_rows(connection: sqlite3.Connection, tables: Mapping[str, Shape]) -> None:
-    """Have this connection note every row that it changes, for as long as it is open."""
-    width = max(len(shape.columns) for shape in tables.values())
-    slots = [f"c{number}" for number in range(width)]
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"CREATE TEMP TABLE noted (number INTEGER PRIMARY KEY, operation, name, {', '.join(slots)})")
-    for name, shape in tables.items():
-        table, literal = '"' + name.replace('"', '""') + '"', "'" + name.replace("'", "''") + "'"
-
-        def noting(operation: str, row: str, columns: tuple[str, ...], literal: str = literal) -> str:
-            into = ", ".join(slots[: len(columns)])
-            return f"INSERT INTO noted (operation, name, {into}) SELECT '{operation}', {literal}, {_of(row, columns)}"
-
-        moved = f"{noting(TAKE, 'old', shape.key)} WHERE ({_of('old', shape.key)}) IS NOT ({_of('new', shape.key)})"
-        for event, body in (
-            ("INSERT", [noting(PUT, "new", shape.columns)]),
-            ("UPDATE", [moved, noting(PUT, "new", shape.columns)]),
-            ("DELETE", [noting(TAKE, "old", shape.key)]),
-        ):
-            said = "".join(f"{statement}; " for statement in body)
-            connection.execute(f'CREATE TEMP TRIGGER "{name} {event}" AFTER {event} ON main.{table} BEGIN {said}END')
-
-
-def _of(row: str, columns: tuple[str, ...]) -> str:
-    return ", ".join(f'{row}."{column}"' for column in columns)

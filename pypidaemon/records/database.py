@@ -8,6 +8,7 @@ becomes an error of ours here and nowhere else.
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -50,6 +51,11 @@ def understood(title: str, error: Exception) -> PypidaemonError:
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _FULL or code & 0xFF == sqlite3.SQLITE_FULL:
         return StorageFull(f"{title}: there is no room left")
+    if code == sqlite3.SQLITE_IOERR_WRITE:
+        # It keeps to itself what the system said; where files may only become so long, it was that (F57).
+        if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+            return StorageFull(f"{title}: there is no room left: files may not become longer")
+        return StorageFailed(f"{title}: the disk takes nothing")
     if code in _UNSYNCED:
         return StorageFailed(f"{title}: the disk failed to keep what was written; nothing more is written until a restart")
     if code & 0xFF == sqlite3.SQLITE_READONLY:

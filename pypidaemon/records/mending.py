@@ -9,9 +9,9 @@ from contextlib import closing
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.records import place, schemas
 from pypidaemon.records.chronicle import trouble
-from pypidaemon.records.chronicled import Chronicled
+from pypidaemon.records.chronicled import LOOK, Chronicled
 from pypidaemon.records.database import BUSY_SECONDS, DamagedDatabase, Database, understood
-from pypidaemon.records.remaking import PART, NothingToGoBy, Remade, differences, remake
+from pypidaemon.records.remaking import NothingToGoBy, Remade, differences, remake
 
 COUNTED = {
     "projects": "projects",
@@ -91,8 +91,6 @@ def mend(database: Database, ails: list[str]) -> list[str]:
         raise understood(database.title, error) from error
     except OSError as error:
         raise trouble(error, database.title) from error
-    finally:
-        place.discard(database.path.with_name(database.path.name + PART))
     return [f"{database.path.name} was made again from {database.chronicle.path.name}, {_counts(remade)}{kept}"]
 
 
@@ -107,7 +105,8 @@ def _held_against(database: Chronicled) -> list[str]:
 
 def _counts(remade: Remade) -> str:
     counts = [_plural(remade.rows[table], word) for table, word in COUNTED.items() if table in remade.rows]
-    lost = f"; {_plural(remade.damaged, 'lines')} of the chronicle cannot be read, and what they said is lost" if remade.damaged else ""
+    lines = _plural(remade.damaged, "lines")
+    lost = f"; {lines} of the chronicle cannot be read, and what they said is lost; {LOOK}" if remade.damaged else ""
     return f"with {', '.join(counts) or 'nothing in it'}{lost}"
 
 

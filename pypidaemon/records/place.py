@@ -12,8 +12,11 @@ from pypidaemon.errors import PypidaemonError
 BESIDE = ("-wal", "-shm")
 """What SQLite adds to a database's name for the files it keeps beside it; it gives them the database's own mode."""
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says where nothing more can be written."""
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where nothing more can be written: volume or inodes, quota, limit for the size of files (F54, F57)."""
+
+TAKES_NOTHING = frozenset({errno.EROFS, errno.EIO})
+"""What it says of a volume that can only be read, and of a disk that fails (F58, F60)."""
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,6 +9,8 @@ What is read of a chronicle is applied line by line, each row as it was, so that
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +24,10 @@ from pypidaemon.records import place, schemas
 from pypidaemon.records.chronicle import PUT, Chronicle, Entry, Head, Row, Shape
 
 PART = ".remade"
-"""What the name of a database ends in that is being made again."""
+"""What the name of a database goes on with that is being made again, or made to be held against it; a number may follow."""
+
+MOST = 100
+"""How many such may be made at once: each by a process of its own."""
 
 MARK = "chronicled"
 """The table that says how far a database has come in its chronicle; no part of the chronicle itself."""
@@ -87,18 +92,19 @@ def remake(path: Path, schema: Sequence[str], chronicle: Chronicle) -> Remade:
     :raises OSError: it cannot be written.
     :raises sqlite3.Error: it cannot be written.
     """
-    beside = Path(f"{path}{PART}")
-    with _begun(beside, schema, chronicle) as (connection, head):
-        connection.execute("BEGIN IMMEDIATE")
-        number, damaged = _replayed(connection, head, chronicle, None)
-        connection.execute(f"INSERT INTO {MARK} (one, origin, line) VALUES (1, ?, ?)", (head.origin, number))
-        connection.execute("COMMIT")
-        counted = {name: _count(connection, f"main.{_quoted(name)}") for name in head.tables}
-    place.sync_file(beside)
-    place.put_aside(path, "damaged")
-    Path(f"{path}-dirty").unlink(missing_ok=True)
-    beside.rename(path)
-    place.sync_folder(path.parent)
+    _insist_on(schema, chronicle)
+    with _own(path) as beside:
+        with _begun(beside, schema, chronicle) as (connection, head):
+            connection.execute("BEGIN IMMEDIATE")
+            number, damaged = _replayed(connection, head, chronicle, None)
+            connection.execute(f"INSERT INTO {MARK} (one, origin, line) VALUES (1, ?, ?)", (head.origin, number))
+            connection.execute("COMMIT")
+            counted = {name: _count(connection, f"main.{_quoted(name)}") for name in head.tables}
+        place.sync_file(beside)
+        place.put_aside(path, "damaged")
+        Path(f"{path}-dirty").unlink(missing_ok=True)
+        beside.rename(path)
+        place.sync_folder(path.parent)
     return Remade({name: count for name, count in counted.items() if count}, damaged)
 
 
@@ -114,35 +120,78 @@ def differences(path: Path, schema: Sequence[str], chronicle: Chronicle, everyth
     :raises sqlite3.Error: the database cannot be read.
     """
     found = {}
-    beside = Path(f"{path}{PART}")
-    try:
-        with _begun(beside, schema, chronicle) as (connection, head):
-            connection.execute("ATTACH ? AS here", (f"{path.absolute().as_uri()}?mode=rw",))
-            # One state of the database throughout.
-            connection.execute("BEGIN")
-            mark = int(connection.execute(f"SELECT line FROM here.{MARK}").fetchone()[0])
-            number, _ = _replayed(connection, head, chronicle, None if everything else mark)
-            if number < mark:
-                return {}
-            for name, shape in head.tables.items():
-                columns, table = _listed(shape.columns), _quoted(name)
-                ours, theirs = f"SELECT {columns} FROM here.{table}", f"SELECT {columns} FROM main.{table}"
-                if count := max(_count(connection, f"({one} EXCEPT {other})") for one, other in ((ours, theirs), (theirs, ours))):
-                    found[name] = count
-            connection.execute("COMMIT")
-    finally:
-        place.discard(beside)
+    _insist_on(schema, chronicle)
+    with _own(path) as beside, _begun(beside, schema, chronicle) as (connection, head):
+        connection.execute("ATTACH ? AS here", (f"{path.absolute().as_uri()}?mode=rw",))
+        # One state of the database throughout.
+        connection.execute("BEGIN")
+        mark = int(connection.execute(f"SELECT line FROM here.{MARK}").fetchone()[0])
+        number, _ = _replayed(connection, head, chronicle, None if everything else mark)
+        if number < mark:
+            return {}
+        for name, shape in head.tables.items():
+            columns, table = _listed(shape.columns), _quoted(name)
+            ours, theirs = f"SELECT {columns} FROM here.{table}", f"SELECT {columns} FROM main.{table}"
+            if count := max(_count(connection, f"({one} EXCEPT {other})") for one, other in ((ours, theirs), (theirs, ours))):
+                found[name] = count
+        connection.execute("COMMIT")
     return found
 
 
 @contextmanager
-def _begun(path: Path, schema: Sequence[str], chronicle: Chronicle) -> Iterator[tuple[sqlite3.Connection, Head]]:
-    """A new database at that path with the tables that the chronicle speaks of, all empty."""
+def _own(path: Path) -> Iterator[Path]:
+    """
+    An empty file beside that database for our own user, which no other process works on: two may hold it against its chronicle at once.
+
+    It is gone afterwards, unless it was given another name. What a process that was killed has left is used again.
+    """
+    beside, descriptor = _claimed(path)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+        try:
+            yield beside
+        finally:
+            if _is(descriptor, beside):
+                place.discard(beside)
+    finally:
+        os.close(descriptor)
+
+
+def _claimed(path: Path) -> tuple[Path, int]:
+    """Such a file, and a descriptor that holds it."""
+    for number in range(MOST):
+        beside = Path(f"{path}{PART}{f'-{number}' if number else ''}")
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between the two it may have been given its name, or taken away.
+            if _is(descriptor, beside):
+                return beside, descriptor
+        except BlockingIOError:
+            pass
+        os.close(descriptor)
+    raise PypidaemonError(f"{path.name} is held against its chronicle too many times at once")
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _insist_on(schema: Sequence[str], chronicle: Chronicle) -> None:
     head = chronicle.head()
     if head is None or head.schema > len(schema):
         raise NothingToGoBy(f"{chronicle.title}: there is no chronicle to go by")
-    place.discard(path)
-    place.make_private(path, chronicle.title)
+
+
+@contextmanager
+def _begun(path: Path, schema: Sequence[str], chronicle: Chronicle) -> Iterator[tuple[sqlite3.Connection, Head]]:
+    """A new database in that empty file with the tables that the chronicle speaks of, all empty."""
+    head = chronicle.head()
+    assert head is not None  # it was looked at just now, and whoever begins it anew leaves no moment without one
     with closing(sqlite3.connect(path.absolute().as_uri(), uri=True, isolation_level=None)) as connection:
         # Until it is whole it is nobody's, and what is left of it is thrown away: so nothing is kept to go back to, and nothing synced.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "foreign_keys = OFF"):

@@ -248,6 +248,12 @@ class SqliteRecords(Service):
         """As `ISaved`."""
         return attrs.evolve(self, path=folder / "records.sqlite", main=Database)
 
+    def severed(self) -> None:
+        """As `ISaved`."""
+        from pypidaemon.records.copying import severed
+
+        severed(self._main.path, self.label)
+
     def begun(self) -> bool:
         """As `IMendable`."""
         return os.path.lexists(self._main.path) or (isinstance(self._main, Chronicled) and self._main.chronicle.there())
@@ -301,6 +307,7 @@ class SqliteRecords(Service):
         if isinstance(self._main, Chronicled):
             # On a thread that nobody's upload waits for.
             await self._pools[2](self._main.settle)
+            await self._main.shorten()
 
     def _open_or_begin_anew(self, database: Database) -> None:
         """Open a database that may be lost."""

@@ -34,7 +34,8 @@ class _Document:
 
 def _keep(connection: sqlite3.Connection, document: _Document) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO documents (label, name, filename, body, fresh_until) VALUES (?, ?, ?, ?, ?)", attrs.astuple(document)
+        "INSERT OR REPLACE INTO documents (label, name, filename, body, fresh_until, size) VALUES (?, ?, ?, ?, ?, ?)",
+        (*attrs.astuple(document), len(document.body)),
     )
 
 

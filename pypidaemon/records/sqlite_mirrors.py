@@ -18,10 +18,17 @@ from pypidaemon.records.database import LARGEST, Database
 from pypidaemon.records.mirror_rules import cut_down, plain
 from pypidaemon.records.packing import pack_mirrored
 
+_MANY_FILES = 100
+"""Pages of more files than these are compressed on a reading thread."""
+
 
 def _packed(mirrored: Mirrored) -> tuple[Mirrored, bytes]:
     kept = plain(mirrored)
     return kept, pack_mirrored(kept)
+
+
+def _keep(connection: sqlite3.Connection, label: str, name: NormalizedName, mirrored: Mirrored) -> None:
+    sqlite_leaving.keep(connection, label, name, *_packed(mirrored))
 
 
 def _packed_leaving(leaving: Sequence[Leaving]) -> list[sqlite_leaving.Packed]:
@@ -149,7 +156,7 @@ class SqliteMirrors:
     """
     `IMirrorRecords` in a database that survives a loss of power: what a mirror holds is not to be had again where upstream is gone.
 
-    What is needed is written in one transaction with what needs it. Pages are compressed on a reading thread, so that no other change waits
+    What is needed is written in one transaction with what needs it. Long pages are compressed on a reading thread, so that no other change waits
     meanwhile. A page that cannot be read any more is no error: it counts as not there, its blobs stay, and one line of the log says so.
     """
 
@@ -176,8 +183,10 @@ class SqliteMirrors:
 
     async def keep(self, label: str, name: NormalizedName, mirrored: Mirrored) -> None:
         """Offer this instead of what was offered before, and take the project off the list of those that wait."""
-        kept, body = await self.database.reading(_packed, mirrored)
-        await self.database.write(sqlite_leaving.keep, label, name, kept, body)
+        if len(mirrored.page.files) > _MANY_FILES:
+            await self.database.write(sqlite_leaving.keep, label, name, *await self.database.reading(_packed, mirrored))
+        else:
+            await self.database.write(_keep, label, name, mirrored)
 
     async def serials(self, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
         """The projects after that name in order of names, at most `limit`, each with its serial."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 
 import attrs
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.interfaces import IPageCache
-from pypidaemon.model import Digest, Filename, NormalizedName, Remembered, RememberedNames, Validators
+from pypidaemon.interfaces import IBounded, IPageCache
+from pypidaemon.model import Digest, Filename, KeptPage, NormalizedName, Remembered, RememberedNames, Validators
 from pypidaemon.records.database import Database
 from pypidaemon.records.packing import pack, unpack
+from pypidaemon.records.sqlite_weights import Place, let_go, oldest, weigh
 from pypidaemon.stored import cut, decode, encode
 
 
@@ -44,7 +46,7 @@ def _recall(connection: sqlite3.Connection, label: str, name: NormalizedName, fi
 
 
 def _keep(connection: sqlite3.Connection, label: str, name: NormalizedName, remembered: Remembered) -> None:
-    fingerprint = None
+    fingerprint, size = None, 0
     if remembered.page is None:
         connection.execute("DELETE FROM bodies WHERE label = ? AND name = ?", (label, name))
     else:
@@ -52,13 +54,15 @@ def _keep(connection: sqlite3.Connection, label: str, name: NormalizedName, reme
         fingerprint = hashlib.blake2b(encoded, digest_size=16).digest()
         # A page that was only confirmed is not compressed and written again.
         same = connection.execute(
-            "SELECT 1 FROM pages WHERE label = ? AND name = ? AND fingerprint = ?", (label, name, fingerprint)
+            "SELECT size FROM pages WHERE label = ? AND name = ? AND fingerprint = ?", (label, name, fingerprint)
         ).fetchone()
         if same is None:
-            connection.execute("INSERT OR REPLACE INTO bodies (label, name, body) VALUES (?, ?, ?)", (label, name, pack(encoded)))
+            body = pack(encoded)
+            connection.execute("INSERT OR REPLACE INTO bodies (label, name, body) VALUES (?, ?, ?)", (label, name, body))
+        size = len(body) if same is None else same[0]
     connection.execute(
-        "INSERT OR REPLACE INTO pages (label, name, fingerprint, fetched, fresh_until) VALUES (?, ?, ?, ?, ?)",
-        (label, name, fingerprint, remembered.fetched, remembered.fresh_until),
+        "INSERT OR REPLACE INTO pages (label, name, fingerprint, fetched, fresh_until, size) VALUES (?, ?, ?, ?, ?, ?)",
+        (label, name, fingerprint, remembered.fetched, remembered.fresh_until, size),
     )
 
 
@@ -101,7 +105,7 @@ def _keep_names(connection: sqlite3.Connection, label: str, names: RememberedNam
     )
 
 
-@implementer(IPageCache)
+@implementer(IPageCache, IBounded)
 @attrs.frozen(eq=False)
 class SqlitePages:
     """
@@ -169,6 +173,30 @@ class SqlitePages:
         except PypidaemonError as error:
             self.log.warn("Which pages were kept for {label} cannot be read: {error}", label=label, error=str(error))
             return []
+
+    async def weight(self, labels: Sequence[str]) -> int:
+        """
+        As `IBounded`.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        return await self.database.read(weigh, labels)
+
+    async def oldest(self, labels: Sequence[str], after: Place, limit: int) -> list[KeptPage]:
+        """
+        As `IBounded`.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        return await self.database.read(oldest, labels, after, limit)
+
+    async def let_go(self, kept: KeptPage) -> int:
+        """
+        As `IBounded`.
+
+        :raises PypidaemonError: the database cannot do it.
+        """
+        return await self.database.write(let_go, kept)
 
     async def recall_names(self, label: str) -> RememberedNames | None:
         """What was last kept of the project list."""

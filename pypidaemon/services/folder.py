@@ -19,6 +19,9 @@ from pypidaemon.services.lock import PATIENCE, take
 LISTS = "lists"
 """The name of the folder for rendered project lists below the data folder: made again by each daemon, so emptied at its start."""
 
+RESTORING = "restoring"
+"""The name of a file below the data folder that is there while a backup is brought back into it."""
+
 NAMES = "names"
 """The name of the folder for upstreams' project lists below the data folder: what is kept there is remembered in the records."""
 
@@ -63,6 +66,10 @@ class DataFolder(Service):
                 raise PypidaemonError(f"the data folder {self.path} is not a folder")
             if mode & stat.S_IWOTH:
                 raise PypidaemonError(f"anybody may write to the data folder {self.path}: chmod o-w it")
+            if (self.path / RESTORING).exists():
+                raise PypidaemonError(
+                    f"a backup was not brought back into the data folder {self.path} to its end: say `pypidaemon restore` again, or empty the folder"
+                )
             if self._lock is None:
                 self._take(os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             shutil.rmtree(self.path / LISTS, ignore_errors=True)

@@ -95,6 +95,7 @@ class Home:
 
     async def cached(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[Named]:
         """What is remembered of its upstream, of those projects or of all; what was found out about files and what was withdrawn are part of that."""
+        others = await self._replaced()
         for name in await self._remembered() if projects is None else sorted(projects):
             facts = await self.records.facts.known(self.label, name)
             kept = await self.records.pages.recall(self.label, name)
@@ -102,10 +103,14 @@ class Home:
             withdrawn = [one.entry for one in (await self.records.withdrawn.withdrawn(self.label, name)).values()]
             known = {file.filename for file in (*listed, *withdrawn)}
             found = [File(filename) for filename in facts if filename not in known]
+            # Where the page is lost, or is none of a backup's, the note tells that these are nowhere else.
+            firsts = [file for file in found if file.filename in others.get(name, ())]
+            found = [file for file in found if file.filename not in others.get(name, ())]
             replaced = [file for file in listed if is_another(file, facts.get(file.filename))]
-            others = {file.filename for file in replaced}
-            same = [file for file in listed if file.filename not in others]
-            for role, files in ((Role.CACHED, same), (Role.WITHDRAWN, replaced), (Role.WITHDRAWN, withdrawn), (Role.CACHED, found)):
+            unlike = {file.filename for file in replaced}
+            same = [file for file in listed if file.filename not in unlike]
+            nowhere = (*replaced, *withdrawn, *firsts)
+            for role, files in ((Role.CACHED, same), (Role.WITHDRAWN, nowhere), (Role.CACHED, found)):
                 for file in completed(self.label, name, files, facts):
                     for one in _companions(role, self.label, name, file):
                         yield one
@@ -157,6 +162,16 @@ class Home:
             for name, _ in part:
                 yield name
             after = part[-1][0]
+
+    async def _replaced(self) -> dict[NormalizedName, set[Filename]]:
+        """The files of which upstream has other bytes by now, by project (S28)."""
+        found: dict[NormalizedName, set[Filename]] = {}
+        after = (self.label, "", "")
+        while part := [one for one in await self.records.facts.replaced(after, PART) if one.label == self.label]:
+            for one in part:
+                found.setdefault(one.name, set()).add(one.filename)
+            after = (self.label, part[-1].name, part[-1].filename)
+        return found
 
     async def _remembered(self) -> list[NormalizedName]:
         """Every project that anything may be remembered of. Whatever was shown has a number, also where its page is forgotten."""
