@@ -62,10 +62,11 @@ def take(
 
 
 @contextlib.contextmanager
-def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+def held(folder: Path, patience: float = PATIENCE, *, unasked: bool = False) -> Iterator[None]:
     """
     Have the lock of that folder for a command. No daemon begins meanwhile, so what is written meets nobody who remembers what was before.
 
+    :param unasked: whether no daemon was asked to do it instead, since none could.
     :raises PypidaemonError: a daemon has it, or for too long another command; or the file cannot be used.
     """
     try:
@@ -74,6 +75,8 @@ def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     except InUse as error:
         if error.command:
             raise PypidaemonError(f"{error}: try again when it has ended") from None
+        if unasked:
+            raise PypidaemonError(f"a daemon{error.by} runs on the data folder {folder}: stop it first") from None
         raise PypidaemonError(
             f"a daemon{error.by} runs on the data folder {folder}, but its control socket is not there: nothing was changed."
             " It may be about to start or to stop; if it is not, restart it"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableDescriptor
+from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -28,10 +28,21 @@ from twisted.web.http_headers import Headers
 from pypidaemon.web.heads import Limits as Limits
 from pypidaemon.web.heads import early_refusal, refusal, request_line
 from pypidaemon.web.intake import Room
-from pypidaemon.web.reply import phrase
+from pypidaemon.web.places import address_of
+from pypidaemon.web.reply import bare, phrase
+from pypidaemon.web.timers import Timed
 
 WATCHED = frozenset({b"/+health", b"/+ready", b"/+metrics"})
 """Questions that are answered when all places are taken (S58)."""
+
+CHUNKS = 8 * 1024
+"""Bytes of a chunked body that are taken apart at a time."""
+
+FRAMING = 16 * 1024
+"""Bytes of framing that a body may have, besides a quarter of its own: enough for one that comes line by line, and too little for a flood of tiny chunks."""
+
+PIPELINED = 4
+"""Requests of one client that are answered in one turn of the reactor, where they lie ready behind one another; then all others have theirs."""
 
 
 def _options(headers: Headers) -> set[bytes]:
@@ -42,7 +53,7 @@ def _options(headers: Headers) -> set[bytes]:
 _Channel: Any = HTTPChannel
 
 
-class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries no types
+class DoorChannel(Timed, _Channel):  # type: ignore[misc]  # Twisted's channel carries no types
     """
     A connection from a client. Made by the site's factory, which sets `limits`, `room` and `callLater` and hears of the end by `ended`.
 
@@ -75,7 +86,6 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         self._holding = False
         self._clogged = False
         self._lingers = False
-        self._timers: dict[str, IDelayedCall] = {}
 
     # What comes in.
 
@@ -92,7 +102,13 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
             return
         self._feeding = True
         try:
+            begun = 0
             while self._waiting and not self._over and not self._holding:
+                if self.line_mode:
+                    begun += 1
+                    if self._clogged or begun > PIPELINED or "turn" in self._timers:
+                        self._put_off()
+                        break
                 data = b"".join(self._waiting)
                 self._waiting.clear()
                 if self.line_mode:
@@ -103,6 +119,18 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
             self._feeding = False
         if self._over:
             self._waiting.clear()
+
+    def _put_off(self) -> None:
+        """Begin with no further request before the client has taken what he was told (S57), and others have had their turn."""
+        self.transport.pauseProducing()
+        if not self._clogged:
+            self._start("turn", 0, self._take_turn)
+
+    def _take_turn(self) -> None:
+        if not self._over:
+            self._feed()
+            if not self._waiting and not self._clogged and not self._holding:
+                self.transport.resumeProducing()
 
     def _more_head(self, data: bytes) -> None:
         if not self._head:
@@ -143,13 +171,23 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         super().dataReceived(whole)
 
     def _more_body(self, data: bytes) -> None:
-        if self._coming:
-            self._body += len(data)
-            # Framing counts too: a body of one-byte chunks is work like any other.
-            if self._body > 2 * self.largest + 64 * 1024:
-                self.refuse(413)
-                return
-        super().dataReceived(data)
+        if not self._coming:
+            super().dataReceived(data)
+            return
+        # Of chunks a few at a time: a packet may hold ten thousand.
+        piece, rest = (data[:CHUNKS], data[CHUNKS:]) if self.length is None else (data, b"")
+        self._body += len(piece)
+        # Framing counts too: a body of one-byte chunks is work like any other.
+        if self._body > 2 * self.largest + 64 * 1024:
+            self.refuse(413)
+            return
+        request = self.requests[-1]
+        super().dataReceived(piece)
+        # What lies behind the end of the body in this piece has come back to wait by now.
+        if rest:
+            self._waiting.append(rest)
+        if self._coming and self._body - request.arrived > FRAMING + request.arrived // 4:
+            self.refuse(413)
 
     def allHeadersReceived(self) -> None:
         """
@@ -270,6 +308,7 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         super().resumeProducing()
         if self._holding:
             self.transport.pauseProducing()
+        self._feed()
 
     def loseConnection(self) -> None:
         """
@@ -321,15 +360,9 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         if self._over:
             return
         self.turn_away()
-        self._log.debug("refused a request from {peer} with {status}", peer=self.getPeer(), status=status)
-        line = phrase(status)
-        body = f"{line.lower()}\n".encode("ascii")
-        again = "Retry-After: 1\r\n" if status == 503 else ""
-        self.transport.write(
-            f"HTTP/1.1 {status} {line}\r\nServer: pypidaemon\r\n{again}Content-Type: text/plain; charset=utf-8\r\n"
-            f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
-            + body
-        )
+        peer = address_of(self.transport.getPeer())
+        self._log.debug("refused a request of {peer} unread: {status} {line}", peer=peer or "-", status=status, line=phrase(status))
+        self.transport.write(bare(status))
         self.loseConnection()
         if self._coming:
             self.requests[-1].cut(status)
@@ -341,8 +374,7 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
     def connectionLost(self, reason: Failure) -> None:
         """The end, whoever made it."""
         self._over = True
-        for name in list(self._timers):
-            self._stop(name)
+        self._stop_all()
         self._head = b""
         self._waiting.clear()
         super().connectionLost(reason)
@@ -360,17 +392,3 @@ class DoorChannel(_Channel):  # type: ignore[misc]  # Twisted's channel carries 
         else:
             self._body_before = self._body
             self._start("body", self.limits.body_window, self._watch_body)
-
-    def _start(self, name: str, seconds: float, late: Callable[[], None]) -> None:
-        """Start the timer of that name, unless it runs."""
-        if name not in self._timers:
-            self._timers[name] = self.callLater(seconds, lambda: self._rang(name, late))
-
-    def _rang(self, name: str, late: Callable[[], None]) -> None:
-        del self._timers[name]
-        late()
-
-    def _stop(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()

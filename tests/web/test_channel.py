@@ -11,11 +11,14 @@ from twisted.logger import globalLogPublisher
 from twisted.web.http import HTTPChannel
 
 from pypidaemon.pace import PIECE
+from pypidaemon.web.access import AccessLog
 from pypidaemon.web.ask import Ask, Headers, Notes
-from pypidaemon.web.channel import DoorChannel, Limits
+from pypidaemon.web.channel import PIPELINED, DoorChannel, Limits
 from pypidaemon.web.reply import Reply
-from pypidaemon.web.site import AccessLog
 from tests.web.wire import Seen, answers, get
+
+READ = 64 * 1024
+"""What a transport reads at once."""
 
 
 def refused(data: bytes) -> int:
@@ -177,6 +180,33 @@ def test_S62_a_chunked_body_is_counted_as_it_comes(size: int) -> None:
     client.hang_up()
 
 
+@pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"0000000000000001\r\nx\r\n", b"9\r\nxxxxxxxxx\r\n"])
+def test_S62_a_packet_of_tiny_chunks_is_refused_before_all_of_it_is_taken_apart(chunk: bytes) -> None:
+    """Each costs as much as one of many KiB: a body within its limit would have kept everybody waiting for seconds."""
+    seen = Seen()
+    client = seen.client()
+    client.say(get("/", "Transfer-Encoding: chunked", method="POST"))
+    sent = 0
+    while not client.wire.closed:
+        client.channel.dataReceived(chunk * (READ // len(chunk)))
+        sent += READ
+    assert sent <= 2 * READ
+    assert refused(client.heard()) == 413
+    client.hang_up()
+
+
+def test_S62_a_body_that_comes_line_by_line_is_taken() -> None:
+    line = b"3c\r\n" + bytes(60) + b"\r\n"
+    seen = Seen()
+    client = seen.client()
+    data = get("/", "Transfer-Encoding: chunked", method="POST") + line * 10_000 + b"0\r\n\r\n" + get("/next")
+    for start in range(0, len(data), READ):
+        client.channel.dataReceived(data[start : start + READ])
+    assert [answer.status for answer in answers(client.heard())] == [200, 200]
+    assert [ask.segments for ask in seen.asks] == [("",), ("next",)]
+    client.hang_up()
+
+
 def test_S62_framing_without_a_body_is_counted_too() -> None:
     """Chunk extensions are no way round the limit."""
     seen = Seen(limits=Limits(body=10000))
@@ -256,6 +286,96 @@ def test_a_flood_of_pipelined_requests_stops_the_reading() -> None:
     client.hang_up()
 
 
+def test_S57_requests_in_one_packet_are_answered_no_further_than_their_client_reads() -> None:
+    """Or 64 KiB of them, each for a page of 200 KB that lies ready, are hundreds of megabytes that wait here."""
+    page = bytes(100_000)
+    seen = Seen(quick=lambda _: Reply(200, (), page))
+    client = seen.client()
+    client.wire.stalled = True
+    client.channel.dataReceived(get() * 30)
+    assert len(seen.ends) == 1
+    assert not client.wire.reading
+    # What was read before the transport stopped waits as well.
+    client.channel.dataReceived(get() * 10)
+    assert len(seen.ends) == 1
+    assert not client.wire.reading
+    client.channel.resumeProducing()
+    assert len(seen.ends) == 2
+    assert not client.wire.reading
+    client.wire.stalled = False
+    client.channel.resumeProducing()
+    while len(seen.ends) < 40:
+        seen.clock.advance(0)
+    assert client.wire.reading
+    heard = answers(client.heard())
+    assert [len(answer.body) for answer in heard] == [100_000] * 40
+    assert answers(client.say(get()))[0].status == 200
+    client.hang_up()
+
+
+def test_S57_a_client_that_never_reads_what_he_asked_for_in_one_packet_is_dropped() -> None:
+    seen = Seen(quick=lambda _: Reply(200, (), bytes(1000)), limits=Limits(stall=60))
+    client = seen.client()
+    client.wire.stalled = True
+    client.channel.dataReceived(get() * 30)
+    seen.clock.advance(59)
+    assert not client.wire.aborted
+    seen.clock.advance(1)
+    assert client.wire.aborted
+    client.hang_up()
+    assert seen.clock.getDelayedCalls() == []
+    assert len(seen.ends) == 1
+
+
+def test_requests_in_one_packet_leave_turns_to_others() -> None:
+    """Two thousand fit into what is read at once, and answering them all in one go would let nobody else be heard for half a second."""
+    seen = Seen(quick=lambda ask: Reply(200, (), "/".join(ask.segments).encode()))
+    client, other = seen.client(), seen.client()
+    client.channel.dataReceived(b"".join(get(f"/{number}") for number in range(100)))
+    assert 0 < len(seen.ends) <= PIPELINED
+    assert not client.wire.reading
+    client.channel.dataReceived(get("/100") + get("/101")[:20])
+    assert len(seen.ends) <= PIPELINED
+    assert answers(other.say(get("/other")))[0].body == b"other"
+    turns = 0
+    while len(seen.ends) < 102:
+        before = len(seen.ends)
+        (due,) = [call for call in seen.clock.getDelayedCalls() if call.getTime() == seen.clock.seconds()]
+        turn = due.func
+        due.cancel()
+        turn()
+        assert before < len(seen.ends) <= before + PIPELINED
+        turns += 1
+    assert turns >= 100 // PIPELINED - 1
+    assert client.wire.reading
+    client.channel.dataReceived(get("/101")[20:])
+    assert [answer.body for answer in answers(client.heard())] == [str(number).encode() for number in range(102)]
+    for one in (client, other):
+        one.hang_up()
+    assert seen.clock.getDelayedCalls() == []
+
+
+def test_F79_a_client_whose_further_requests_wait_is_let_go_with_the_answers_that_he_has() -> None:
+    seen = Seen(quick=lambda _: Reply(200, (), b"here"))
+    client = seen.client()
+    client.channel.dataReceived(get() * 100)
+    seen.site.leave()
+    assert client.wire.disconnecting
+    assert len(answers(client.heard())) == len(seen.ends) <= PIPELINED
+    seen.clock.advance(1)
+    assert len(seen.ends) <= PIPELINED
+    client.hang_up(clean=True)
+    assert seen.clock.getDelayedCalls() == []
+
+
+def test_what_is_refused_unread_leaves_a_line_that_names_who_and_why(lines: list[str]) -> None:
+    seen = Seen()
+    client = seen.client()
+    client.say(b"GET /\r\n\r\n")
+    assert lines == ["refused a request of 192.0.2.7 unread: 400 Bad Request"]
+    client.hang_up()
+
+
 def test_the_site_offers_http_1_1_alone_and_keeps_no_clock_of_its_own() -> None:
     seen = Seen()
     assert seen.site.acceptableProtocols() == [b"http/1.1"]
@@ -275,7 +395,9 @@ def access_line(ask: Ask, status: int = 200, sent: int = 5, seconds: float = 0.2
 
     globalLogPublisher.addObserver(observe)
     try:
-        AccessLog(seen.clock)(ask, status, sent, seconds)
+        access = AccessLog(seen.clock)
+        access(ask, status, sent, seconds)
+        access.lines.flush()
     finally:
         globalLogPublisher.removeObserver(observe)
     (line,) = found

@@ -76,11 +76,14 @@ def test_R188_R194_credentials_are_asked_for_where_they_would_help(would_help: b
     assert (("WWW-Authenticate", 'Basic realm="pypi"') in reply.headers) == would_help
 
 
-def test_S69_too_many_attempts_are_429() -> None:
-    """R217: with whole seconds."""
-    reply = answer(errors.TooManyAttempts(30), "0123", False)
+@pytest.mark.parametrize("kind", [errors.TooManyAttempts, errors.TooManyRequests])
+@pytest.mark.parametrize(("given", "said"), [(-3, "1"), (30, "30"), (4000, "60")])
+def test_S58_S69_too_many_attempts_and_requests_are_429(kind: Any, given: int, said: str) -> None:
+    """R217: with whole seconds. What lies behind on the connection is not read."""
+    reply = answer(kind(given), "0123", False)
     assert reply.status == 429
-    assert ("Retry-After", "30") in reply.headers
+    assert dict(reply.headers)["Retry-After"] == said
+    assert dict(reply.headers)["Connection"] == "close"
 
 
 @pytest.mark.parametrize("error", [errors.Conflict("File already exists"), errors.InvalidUpload("no sdist")])
@@ -123,6 +126,7 @@ def test_S91_anything_else_is_an_internal_error_that_says_nothing(error: Excepti
 def test_every_error_we_have_is_in_the_table_or_meant_to_be_internal() -> None:
     """A new error must be given a status."""
     special = {errors.Refused, errors.PypidaemonError, errors.NoSuchBlob, errors.ConfigError, errors.NotAllowed, errors.TooManyAttempts}
+    special.add(errors.TooManyRequests)
     # Raised are its two kinds alone.
     special.add(errors.CannotStore)
     known = {type(error) for error, _, _ in TABLE} | special | {errors.Conflict, errors.InvalidUpload}

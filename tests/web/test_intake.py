@@ -432,7 +432,7 @@ def test_the_request_line_of_what_is_none_is_nothing() -> None:
 # What goes wrong on the way.
 
 
-@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("size", [10, 1000])
 def test_S62_a_chunked_body_that_outgrows_its_room_is_refused_and_dropped(size: int) -> None:
     """Not one byte above the room is passed on."""
     taker = Taker()
@@ -784,6 +784,8 @@ def test_what_follows_a_body_is_no_part_of_it() -> None:
     client.say(post(length=3) + b"abc")
     assert client.say(get("/a") * 2000) == b""
     end.callback(None)
+    # Turns of others lie between them.
+    seen.clock.advance(0)
     assert len(answers(client.heard())) == 2001
     assert refused(client.say(b"rubbish\r\n")) == 400
     client.hang_up()

@@ -64,7 +64,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "chunk LF": (post(CHUNKED) + b"5\nhello\n0\n\n" + b"x" * 2000, 400),
     "chunk size too long a line": (post(CHUNKED) + b"5;" + b"x" * 3000 + b"\r\nhello\r\n0\r\n\r\n", 400),
     "chunk extension NUL": (post(CHUNKED) + b"5;\x00\r\nhello\r\n0\r\n\r\n", 400),
-    "chunk trailers too long": (post(CHUNKED) + b"0\r\n" + b"x: y\r\n" * 20000 + b"\r\n", 400),
+    "chunk trailers too long": (post(CHUNKED) + b"0\r\n" + b"x: y\r\n" * 20000 + b"\r\n", 413),
     # Lines (RFC 9112 §2.2, §5).
     "obs-fold": (head(b"X: a", b" b"), 400),
     "obs-fold tab": (head(b"X: a", b"\tb"), 400),
@@ -250,6 +250,9 @@ def test_R222_pipelined_requests_keep_their_order() -> None:
         for n, path in enumerate(paths)
     ]
     heard = answers(client.say(b"".join(requests)))
+    # So many at once leave turns to others in between.
+    door.clock.advance(0)
+    heard += answers(client.heard())
     assert ["/" + answer.body.decode().split("\n")[0] for answer in heard] == paths
     client.hang_up()
 
