@@ -60,6 +60,11 @@ class OpenFile:
     def __attrs_post_init__(self) -> None:
         self._shut = weakref.finalize(self, os.close, self.descriptor)
 
+    @property
+    def usable(self) -> int | None:
+        """The descriptor, for a use that is over before anybody else runs; None once it was closed."""
+        return self.descriptor if self._wanted else None
+
     async def use(self, disk: InThread, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
         Run `function` on a thread; the descriptor stays open until it has run, also where whoever waits for it has long left.

@@ -21,7 +21,7 @@ from zope.interface import implementer
 from pypidaemon.blobs.descriptors import OpenFile, room
 from pypidaemon.errors import CorruptContent, StorageFull
 from pypidaemon.files import Files
-from pypidaemon.interfaces import IDraft, IInFile
+from pypidaemon.interfaces import IDraft, IInFile, ISendable
 from pypidaemon.model import Digest, InThread
 from pypidaemon.waits import Bell
 
@@ -74,7 +74,7 @@ class Growth:
         return max(self.size - offset, 0)
 
 
-@implementer(IDraft, IInFile)
+@implementer(IDraft, IInFile, ISendable)
 @attrs.define(eq=False)
 class FileDraft:
     """
@@ -138,6 +138,14 @@ class FileDraft:
         """Give bytes already written, or wait for them; as `IContent.read`."""
         available = await self._growth.reach(offset)
         return await self._file.read(self._disk, offset, min(limit, available)) if available else b""
+
+    def descriptor(self) -> int | None:
+        """As `ISendable`: until it is closed, or aborted."""
+        return self._file.usable
+
+    async def reach(self, offset: int) -> int:
+        """As `ISendable`: what is written already, or will be next."""
+        return await self._growth.reach(offset)
 
     async def commit(self, expected: Digest | None) -> Digest:
         """Make it a blob; as `IDraft.commit`."""

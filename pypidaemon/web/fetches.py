@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Hashable
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,14 +17,20 @@ from pypidaemon.model import Downloads, Fetch, Listed
 from pypidaemon.moments import day
 from pypidaemon.shelf import Shelf
 from pypidaemon.versions import same_version
+from pypidaemon.web.access import product
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
-from pypidaemon.web.site import product
 
 AGAIN = 60.0
 """Seconds after which the same file, taken from the same address by the same account and program, is noted again."""
+TOGETHER = 1.0
+"""Seconds within which files that are sent at once, again and again, are counted together; so many are lost in a crash."""
+DAY = 86_400.0
+"""Seconds of a day."""
 _REMEMBERED = 20_000
 """Rows that are remembered for that, at some 500 bytes each."""
+_ADDRESSES = 1000
+"""Addresses that are remembered for one file besides."""
 
 
 @attrs.define
@@ -42,12 +48,20 @@ class Fetches:
     clock: IReactorTime
     _noted: Shelf[Hashable, float] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
     """When the rows of the last minute were noted."""
+    _counting: list[Again] = attrs.field(factory=list, init=False)
+    _today: str = attrs.field(default="", init=False)
+    """The day for which they count."""
+    _due: IDelayedCall | None = attrs.field(default=None, init=False)
     _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.web"), init=False)
 
-    def note(self, ask: Ask, account: IAccount, listed: Listed, reply: Reply) -> None:
-        """A file is about to be sent by that reply."""
-        if ask.method != "GET" or reply.status not in (200, 206) or (reply.stream is not None and reply.stream.offset):
-            return
+    def note(self, ask: Ask, account: IAccount, listed: Listed, reply: Reply, offset: int = 0, *, whole: bool) -> Again | None:
+        """
+        A file is about to be sent by that reply, or by who gets it, from that offset on; `whole` is whether that is to be all of it.
+
+        Answers what is to be called each time that an equal request gets the same reply, where that makes any difference.
+        """
+        if ask.method != "GET" or reply.status not in (200, 206) or offset:
+            return None
         file = listed.file
         version = version_of(file.filename, listed.name)
         fetch = Fetch(
@@ -61,10 +75,35 @@ class Fetches:
             filename=file.filename,
             digest=file.digest,
         )
-        if reply.status == 200 and reply.stream is not None:
-            ask.notes.taking = fetch, reply.stream.length
+        if whole:
+            ask.notes.taking = fetch, len(reply.body) if reply.stream is None else reply.stream.length
+        self.begun(fetch)
+        return Again(self, fetch, whole)
+
+    def begun(self, fetch: Fetch) -> None:
+        """Somebody begins to take a file: note it, unless that was just done."""
         if not self._just_noted(fetch):
             Deferred.fromCoroutine(self._kept(self.book.note(fetch))).addErrback(self._failed)
+
+    def wait_for(self, again: Again) -> None:
+        """That has been counting up since just now: it is put on record with what else is."""
+        self._counting.append(again)
+        if self._due is None:
+            now = self.clock.seconds()
+            self._today = day(now)
+            # No later than the day ends, since a day that is over never changes.
+            self._due = self.clock.callLater(min(TOGETHER, DAY - now % DAY), self.settle)
+
+    def settle(self) -> None:
+        """Put on record what was counted together."""
+        due, self._due = self._due, None
+        if due is not None and due.active():
+            due.cancel()
+        counting, self._counting = self._counting, []
+        for again in counting:
+            fetch, count = again.fetch, again.taken()
+            whole = Downloads(self._today, fetch.index, fetch.name, fetch.filename, fetch.agent, count)
+            Deferred.fromCoroutine(self._kept(self.book.count(whole))).addErrback(self._failed)
 
     def _just_noted(self, fetch: Fetch) -> bool:
         """Whether there has just been a row like it, which is one for a thousand requests for the first byte of a file too."""
@@ -93,3 +132,33 @@ class Fetches:
 
     def _failed(self, failure: Failure) -> None:
         self._log.failure("a fetch could not be noted", failure)
+
+
+@attrs.define(eq=False)
+class Again:
+    """Equal requests for a file, each of which is to leave the same notes as the first; called with the address that it came from, and the moment."""
+
+    fetches: Fetches
+    fetch: Fetch
+    whole: bool
+    _noted: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
+    """When it was noted that each address took it, so that this costs a look for each request."""
+    _count: int = attrs.field(default=0, init=False)
+
+    def __call__(self, address: str, now: float) -> None:
+        """One more of them was answered."""
+        if self.whole:
+            if not self._count:
+                self.fetches.wait_for(self)
+            self._count += 1
+        before = self._noted.get(address)
+        if before is None or not 0 <= now - before < AGAIN:
+            if len(self._noted) >= _ADDRESSES:
+                self._noted.clear()
+            self._noted[address] = now
+            self.fetches.begun(attrs.evolve(self.fetch, address="" if address == "-" else address, time=now))
+
+    def taken(self) -> int:
+        """How many there were since this was asked last."""
+        count, self._count = self._count, 0
+        return count

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from pypidaemon import filenames, ranges, validators
-from pypidaemon.errors import NoSuchFile, NoSuchProject, Refused, UpstreamUnavailable
+from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, Refused, UpstreamUnavailable
 from pypidaemon.interfaces import IAccount, IContent, IIndex, IKnowing
 from pypidaemon.leaves import leaves, locals_below
 from pypidaemon.model import Companion, Digest, File, Filename, Listed, NormalizedName
-from pypidaemon.opening import opened
+from pypidaemon.opening import opened, promised
+from pypidaemon.pace import Held
+from pypidaemon.passing import Given, PassingContent
+from pypidaemon.web.accel import Accel
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.gate import Gate
 from pypidaemon.web.hearing import heard
 from pypidaemon.web.integrity import CHANGES
-from pypidaemon.web.reply import Reply, Stream
+from pypidaemon.web.reply import Reply, Stream, Term
 from pypidaemon.web.shown import Shown
+from pypidaemon.web.small_files import LARGEST, SmallFiles
 
 FOR_EVER = "max-age=365000000, immutable"
 """PyPI's own words for files that never change (R86)."""
@@ -30,6 +36,28 @@ class Asked:
     filename: Filename
     companion: Companion
     projects: tuple[NormalizedName, ...]
+
+
+@attrs.frozen
+class Part:
+    """What is to be sent of a file: status and headers, and the `length` bytes from `offset` on."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    offset: int = 0
+    length: int = 0
+
+    def reply(self, data: bytes) -> Reply:
+        """With bytes that are all in memory."""
+        body = data if self.length == len(data) else data[self.offset : self.offset + self.length]
+        return Reply(self.status, self.headers, body)
+
+    def stream(self, content: IContent) -> Reply:
+        """With bytes that are read as they are sent; a content of which none are is closed."""
+        if self.status in (304, 416):
+            content.close()
+            return Reply(self.status, self.headers)
+        return Reply(self.status, self.headers, stream=Stream(content, self.offset, self.length))
 
 
 def asked(segments: tuple[str, ...]) -> Asked | None:
@@ -56,8 +84,33 @@ class Files:
     """Answers `/packages/...` of every exposed index."""
 
     gate: Gate
+    small: SmallFiles
     fetches: Fetches | None = None
     """Notes who takes what; None where that is not kept."""
+    accel: Accel | None = None
+    """Where trusted proxies send stored files by themselves."""
+
+    def quick(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply | None:
+        """A small file that was taken just now, if the account may have it, without asking anybody; `index` is the label of a `Shown`."""
+        key = (index, below)
+        small = self.small.get(key)
+        if small is None or not account.may("read", small.listed.source, small.listed.name):
+            return None
+        wanted = asked(below)
+        assert wanted is not None  # or it would not be there
+        headers = self._headers(wanted, small.listed)
+        lasting = next(value for name, value in headers if name == "Cache-Control")
+        part = self._part(ask, headers, small.digest, len(small.data))
+        reply = part.reply(small.data)
+        again = self._note(ask, account, small.listed, wanted.companion, reply, part.offset) or _nothing
+        if reply.status in (206, 416):
+            # A part is a copy, and there are as many as anybody cares to ask for.
+            return reply
+        now, until = self.small.clock.seconds(), min(small.until, self.gate.until(ask))
+        return attrs.evolve(
+            reply,
+            term=lambda: Term(small.listed.name, now, until, lambda _: lasting, None, lambda: self.small.keeps(key, small), again),
+        )
 
     async def file(self, ask: Ask, account: IAccount, shown: Shown, below: tuple[str, ...]) -> Reply:
         """GET and HEAD of a file or sidecar."""
@@ -79,16 +132,51 @@ class Files:
             digest, size = listed.file.digest, listed.file.size
             if digest is not None and size is not None:
                 return self._without_bytes(ask, self._headers(wanted, listed), digest, size)
-        # By rights on an entry, so by that entry's bytes: another index may have a file of that name by then (S42).
-        listed, content = await opened(shown.index, wanted.companion, allowed, allowed)
-        try:
-            reply = self._with_bytes(ask, self._headers(wanted, listed), content.digest, content)
-            if self.fetches is not None and wanted.companion is Companion.FILE:
-                self.fetches.note(ask, account, listed, reply)
-            return reply
-        except BaseException:
-            content.close()
-            raise
+        with self.small.readings.of(wanted.projects[0]) as reading:
+            # By rights on an entry, so by that entry's bytes: another index may have a file of that name by then (S42).
+            listed, content = await opened(shown.index, wanted.companion, allowed, allowed)
+            try:
+                part = self._part(ask, self._headers(wanted, listed), content.digest, content.size)
+                if not shown.view and self._is_small(wanted, listed, content):
+                    data = await _whole(content)
+                    self.small.put((shown.label, below), listed, promised(listed.file, wanted.companion) or "", data, reading)
+                    content.close()
+                    reply = part.reply(data)
+                else:
+                    reply = self._handed_over(ask, part, content) or part.stream(content)
+                self._note(ask, account, listed, wanted.companion, reply, part.offset, part.status)
+                return reply
+            except BaseException:
+                content.close()
+                raise
+
+    def _handed_over(self, ask: Ask, part: Part, content: IContent) -> Reply | None:
+        """The answer by which the proxy that passed the request on sends it all, or the part that its client asks for; None where it is sent from here."""
+        if self.accel is None or not ask.passed or ask.method != "GET" or part.status not in (200, 206):
+            return None
+        place = self.accel.place(content)
+        if place is None:
+            return None
+        content.close()
+        headers = tuple(header for header in part.headers if header[0] != "Content-Range")
+        return Reply(200, (*headers, ("X-Accel-Redirect", place)))
+
+    def _is_small(self, wanted: Asked, listed: Listed, content: IContent) -> bool:
+        """
+        Whether it is worth keeping in memory, and can be: it is stored here, the path is of one project alone, and its page promises these very bytes.
+        """
+        if isinstance(content, Given | PassingContent | Held):
+            return False
+        size, promise = content.size, promised(listed.file, wanted.companion)
+        return size is not None and size <= LARGEST and len(wanted.projects) == 1 and promise is not None and promise == content.digest
+
+    def _note(
+        self, ask: Ask, account: IAccount, listed: Listed, companion: Companion, reply: Reply, offset: int, status: int = 0
+    ) -> Callable[[str, float], None] | None:
+        """Note that a file is taken; as `Fetches.note`."""
+        if self.fetches is None or companion is not Companion.FILE:
+            return None
+        return self.fetches.note(ask, account, listed, reply, offset, whole=(status or reply.status) == 200)
 
     def _headers(self, wanted: Asked, listed: Listed) -> list[tuple[str, str]]:
         audience = "public" if self.gate.is_public((listed.source,), listed.name) else "private"
@@ -134,26 +222,24 @@ class Files:
             return Reply(304, tuple(headers))
         return Reply(200, tuple(headers), length=size)
 
-    def _with_bytes(self, ask: Ask, headers: list[tuple[str, str]], digest: str | None, content: IContent) -> Reply:
+    def _part(self, ask: Ask, headers: list[tuple[str, str]], digest: str | None, size: int | None) -> Part:
+        """What of so many bytes with that digest is to be sent."""
+        assert size is not None  # the spool knows the size before it gives a reader, and a stored blob has one
         etag = f'"{digest}"' if digest is not None else None
         if etag is not None:
             headers.append(("ETag", etag))
             tested = ask.headers.every("if-none-match")
             if tested and validators.matches(tested, etag):
-                content.close()
-                return Reply(304, tuple(headers))
-        size = content.size
-        assert size is not None  # the spool knows the size before it gives a reader, and a stored blob has one
+                return Part(304, tuple(headers))
         try:
             part = ranges.wanted(ask.headers.first("range"), size) if ask.method == "GET" and self._range_holds(ask, etag) else None
         except ranges.Unsatisfiable:
-            content.close()
-            return Reply(416, (("Content-Range", ranges.unsatisfied(size)), ("Accept-Ranges", "bytes"), ("Cache-Control", "no-store")))
+            return Part(416, (("Content-Range", ranges.unsatisfied(size)), ("Accept-Ranges", "bytes"), ("Cache-Control", "no-store")))
         if part is None:
-            return Reply(200, tuple(headers), stream=Stream(content, 0, size))
+            return Part(200, tuple(headers), 0, size)
         offset, length = part
         headers.append(("Content-Range", ranges.content_range(offset, length, size)))
-        return Reply(206, tuple(headers), stream=Stream(content, offset, length))
+        return Part(206, tuple(headers), offset, length)
 
     def _range_holds(self, ask: Ask, etag: str | None) -> bool:
         """`If-Range` with anything but our ETag asks for the whole (R93)."""
@@ -196,6 +282,27 @@ async def _known(index: IIndex, name: NormalizedName) -> bool:
         if IKnowing.providedBy(leaf.index) and await leaf.index.knows(name):
             return True
     return False
+
+
+def _nothing(address: str, now: float) -> None:
+    """What is noted of a file where nothing is."""
+
+
+async def _whole(content: IContent) -> bytes:
+    """
+    All of a small content.
+
+    :raises CorruptContent: it is shorter than it says.
+    """
+    pieces: list[bytes] = []
+    size, have = content.size or 0, 0
+    while have < size:
+        piece = await content.read(have, size - have)
+        if not piece:
+            raise CorruptContent(f"the content ended at {have} bytes instead of {size}")
+        pieces.append(piece)
+        have += len(piece)
+    return b"".join(pieces)
 
 
 def _cache_control(file: File, companion: Companion, audience: str) -> str:

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.interfaces import IBody
-from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.body import BULK, GATHERED, GATHERING, Body
 from pypidaemon.upstreams.limits import Limits
 from tests.gear import later, now, waiting
 
@@ -185,3 +185,27 @@ def test_a_reader_that_leaves_loses_nothing() -> None:
     assert not it.clock.getDelayedCalls()
     it.body.dataReceived(b"x")
     assert now(it.body.read()) == b"x"
+
+
+def test_of_a_long_body_pieces_are_gathered_for_a_moment() -> None:
+    """Not at its beginning, no more than are enough, not beyond its end, and never for long."""
+    it = Receiving()
+    it.body.dataReceived(bytes(BULK))
+    assert len(now(it.body.read())) == BULK
+    reading = later(it.body.read())
+    it.body.dataReceived(b"some")
+    it.clock.advance(GATHERING / 2)
+    it.body.dataReceived(b" more")
+    assert waiting(reading)
+    it.clock.advance(GATHERING / 2)
+    assert now(reading) == b"some more"
+    reading = later(it.body.read())
+    it.body.dataReceived(b"x")
+    it.body.dataReceived(bytes(GATHERED))
+    it.clock.advance(0)
+    assert len(now(reading)) == GATHERED + 1
+    reading = later(it.body.read())
+    it.body.dataReceived(b"the end")
+    it.body.connectionLost(DONE)
+    assert now(reading) == b"the end"
+    assert not it.clock.getDelayedCalls()

@@ -340,6 +340,8 @@ def test_law_10_what_vanishes_between_the_view_and_the_question_is_unavailable(h
     house.upstream.health.doubt()
     entry = json.loads(house.get("/simple/alpha/", accept=JSON).body)["files"][0]
     now(house.blobs.remove(Digest(entry["hashes"]["sha256"])))
+    # Nor is it in memory, where it would be good for some seconds yet.
+    house.door.routes.files.small.forget(None)
     house.upstream.bodies = {url: UpstreamUnavailable("pypi", "it is silent", 7) for url in house.upstream.bodies}
     for _ in range(2):
         reply = look(house, entry["url"].replace("../..", ""))
