@@ -7,6 +7,8 @@ more than one of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from zope.interface import implementer
 
@@ -18,9 +20,14 @@ from pypidaemon.model import Digest
 @implementer(IDraft)
 @attrs.define(eq=False)
 class Handful:
-    """A draft of a store that keeps whole contents. What it holds is let go of when it is closed."""
+    """
+    A draft of a store that keeps whole contents. What it holds is let go of when it is closed.
+
+    :param beside: makes of the whole what is to be kept at the same stroke, as in `IKeeping.keep`.
+    """
 
     _store: IKeeping
+    _beside: Callable[[bytes], bytes | None] | None = None
     size: int | None = attrs.field(init=False, default=None)
     digest: Digest | None = attrs.field(init=False, default=None)
     _pieces: list[bytes] = attrs.field(init=False, factory=list, repr=False)
@@ -46,7 +53,7 @@ class Handful:
         """Make it a blob; as `IDraft.commit`."""
         self._growth.writable()
         try:
-            digest = await self._store.keep(self._whole(), expected)
+            digest = await self._store.keep(self._whole(), expected, self._beside)
         except Exception:
             await self.abort()
             raise

@@ -149,6 +149,15 @@ class Sidecars:
             raise NoSuchFile(f"{filename}.metadata") from error
 
 
+def metadata_in(data: bytes, filename: Filename, digest: Digest) -> bytes | None:
+    """The METADATA of that wheel, if it is byte for byte the one with that sha256; slow compared with a turn of the reactor."""
+    try:
+        document = wheel_metadata(io.BytesIO(data), filename)
+    except BadArchive:
+        return None
+    return document if sha256(document).hexdigest() == digest else None
+
+
 async def stored(blobs: IBlobStore, document: bytes, expected: Digest | None) -> Digest:
     """
     Make a document a blob, by the way that costs least; answer its digest.

@@ -183,7 +183,7 @@ class Spool(Service):
 
         :raises CorruptContent: the blob is sound, so the promise is not.
         """
-        if want.digest is None:
+        if want.digest is None or want.absent:
             return None
         try:
             content = await self.blobs.open(want.digest)
@@ -318,7 +318,7 @@ class Spool(Service):
     async def _draft(self, transfer: Transfer) -> IDraft:
         """What it is gathered in: in memory, where nobody reads of it before it is whole anyway and the store takes whole ones."""
         if transfer.size is not None and transfer.small and IKeeping.providedBy(self.blobs):
-            return Handful(self.blobs)
+            return Handful(self.blobs, transfer.want.beside)
         return await self.blobs.draft()
 
     async def _pour(self, transfer: Transfer, body: IBody, checks: Checks) -> None:

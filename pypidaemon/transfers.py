@@ -17,7 +17,7 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import CorruptContent, PypidaemonError
-from pypidaemon.interfaces import IBody, IContent, IDraft
+from pypidaemon.interfaces import IBody, IContent, IDraft, ISendable
 from pypidaemon.model import Digest
 from pypidaemon.waits import Bell
 
@@ -60,6 +60,8 @@ class Want:
     :param doubted: comes back with what to tell whoever waits once nobody should wait any longer for upstream to begin its answer; the download goes
         on. Where there is none, they wait for as long as the download does.
     :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
+    :param beside: makes of a small file something that is kept at the same stroke, as in `IKeeping.keep`, where that is this want's own download.
+    :param absent: whether the store was just found not to have it, so that it need not be asked again.
     :param blame: called where `source` brought other bytes than promised, so that it does not ask there again for a while; answers whether it has
         another place to ask.
     """
@@ -75,6 +77,8 @@ class Want:
     at_most: int | None = None
     doubted: Callable[[], Awaitable[PypidaemonError]] | None = None
     blame: Callable[[], bool] | None = None
+    beside: Callable[[bytes], bytes | None] | None = None
+    absent: bool = False
 
     @property
     def flight(self) -> Hashable:
@@ -222,7 +226,7 @@ class Transfer:
             self.draft.close()
 
 
-@implementer(IContent)
+@implementer(IContent, ISendable)
 @attrs.define(eq=False)
 class Reader:
     """The bytes of a transfer for one reader."""
@@ -250,12 +254,28 @@ class Reader:
         :raises StorageFull: there was no room for the rest.
         """
         transfer = self.transfer
-        draft = await transfer.until(lambda: transfer.digest is not None or transfer.readable > offset)
-        count = min(limit, READ, transfer.readable - offset)
+        count = min(limit, READ, await self._readable(offset))
         if count <= 0:
             return b""
-        transfer.given = True
-        return transfer.recent(offset, count) or await draft.read(offset, count)
+        assert transfer.draft is not None  # or nothing of it could be read
+        return transfer.recent(offset, count) or await transfer.draft.read(offset, count)
+
+    def descriptor(self) -> int | None:
+        """As `ISendable`: the draft's, where that is in a file."""
+        draft = self.transfer.draft
+        return draft.descriptor() if ISendable.providedBy(draft) and not self._closed else None
+
+    async def reach(self, offset: int) -> int:
+        """As `ISendable`: what may be given out by now, all but the tail before the verdict (law 6)."""
+        return max(await self._readable(offset), 0) if ISendable.providedBy(self.transfer.draft) else 0
+
+    async def _readable(self, offset: int) -> int:
+        """Wait until there is something to read at `offset`, or never will be; how many bytes that is."""
+        transfer = self.transfer
+        await transfer.until(lambda: transfer.digest is not None or transfer.readable > offset)
+        count = transfer.readable - offset
+        transfer.given = transfer.given or count > 0
+        return count
 
     def close(self) -> None:
         """Leave; the download goes on."""

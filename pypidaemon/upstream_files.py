@@ -6,14 +6,15 @@ A file that is here is never fetched again, whoever fetched it: the store knows 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import closing, suppress
 from functools import partial
 
 import attrs
 
 from pypidaemon.archives.beginnings import LONGEST, begins_well
-from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
+from pypidaemon.budget import MIRRORED
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, IRecords, ITended, IUpstream
@@ -21,10 +22,13 @@ from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedN
 from pypidaemon.opening import with_digest
 from pypidaemon.pace import Held
 from pypidaemon.passing import Given, PassingContent
-from pypidaemon.sidecars import Sidecars
+from pypidaemon.sidecars import Sidecars, metadata_in
 from pypidaemon.spool import Spool, Want
 from pypidaemon.transfers import SMALL
+from pypidaemon.volume import Allotment
 from pypidaemon.whereabouts import whereabouts
+
+_MOST_ABSENT = 100_000
 
 
 @attrs.define
@@ -36,6 +40,7 @@ class UpstreamFiles:
         could not know.
     :param announce: as in `Sidecars`.
     :param noted: whether it is noted which files are used, so that those which are not can be evicted.
+    :param allotment: what may be taken ahead.
     :param learned: told of a project when something was found out about one of its files, so that its page is to be made anew.
     """
 
@@ -49,7 +54,10 @@ class UpstreamFiles:
     announce: Callable[[NormalizedName], None]
     learned: Callable[[NormalizedName], Awaitable[None]]
     noted: bool = False
+    allotment: Allotment = attrs.field(factory=lambda: Allotment(MIRRORED))
     sidecars: Sidecars = attrs.field(init=False)
+    _absent: set[Digest] = attrs.field(factory=set, init=False, repr=False)
+    """What the store was found not to hold, and is about to be taken."""
     background: Flights[Filename, Digest] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,7 +94,7 @@ class UpstreamFiles:
             return await self.sidecars.open(name, file, fetched, keep=keep)
         except (NoSuchFile, NoSuchBlob):
             # A client that was promised one fails without it (R99), so what is promised is made, also where that takes the whole wheel.
-            made = await self._from_wheel(name, file, fetched)
+            made = await self._from_wheel(name, file, fetched, waited_for=not keep)
             if made is not None and file.core_metadata in ("", made):
                 if not file.core_metadata:
                     await self.learned(name)
@@ -101,6 +109,14 @@ class UpstreamFiles:
                 raise
             return await self.blobs.open(made)
 
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `IFillable.foresee`: asks the store for all of them at once, where it can be asked so."""
+        digests = {file.digest for file in files if file.digest is not None}
+        if len(digests) > 1 and IHolding.providedBy(self.blobs):
+            if len(self._absent) > _MOST_ABSENT:
+                self._absent.clear()
+            self._absent |= digests - await self.blobs.holding(digests)
+
     async def take(self, name: NormalizedName, file: File) -> int:
         """
         Have a file and its sidecar here, verified by every hash and durable; answer how many bytes were fetched for them.
@@ -109,13 +125,29 @@ class UpstreamFiles:
 
         :raises PypidaemonError: they could not be had.
         """
+        await self._insist_on_room(file)
         counted: list[int] = []
-        with closing(await self.spool.open(self._want(name, file, lambda _, size: counted.append(size)))) as content:
+        beside: list[bytes] = []
+        made = file.core_metadata and package_type(file.filename) == "bdist_wheel"
+        want = self._want(
+            name,
+            file,
+            lambda _, size: counted.append(size),
+            beside=partial(_found, beside, file.filename, Digest(file.core_metadata or "")) if made else None,
+            # It may have come since, by whatever way; then it is only fetched in vain.
+            absent=file.digest in self._absent,
+        )
+        if file.digest is not None:
+            self._absent.discard(file.digest)
+        with closing(await self.spool.open(want)) as content:
             digest = await _verdict(content)
             # What came just now is new anyway.
             here = await self._renewed(file, digest) if not counted else frozenset()
             if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
                 await self._given_sidecar(name, file.filename, digest)
+            elif beside and counted:
+                # It was in the wheel, and was kept with it.
+                self.announce(name)
             elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest, content)):
                 # Where none can be had, the page promises none from now on, and the file is good without.
                 with (
@@ -123,7 +155,21 @@ class UpstreamFiles:
                     closing(await self.sidecar(name, with_digest(file, digest), counted.append, keep=True)) as sidecar,
                 ):
                     await _verdict(sidecar)
+        self.allotment.took(sum(counted))
         return sum(counted)
+
+    async def _insist_on_room(self, file: File) -> None:
+        """
+        Insist that a file may come here that is never evicted; what is here, or was and is lost, is counted already.
+
+        :raises StorageFull: it may not.
+        """
+        try:
+            await self.allotment.insist(file.size or 0)
+        except StorageFull:
+            digest = file.digest
+            if digest is None or not (await holding(self.blobs, [digest]) or await self.records.mirrors.references(digest)):
+                raise
 
     async def _renewed(self, file: File, digest: Digest) -> frozenset[Digest]:
         """
@@ -141,7 +187,16 @@ class UpstreamFiles:
         if self.noted and digest is not None:
             await self.records.uses.note(Use(digest, self.label, name, filename, size or 0, self.spool.clock.seconds()))
 
-    def _want(self, name: NormalizedName, file: File, arrived: Callable[[Digest, int], None], *, waited_for: bool = False) -> Want:
+    def _want(
+        self,
+        name: NormalizedName,
+        file: File,
+        arrived: Callable[[Digest, int], None],
+        *,
+        waited_for: bool = False,
+        beside: Callable[[bytes], bytes | None] | None = None,
+        absent: bool = False,
+    ) -> Want:
         promised = file.digest
         places = whereabouts(self.upstream, name, file, promised)
 
@@ -172,6 +227,8 @@ class UpstreamFiles:
             title=file.filename,
             doubted=places.doubted if waited_for else None,
             blame=places.blame,
+            beside=beside,
+            absent=absent,
         )
 
     async def _insist_on_an_archive(self, filename: Filename, digest: Digest) -> None:
@@ -198,11 +255,11 @@ class UpstreamFiles:
         except (NoSuchBlob, NoSuchFile):
             return None
 
-    async def _from_wheel(self, name: NormalizedName, file: File, fetched: Callable[[int], None]) -> Digest | None:
+    async def _from_wheel(self, name: NormalizedName, file: File, fetched: Callable[[int], None], *, waited_for: bool) -> Digest | None:
         """METADATA taken out of the wheel, which is fetched for it if need be; None where there is none."""
         if file.core_metadata is None or package_type(file.filename) != "bdist_wheel":
             return None
-        with closing(await self.spool.open(self._want(name, file, lambda _, size: fetched(size)))) as wheel:
+        with closing(await self.spool.open(self._want(name, file, lambda _, size: fetched(size), waited_for=waited_for))) as wheel:
             digest = await _verdict(wheel)
         try:
             return await self.sidecars.take_from_wheel(name, file.filename, digest)
@@ -223,6 +280,14 @@ class UpstreamFiles:
         """The same, where a wheel without METADATA stays without a sidecar."""
         with suppress(NoSuchFile):
             await self._give_sidecar(name, filename, digest)
+
+
+def _found(found: list[bytes], filename: Filename, digest: Digest, data: bytes) -> bytes | None:
+    """The promised METADATA of a wheel, noted where it is in it."""
+    document = metadata_in(data, filename, digest)
+    if document is not None:
+        found.append(document)
+    return document
 
 
 async def _verdict(content: IContent) -> Digest:

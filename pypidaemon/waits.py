@@ -118,7 +118,8 @@ async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -
         if not outcome.called:
             outcome.errback(TookTooLong(f"nothing came within {seconds:g} seconds"))
 
-    running = Deferred.fromCoroutine(_outcome(awaitable))
+    # Whoever waits for a Deferred of its own needs no coroutine in between.
+    running = awaitable if isinstance(awaitable, Deferred) else Deferred.fromCoroutine(_outcome(awaitable))
     running.addBoth(done)
     if outcome.called:
         return await outcome

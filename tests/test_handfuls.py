@@ -45,6 +45,14 @@ def test_it_is_a_draft_that_touches_no_disk_before_it_is_whole(blobs: DirectoryB
     handful.close()
 
 
+def test_what_is_made_of_the_whole_is_kept_with_it(blobs: DirectoryBlobs) -> None:
+    handful = Handful(blobs, lambda data: data[4:])
+    now(handful.write(b"one "))
+    now(handful.write(b"two"))
+    now(handful.commit(None))
+    assert now(now(blobs.open(sha256(b"two"))).read(0, 100)) == b"two"
+
+
 def test_an_empty_one_is_a_blob_too(blobs: DirectoryBlobs) -> None:
     assert now(Handful(blobs).commit(None)) == sha256(b"")
 

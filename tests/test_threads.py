@@ -101,3 +101,28 @@ class ThreadsTests(TestCase):
             await call
         assert seen == list(range(50))
         await one.stopService()
+
+    async def test_threads_come_with_the_calls_that_need_them(self) -> None:
+        self.parent.startService()
+        try:
+            for number in range(3):
+                assert await self.threads(int, number) == number
+            assert len(self.threads._pool._threads) == 1  # type: ignore[union-attr]  # it runs
+            calls = [Deferred.fromCoroutine(self.threads(int, number)) for number in range(9)]
+            assert [await call for call in calls] == list(range(9))
+            assert len(self.threads._pool._threads) == 2  # type: ignore[union-attr]  # it runs
+        finally:
+            await self.parent.stopService()
+
+    async def test_whoever_always_has_more_to_do_keeps_nobody_else_waiting(self) -> None:
+        """Each call is made when the one before it has ended, and what is done meanwhile is handed over in a later turn of the reactor."""
+        self.parent.startService()
+        others: list[int] = []
+        try:
+            reactor.callLater(0, others.append, 1)  # type: ignore[attr-defined]  # the module that is the reactor
+            count = 0
+            while not others:
+                count += 1
+                await self.threads(int, count)
+        finally:
+            await self.parent.stopService()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pypidaemon.blobs.shelving import Document, Shelves
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.files import Files
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ITended
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ISendable, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
 
@@ -33,7 +33,7 @@ ROUNDS = 4
 """How many such goes are under way at once: a disk confirms what several threads wait for at one stroke, and half of its threads are left to others."""
 
 
-@implementer(IContent, IOnDisk)
+@implementer(IContent, IOnDisk, ISendable)
 @attrs.define(eq=False)
 class FileContent:
     """A whole, verified blob in a file."""
@@ -47,6 +47,14 @@ class FileContent:
     async def read(self, offset: int, limit: int) -> bytes:
         """Give bytes from `offset` on, at most `limit`; as `IContent.read`."""
         return await self._file.read(self._disk, offset, limit)
+
+    def descriptor(self) -> int | None:
+        """As `ISendable`: until it is closed."""
+        return self._file.usable
+
+    async def reach(self, offset: int) -> int:
+        """As `ISendable`: all there is, at once."""
+        return max((self.size or 0) - offset, 0)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -126,9 +134,9 @@ class DirectoryBlobs(Service):
     async def _new_draft(self) -> FileDraft:
         return await self.disk(self._create)
 
-    async def keep(self, data: bytes, expected: Digest | None) -> Digest:
+    async def keep(self, data: bytes, expected: Digest | None, beside: Callable[[bytes], bytes | None] | None = None) -> Digest:
         """Make these bytes a blob; as `IKeeping.keep`, together with all others that come meanwhile."""
-        return await self._rounds.join(Document(data, expected))
+        return await self._rounds.join(Document(data, expected, beside))
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""

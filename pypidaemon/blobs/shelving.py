@@ -11,8 +11,9 @@ import errno
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import chain
 
 import attrs
 from twisted.logger import Logger
@@ -35,10 +36,16 @@ class Document:
     A content that is all in memory.
 
     :param expected: the sha256 that it is to have, where somebody promised one.
+    :param beside: makes of it what is to be kept beside it, or nothing.
     """
 
     data: bytes
     expected: Digest | None = None
+    beside: Callable[[bytes], bytes | None] | None = None
+
+
+_Written = tuple[str, Digest, int]
+"""The path, the digest and the descriptor of a draft."""
 
 
 @attrs.define(eq=False)
@@ -141,43 +148,62 @@ class Shelves:
         Whatever is wrong with one is no other one's business, save where a folder takes none of them.
         """
         outcomes: dict[int, Digest | Exception] = {}
-        written: dict[int, tuple[str, Digest, int]] = {}
+        written: dict[int, list[_Written]] = {}
         with ExitStack() as files:
             for number, document in enumerate(documents):
                 try:
                     written[number] = self._written(document, files)
                 except (PypidaemonError, OSError) as error:
                     outcomes[number] = error
-            for _, _, descriptor in written.values():
+            for _, _, descriptor in chain.from_iterable(written.values()):
                 # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            for number, (_, _, descriptor) in written.items():
-                try:
-                    with room():
-                        self.sync(descriptor)
-                except (PypidaemonError, OSError) as error:
-                    outcomes[number] = error
-            durable = {number: (path, digest) for number, (path, digest, _) in written.items() if number not in outcomes}
+            outcomes |= self._sync_drafts(written)
+            durable = [number for number in written if number not in outcomes]
             try:
-                self.put(durable.values())
-                outcomes.update((number, digest) for number, (_, digest) in durable.items())
+                self.put((path, digest) for number in durable for path, digest, _ in written[number])
+                outcomes.update((number, written[number][0][1]) for number in durable)
             except (PypidaemonError, OSError) as error:
                 outcomes.update(dict.fromkeys(durable, error))
-            for number, (path, _, _) in written.items():
+            for number, drafts in written.items():
                 if isinstance(outcomes[number], Exception):
-                    discard_at(self.files, path)
+                    for path, _, _ in drafts:
+                        discard_at(self.files, path)
         return [outcomes[number] for number in range(len(documents))]
 
-    def _written(self, document: Document, files: ExitStack) -> tuple[str, Digest, int]:
-        """The path, the digest and the descriptor of a draft that has all of that."""
+    def _sync_drafts(self, written: Mapping[int, Sequence[_Written]]) -> dict[int, Digest | Exception]:
+        """Make these durable in themselves; answer what went wrong with which."""
+        wrong: dict[int, Digest | Exception] = {}
+        for number, drafts in written.items():
+            try:
+                with room():
+                    for _, _, descriptor in drafts:
+                        self.sync(descriptor)
+            except (PypidaemonError, OSError) as error:
+                wrong[number] = error
+        return wrong
+
+    def _written(self, document: Document, files: ExitStack) -> list[_Written]:
+        """A draft that has all of that, and one of what is to be kept beside it."""
         digest = Digest(hashlib.sha256(document.data).hexdigest())
         if document.expected not in (None, digest):
             raise CorruptContent(f"the content has sha256 {digest}, promised was {document.expected}")
+        beside = document.beside(document.data) if document.beside is not None else None
+        drafts = [self._draft_of(document.data, digest, files)]
+        if beside is not None:
+            try:
+                drafts.append(self._draft_of(beside, Digest(hashlib.sha256(beside).hexdigest()), files))
+            except BaseException:
+                discard_at(self.files, drafts[0][0])
+                raise
+        return drafts
+
+    def _draft_of(self, data: bytes, digest: Digest, files: ExitStack) -> _Written:
         self.check()
         path, descriptor = begun(self.files, os.path.join(self.root, DRAFTS))
         files.callback(os.close, descriptor)
         try:
-            append(self.files, descriptor, document.data, 0)
+            append(self.files, descriptor, data, 0)
         except BaseException:
             discard_at(self.files, path)
             raise

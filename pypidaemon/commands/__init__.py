@@ -67,7 +67,7 @@ def _unsaid() -> Iterator[None]:
 
 
 def _parser(first: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all verbs; where `run` is the first word, of those that are about the daemon as a whole."""
+    """The parser of all verbs; where `run` or `sync` is the first word, of its own group alone."""
     parser = argparse.ArgumentParser(
         prog="pypidaemon",
         description="A Python package index in one daemon, and the commands that work beside it.",
@@ -90,6 +90,11 @@ def _parser(first: str | None = None) -> argparse.ArgumentParser:
 
 
 def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser], None], ...]:
+    if first == "sync":
+        # A machine's own schedule may run it often, and most of a run that finds nothing new would be the reading of what other verbs are made of.
+        from pypidaemon.commands import filling
+
+        return (filling.add,)
     from pypidaemon.commands import running
 
     if first == "run":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -32,6 +33,7 @@ _SHARED = ip_network("100.64.0.0/10")
 _TRANSLATED = ip_network("64:ff9b::/96")
 """IPv4 addresses written as IPv6 ones (RFC 6052); who is asked in the end is the IPv4 address."""
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?\.?\Z", re.ASCII)
+_LONGEST = 255
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\Z", re.ASCII)
 
 
@@ -80,6 +82,12 @@ def is_clean_host(host: str) -> bool:
     A host whose last label is a number is an IPv4 address to most resolvers, whatever it looks like (`0177.1`, `0x7f000001`,
     `2130706433`), so it must be four decimal numbers (S48).
     """
+    # No name and no address is longer, and what pages say may be as long as a page.
+    return len(host) <= _LONGEST and _is_clean(host)
+
+
+@lru_cache(256)
+def _is_clean(host: str) -> bool:
     if ":" in host:
         try:
             return ip_address(host).version == 6 and "%" not in host

@@ -8,6 +8,7 @@ Certificates are always verified, against the machine's authorities and those of
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ UNPRIVILEGED = 1024
 TUNNEL_DEADLINE = 10.0
 """Seconds for a proxy to answer CONNECT."""
 _CREATORS = 64
+_PORTS = {b"http": 80, b"https": 443}
+_USUAL = re.compile(rb"(https?)://(([a-z0-9][a-z0-9.-]*)(?::([0-9]{1,5}))?)(/[!$&-;=@-Z_a-z~%]*)")
+"""A URL without anything that stands in few of them: the host a name in lower case, no query, and nothing of which it matters how it is written."""
 
 
 @implementer(IOpenSSLTrustRoot)
@@ -137,6 +141,29 @@ class _Endpoints:
         return creator
 
 
+class _Direct(Agent):
+    """
+    Twisted's agent, which takes the usual kind of URL apart in one step: by its own way that is done twice, and costs more than all else of a request.
+
+    `ways` says how such a URL's origin is reached.
+    """
+
+    def origin(self, uri: bytes) -> tuple[URI, bytes] | None:
+        """That URL, and what of it is sent; None where it is not of the usual kind."""
+        match = _USUAL.fullmatch(uri)
+        if match is None:
+            return None
+        scheme, netloc, host, port, path = match.groups()
+        number = int(port) if port else _PORTS[scheme]
+        return URI(scheme, netloc, host, number, path, b"", b"", b""), path
+
+    def ask(self, method: bytes, uri: URI, path: bytes, headers: Headers | None, endpoint: IStreamClientEndpoint) -> Deferred[IResponse]:
+        """A request without a body for that path, by a connection that is kept or by that endpoint."""
+        key = (uri.scheme, uri.host, uri.port)
+        asking: Deferred[IResponse] = self._requestWithEndpoint(key, endpoint, method, uri, headers, None, path)
+        return asking
+
+
 @implementer(IAgent)
 @attrs.define(eq=False)
 class Outbound:
@@ -153,17 +180,26 @@ class Outbound:
     _timeout: float
     _pool: _Pool
     _live: dict[Sieve, int] = attrs.field(factory=dict, init=False)
-    _direct: IAgent = attrs.field(init=False)
+    _direct: _Direct = attrs.field(init=False)
+    _straight: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = attrs.field(factory=dict, init=False)
+    """How origins are reached that may be asked, and by no proxy."""
+    _endpoints_of: _Endpoints = attrs.field(init=False)
     _proxied: dict[tuple[str, Proxy], IAgent] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._direct = Agent.usingEndpointFactory(self._reactor, self._endpoints(None), self._pool)
+        self._endpoints_of = self._endpoints(None)
+        direct: _Direct = _Direct.usingEndpointFactory(self._reactor, self._endpoints_of, self._pool)  # type: ignore[no-untyped-call]  # Twisted's
+        self._direct = direct
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
         """As `IAgent`."""
-        parsed = URI.fromBytes(uri)
+        usual = self._direct.origin(uri) if bodyProducer is None else None
+        parsed = usual[0] if usual is not None else URI.fromBytes(uri)
+        key = (parsed.scheme, parsed.host, parsed.port)
+        if usual is not None and key in self._straight:
+            return self._direct.ask(method, *usual, headers, self._straight[key])
         scheme, host = parsed.scheme.decode("ascii", "replace"), parsed.host.decode("ascii", "replace").lower()
         try:
             check_host(host, self._trusted.at(parsed.port))
@@ -171,6 +207,10 @@ class Outbound:
             return fail(error)
         proxy = self._routes.proxy_for(scheme, host, parsed.port)
         if proxy is None:
+            if usual is not None:
+                while len(self._straight) >= _CREATORS:
+                    del self._straight[next(iter(self._straight))]
+                self._straight[key] = self._endpoints_of.endpointForURI(parsed)
             return self._direct.request(method, uri, headers, bodyProducer)
         if scheme == "http" and proxy.authorization is not None:
             headers = headers.copy() if headers is not None else Headers()

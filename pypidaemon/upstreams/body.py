@@ -18,6 +18,15 @@ from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.interfaces import IBody
 from pypidaemon.upstreams.limits import Limits
 
+BULK = 2**20
+"""Bytes after which a body is a long one, of which pieces are gathered before its reader is told."""
+
+GATHERED = 256 * 2**10
+"""How many bytes are enough to tell it: each telling costs the same, for the reader, the disk, and everybody who follows."""
+
+GATHERING = 0.02
+"""Seconds for which those are waited for at most."""
+
 
 @implementer(IBody)
 @attrs.define(eq=False, slots=False)
@@ -94,7 +103,10 @@ class Body(Protocol):
             self._producer.pauseProducing()
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
         if self._timer is not None and self._timer.active():
-            self._timer.reset(0)
+            if self.received <= BULK or self._unread >= GATHERED:
+                self._timer.reset(0)
+            elif len(self._pieces) == 1:
+                self._timer.reset(GATHERING)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

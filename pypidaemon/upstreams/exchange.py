@@ -65,11 +65,12 @@ async def _nothing(url: str) -> None:
 
 @attrs.frozen(eq=False)
 class Answer:
-    """A response, where it came from, and the health of who gave it."""
+    """A response, where it came from, and the health of who gave it; `through` are those who redirected there."""
 
     target: Target
     response: IResponse
     health: Health
+    through: tuple[tuple[Target, Health], ...] = ()
 
 
 @attrs.define(eq=False)
@@ -100,9 +101,9 @@ class Exchange:
     _asked: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.elsewhere = FileHosts(self.clock, _MOST_HOSTS, self.glimpse or _nothing)
+        self.elsewhere = FileHosts(self.clock, self.patience, _MOST_HOSTS, self.glimpse or _nothing)
         # Who falls silent may do so because the line is down.
-        self.elsewhere.turned.add(self._question)
+        self.elsewhere.fell.add(self.health.question)
 
     @property
     def hosts(self) -> dict[str, Health]:
@@ -114,10 +115,6 @@ class Exchange:
         if there.place == self.index.place:
             return self.health
         return self.elsewhere.at(there.place)
-
-    def _question(self) -> None:
-        if any(one.state != "up" for one in self.elsewhere.known.values()):
-            self.health.question()
 
     async def ask(
         self,
@@ -133,10 +130,12 @@ class Exchange:
         :raises UpstreamUnavailable: there was no answer, or redirects that are not followed.
         """
         here = start
+        through: tuple[tuple[Target, Health], ...] = ()
         for _ in range(self.limits.redirects + 1):
             answer = await self._once(here, fields, send)
             if answer.response.code not in REDIRECTS:
-                return answer
+                return attrs.evolve(answer, through=through)
+            through += ((here, answer.health),)
             location = header(answer.response, "Location")
             self.discard(answer)
             if location is None:
@@ -153,8 +152,21 @@ class Exchange:
         if answer.response.code not in _ABSENT:
             return False
         self.discard(answer)
-        answer.health.succeeded()
+        self.alive(answer)
         return True
+
+    def alive(self, answer: Answer, *, good: bool = False) -> None:
+        """
+        Note that who gave that answer is alive, and so are those who led there: of hosts of files alone, since a portal leads everybody somewhere (F7).
+
+        :param good: whether it was what was asked for, so that it can be asked for again to see whether they are.
+        """
+        answer.health.succeeded()
+        for there, health in (*answer.through, (answer.target, answer.health)):
+            if health is not self.health:
+                health.succeeded()
+                if good:
+                    self.elsewhere.praise(there.place, there.url)
 
     def refuse(self, answer: Answer) -> UpstreamUnavailable:
         """Judge a response that is not what was asked for (F1, F2, F4); answer the error to raise."""
@@ -163,7 +175,7 @@ class Exchange:
         wait = hold(answer.response, self.clock.seconds())
         if code == 503 and header(answer.response, "X-Pypidaemon-Waiting") is not None:
             # It is one of us, and well: this one thing it cannot get from its own upstream.
-            answer.health.succeeded()
+            self.alive(answer)
             return self.fail("its own upstream cannot be asked")
         if code in (408, 429) or (code == 503 and wait is not None):
             cause = f"it asks us to come back later ({code})"
@@ -172,14 +184,14 @@ class Exchange:
         if not 400 <= code < 500:
             return self.stumble(answer, f"it answers with status {code}")
         # Whoever is refused gets that answer at once, so nobody has to wait and it counts as alive.
-        answer.health.succeeded()
+        self.alive(answer)
         if code == 401:
             return self._decline("it refuses our credentials (401)")
         return self._decline(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
 
     def stumble(self, answer: Answer, cause: str) -> UpstreamUnavailable:
         """Note that it answered wrongly, and answer the error to raise."""
-        answer.health.stumbled(cause)
+        answer.health.stumbled(cause, answer.target.url)
         return self.fail(cause, answer.health)
 
     def fail(self, cause: str, health: Health | None = None) -> UpstreamUnavailable:
@@ -205,6 +217,8 @@ class Exchange:
         sent = Headers({name: [value] for name, value in fields.items()})
         if self.authorization is not None and here.origin == self.index.origin:
             sent.setRawHeaders(b"Authorization", [self.authorization])
+        # Twisted's client would add it to a copy of all the others.
+        sent.setRawHeaders(b"Host", [here.authority.encode("ascii")])
         health = self.health_at(here)
         self.requests += 1
         if health is self.health:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import attrs
@@ -10,6 +11,9 @@ from pypidaemon.upstreams.addresses import is_clean_host
 
 _PORTS = {"http": 80, "https": 443}
 _SAFE = "/%:@!$&'()*+,;=~?"
+_LAST_PORT = 65_535
+_USUAL = re.compile(r"(https?)://([a-z0-9][a-z0-9.-]*)(?::([1-9][0-9]{0,4}))?(/[!$&-;=@-Z_a-z~%]*)", re.ASCII)
+"""A URL of which nothing has to be written in another way: the host a name or address in lower case, no query, and nothing but safe characters."""
 
 
 class BadTarget(Exception):
@@ -31,6 +35,11 @@ class Target:
         return (self.scheme, self.host, self.port)
 
     @property
+    def authority(self) -> str:
+        """Host, and port where that is not the scheme's own, as they stand in the URL: what the field `Host` says (RFC 9110 §7.2)."""
+        return self.url.split("/", 3)[2]
+
+    @property
     def place(self) -> str:
         """Who answers there, as it may be shown: the host, with the port where that is none of the web's two, which are one and the same server's."""
         if self.port in _PORTS.values():
@@ -44,6 +53,21 @@ def target(url: str) -> Target:
 
     :raises BadTarget: it is not http or https, holds credentials, or its host is not a clean one.
     """
+    match = _USUAL.fullmatch(url)
+    if match is None:
+        return taken_apart(url)
+    # Nearly all are like this, and there is one for each file of a mirror.
+    scheme, host, number, path = match.groups()
+    known = _PORTS[scheme]
+    port = int(number) if number else known
+    if port > _LAST_PORT or not is_clean_host(host):
+        return taken_apart(url)
+    authority = host if port == known else f"{host}:{port}"
+    return Target(f"{scheme}://{authority}{path}", scheme, host, port)
+
+
+def taken_apart(url: str) -> Target:
+    """As `target`, for every kind of URL."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

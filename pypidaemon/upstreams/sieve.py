@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,6 +22,8 @@ HEAD_LINES = 200
 """Lines of a response head at most, interim responses included."""
 SLICE = 16 << 10
 """Bytes handed on at once, so that a decompressor below makes at most a thousand times that before anybody can object."""
+LONG = 256 << 10
+"""Bytes read at once where a server sends more than the system gives at first; what comes in no coding is handed on whole."""
 
 
 class HeadTooLarge(Exception):
@@ -43,9 +46,14 @@ class Sieve(ProtocolWrapper):
     _aborted = False
     _told = False
     _gave_up_head = False
+    _coded = False
+    """Whether the body is in a coding."""
     _requests = 0
     _size = 0
     _lines = 0
+    _delivering = False
+    _paused = False
+    _wants_pause = False
 
     def makeConnection(self, transport: Any) -> None:
         """Begin to count."""
@@ -56,12 +64,27 @@ class Sieve(ProtocolWrapper):
     def write(self, data: bytes) -> None:
         """A request, or a piece of one: what comes next is a response head."""
         self._expect_head()
-        ProtocolWrapper.write(self, data)
+        self._send(data)
 
     def writeSequence(self, data: Any) -> None:
         """As `write`."""
         self._expect_head()
-        ProtocolWrapper.writeSequence(self, data)
+        self._send(b"".join(data))
+
+    def pauseProducing(self) -> None:
+        """
+        Have nothing more read from the connection.
+
+        Twisted's client pauses at the end of each head and goes on when somebody wants the body, which mostly is before what was read is
+        delivered; the system is not asked twice for nothing then.
+        """
+        self._wants_pause = True
+        self._settle()
+
+    def resumeProducing(self) -> None:
+        """Have it read again."""
+        self._wants_pause = False
+        self._settle()
 
     def loseConnection(self) -> None:
         """Cut the connection. Twisted's client does so in the middle of a head where a line is beyond its own bound of 16 KiB."""
@@ -77,13 +100,23 @@ class Sieve(ProtocolWrapper):
 
     def dataReceived(self, data: bytes) -> None:
         """Count and hand on, slice by slice."""
+        if isinstance(self.transport, Connection) and len(data) == self.transport.bufferSize < LONG:
+            self.transport.bufferSize = LONG
+        self._delivering = True
+        try:
+            self._deliver(data)
+        finally:
+            self._delivering = False
+            self._settle()
+
+    def _deliver(self, data: bytes) -> None:
         position = 0
         while position < len(data) and not self._aborted:
             if not self._in_head and getattr(self.wrappedProtocol, "state", "") == "QUIESCENT":
                 self._refuse(UnaskedBytes("the server sent more than one response"))
                 return
             asked_before = self._requests
-            piece = data[position : position + SLICE]
+            piece = data[position : position + SLICE] if self._in_head or self._coded else data[position:]
             position += len(piece)
             if self._in_head and not self._measure(piece):
                 self._refuse(HeadTooLarge("the response head is too large"))
@@ -103,9 +136,30 @@ class Sieve(ProtocolWrapper):
     def _expect_head(self) -> None:
         self._requests += 1
         if not self._in_head:
-            self._in_head, self._size, self._lines = True, 0, 0
+            self._in_head, self._size, self._lines, self._coded = True, 0, 0, False
             self._line.clear()
             self._status_line = b""
+
+    def _settle(self) -> None:
+        """Have the transport do what is wanted of it by now, unless what it read is being delivered: then afterwards."""
+        if self._delivering or self._aborted or self._paused == self._wants_pause:
+            return
+        self._paused = self._wants_pause
+        transport: Any = self.transport
+        if self._paused:
+            transport.pauseProducing()
+        else:
+            transport.resumeProducing()
+
+    def _send(self, data: bytes) -> None:
+        """A request is small, and a connection that waits for one takes it at once, so the system need not be asked when it would."""
+        transport: Any = self.transport
+        if isinstance(transport, Connection) and _is_idle(transport):
+            sent = transport.writeSomeData(data)
+            # What went wrong shows when it is tried in the usual way.
+            data = data[sent:] if isinstance(sent, int) else data
+        if data:
+            transport.write(data)
 
     def _refuse(self, error: Exception) -> None:
         self.abortConnection()
@@ -139,6 +193,14 @@ class Sieve(ProtocolWrapper):
             self._status_line = b""
             # An interim response is followed by another head; 101 is not, but nobody asked for an upgrade.
             self._in_head = code != [b"101"] and code[0:1] != [] and code[0].startswith(b"1") and len(code[0]) == 3
+        elif line[:16].lower() == b"content-encoding":
+            self._coded = True
+
+
+def _is_idle(connection: Connection) -> bool:
+    """Whether what is written now may be sent at once: nothing waits to be sent before it, and it goes as it is."""
+    waiting = connection.dataBuffer or connection._tempDataBuffer
+    return bool(connection.connected) and not (connection.TLS or connection.disconnecting or waiting)
 
 
 @implementer(IStreamClientEndpoint)

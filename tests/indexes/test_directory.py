@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError
@@ -356,7 +356,6 @@ def _distribution(content: int) -> Distribution:
     return Distribution(ALPHA, "1.0", File(Filename(WHEEL), hashes=(("sha256", f"{content:064x}"),)))
 
 
-@settings(max_examples=100)
 @given(st.lists(st.integers(0, 3), max_size=12))
 def test_what_is_shown_is_what_the_last_two_looks_agree_on(looks: list[int]) -> None:
     """For any life of a file: 0 is that it is not there, any other number is its content."""

@@ -274,6 +274,50 @@ class TestWhole:
         assert {"with_firsts", "show", "_made", "filled"} <= set(calls)
 
 
+class TestOnDisk:
+    """Over a store in a folder, whose every call is counted."""
+
+    @pytest.fixture
+    def calls(self, house: House, mirror: Mirror, tmp_path: Path) -> list[str]:
+        """The calls to the disk from now on, by the names of what is called."""
+        said: list[str] = []
+
+        async def disk(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+            said.append(function.__name__)
+            return function(*args, **kwargs)
+
+        blobs = DirectoryBlobs(tmp_path / "blobs", "blobs", disk)
+        blobs.startService()
+        house.spool.blobs = mirror.files.blobs = mirror.files.sidecars.blobs = mirror.filling.blobs = mirror.blobs = blobs
+        mirror.filling.documents = attrs.evolve(mirror.filling.documents, blobs=blobs)
+        mirror.files.sidecars.disk = disk
+        return said
+
+    def test_a_wheel_and_its_metadata_are_stored_by_one_call(self, house: House, mirror: Mirror, calls: list[str]) -> None:
+        offered = now(mirror.offered(ALPHA, 9))
+        files = [attrs.evolve(one, provenance=None) for one in offered.files]
+        now(mirror.foresee(files))
+        assert [now(mirror.take(ALPHA, one)) for one in files] == [len(WHEEL_BYTES), len(SDIST_BYTES)]
+        assert calls == ["_holding", "keep", "keep"]
+        assert A_WHEEL.url + ".metadata" not in house.upstream.asked
+        assert now(mirror.blobs.open(Digest(A_WHEEL.core_metadata or ""))).size == len(SIDECAR)
+
+    def test_what_is_here_is_not_fetched_again_whatever_was_foreseen(self, house: House, mirror: Mirror, calls: list[str]) -> None:
+        files = [attrs.evolve(one, provenance=None) for one in now(mirror.offered(ALPHA, 9)).files]
+        now(mirror.take(ALPHA, files[0]))
+        calls.clear()
+        now(mirror.foresee(files))
+        assert [now(mirror.take(ALPHA, one)) for one in files] == [0, len(SDIST_BYTES)]
+        # What was foreseen counts once: a second time the store is asked.
+        assert now(mirror.take(ALPHA, files[1])) == 0
+
+    def test_a_promise_that_the_wheel_does_not_keep_is_kept_by_upstream(self, house: House, mirror: Mirror, calls: list[str]) -> None:
+        other = attrs.evolve(A_WHEEL, provenance=None, core_metadata=hashlib.sha256(b"another").hexdigest())
+        house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"
+        assert now(mirror.take(ALPHA, other)) == len(WHEEL_BYTES) + len(b"another")
+        assert now(mirror.blobs.open(Digest(other.core_metadata or ""))).size == len(b"another")
+
+
 class TestUnderWay:
     """A project whose bytes take longer than what is nobody's may lie about."""
 

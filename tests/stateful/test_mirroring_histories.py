@@ -13,6 +13,7 @@ from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
 from pypidaemon.plans import Limit
 from pypidaemon.policies.filenames import Filenames
 from pypidaemon.waits import Bell
+from tests.examples import examples
 from tests.mirroring import Mill, Upstream
 
 NAMES = st.sampled_from(["alpha", "beta", "gamma", "delta", "epsilon"])
@@ -165,5 +166,7 @@ class Histories(RuleBasedStateMachine):
                 self.mill.files(name)
 
 
-Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+Histories.TestCase.settings = settings(
+    max_examples=examples(25), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestHistories = Histories.TestCase

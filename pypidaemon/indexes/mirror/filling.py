@@ -211,7 +211,9 @@ class Filling:
         unknown = [file.filename for file in new.page.files if file.digest is None]
         needs = needed(new)
         recorded = needs & needed(before) if before is not None else frozenset()
-        missing = needs - await holding(self.blobs, recorded) - await renewed(self.blobs, needs - recorded)
+        missing = needs - await renewed(self.blobs, needs - recorded)
+        if recorded:
+            missing -= await holding(self.blobs, recorded)
         if unknown or missing:
             raise PypidaemonError(
                 f"{self.label}: something of {new.page.name} is not here, so it cannot be offered: {[*unknown, *missing][0]}"

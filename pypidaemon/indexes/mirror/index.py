@@ -43,6 +43,7 @@ from pypidaemon.rulings import Rulings
 from pypidaemon.settings import duration, given, reference, setting
 from pypidaemon.spool import Spool
 from pypidaemon.upstream_files import UpstreamFiles
+from pypidaemon.volume import Allotments
 
 WAYS = ("follow", "keep")
 """What `removal` can be."""
@@ -81,6 +82,7 @@ class Mirror(Service):
     reserved: tuple[str, ...] = given("reserved")
     announcements: Announcements = given("announcements")
     rulings: Rulings = given("rulings", factory=Rulings)
+    allotments: Allotments = given("allotments", factory=Allotments)
     removal: str = setting(way, default="follow", help="what becomes of what upstream removed: follow or keep")
     removal_delay: float = setting(duration, default=7 * 86_400.0, help="how long the bytes of what went are kept, and can be brought back")
     removal_limit: Limit = setting(
@@ -97,7 +99,16 @@ class Mirror(Service):
         self.pages = Pages(self.label, self.records, self.cpu)
         self.names = Names(self.label, self.records, Catalogues(self.label, self.lists, self.disk), self.cpu, self._hidden)
         self.files = UpstreamFiles(
-            self.label, self.upstream, self.records, self.blobs, self.spool, self.disk, self._check, lambda _: None, self._learned
+            self.label,
+            self.upstream,
+            self.records,
+            self.blobs,
+            self.spool,
+            self.disk,
+            self._check,
+            lambda _: None,
+            self._learned,
+            allotment=self.allotments.mirrored,
         )
         documents = Documents(self.label, self.upstream, self.records, self.blobs, self.clock, self.cpu)
         self.filling = Filling(
@@ -188,6 +199,10 @@ class Mirror(Service):
         """As `IFillable`; a reserved name is absent, without a request."""
         self._check_reserved(name)
         return await self.filling.offered(name, serial)
+
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `IFillable`."""
+        await self.files.foresee(files)
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""

@@ -28,6 +28,9 @@ log = Logger()
 class Acts(Protocol):
     """Everything by which a run changes something."""
 
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `IFillable.foresee`."""
+
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable.take`."""
 
@@ -63,6 +66,10 @@ class Doing:
     clock: IReactorTime
     delay: float = KEPT
     tally: Tally = attrs.field(factory=lambda: Tally(0.0))
+
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `Acts`."""
+        await self.index.foresee(files)
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `Acts`."""
@@ -152,6 +159,9 @@ class Rehearsing:
     index: IFillable
     records: IRecords
     tally: Tally
+
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `Acts`; each of them is asked for alone."""
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `Acts`; what is here already would be found, as where it is looked for because something was lost."""

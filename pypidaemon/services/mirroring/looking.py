@@ -173,7 +173,8 @@ class Looking:
             await self.fail(Look(page.name, serial), _in_short(trouble))
         elif turns is not None:
             await self.acts.wait([Waiting(page.name, serial, 0, turns, "then a policy may let more of it in, or less")])
-        else:
+        elif not IMirror.providedBy(self.index):
+            # Who offers a project at one stroke lets it wait no longer.
             await self.acts.done(page.name)
 
     async def _is_the_same(self, held: Mirrored, page: ProjectPage, files: Sequence[File], serial: int) -> bool:
@@ -216,6 +217,7 @@ class Looking:
             taken[file] = None
 
         wanted = [file for file in files if not _is_here(known.get(file.filename), file)]
+        await self.acts.foresee(wanted)
         queue = iter(wanted)
 
         async def hand() -> None:
