@@ -18,9 +18,12 @@ class Shelf(Generic[K, V]):
     Values by key, kept while their weights together stay within `limit`.
 
     A value heavier than the whole shelf is not kept at all. `weight` counts in whatever unit the owner chose: bytes, entries.
+
+    :param gone: called with each key and value that are not here any more, for whatever reason, also where another value is about to come.
     """
 
     limit: int
+    gone: Callable[[K, V], None] | None = None
     weight: int = attrs.field(default=0, init=False)
     _held: OrderedDict[K, tuple[V, int]] = attrs.field(factory=OrderedDict, init=False, repr=False)
 
@@ -40,14 +43,15 @@ class Shelf(Generic[K, V]):
         self._held[key] = (value, weight)
         self.weight += weight
         while self.weight > self.limit:
-            _, (_, freed) = self._held.popitem(last=False)
-            self.weight -= freed
+            self.drop(next(iter(self._held)))
 
     def drop(self, key: K) -> None:
         """Forget that key, if it is here."""
         found = self._held.pop(key, None)
         if found is not None:
             self.weight -= found[1]
+            if self.gone is not None:
+                self.gone(key, found[0])
 
     def drop_where(self, doomed: Callable[[K], bool]) -> None:
         """Forget every key of which `doomed` says so."""

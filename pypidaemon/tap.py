@@ -8,12 +8,11 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
-from twisted.logger import ILogObserver, LogEvent, globalLogBeginner, textFileLogObserver
+from twisted.logger import LogEvent, globalLogBeginner
 from twisted.python import usage
-from zope.interface import provider
 
 from pypidaemon import __version__
 from pypidaemon.blueprints import Plan, plan
@@ -137,7 +136,7 @@ def foreground(planned: Plan, log: Path | None = None) -> None:
     """
     from twisted.internet import reactor
 
-    from pypidaemon.services.logs import LogFile
+    from pypidaemon.services.logs import LogFile, Transcript
 
     running: Any = reactor
     os.umask(0o077)
@@ -152,12 +151,9 @@ def foreground(planned: Plan, log: Path | None = None) -> None:
     whole.privilegedStartService()
     whole.startService()
     running.addSystemEventTrigger("before", "shutdown", whole.stopService)
-    write = textFileLogObserver(cast(IO[Any], file))
-
-    @provider(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        if not _CHATTER.fullmatch(str(event.get("log_text") or event.get("log_format") or "")):
-            write(event)
-
-    globalLogBeginner.beginLoggingTo([observe])
+    globalLogBeginner.beginLoggingTo([Transcript(file, _is_chatter)])
     running.run()
+
+
+def _is_chatter(event: LogEvent) -> bool:
+    return _CHATTER.fullmatch(str(event.get("log_text") or event.get("log_format") or "")) is not None

@@ -31,6 +31,22 @@ def test_what_is_heavier_than_the_shelf_is_not_kept_and_takes_nothing_away() -> 
     assert (shelf.get("a"), shelf.get("b"), shelf.weight) == (1, None, 1)
 
 
+def test_whoever_wants_to_know_is_told_of_all_that_goes() -> None:
+    """Dropped, replaced, too heavy to be replaced, or pushed out by others; and when it is told, the value is not here any more."""
+    told: list[tuple[str, int, int | None]] = []
+    shelf: Shelf[str, int] = Shelf(3, lambda key, value: told.append((key, value, shelf.get(key))))
+    for number, key in enumerate("abcb"):
+        shelf.put(key, number, 1)
+    assert told == [("b", 1, None)]
+    shelf.put("d", 4, 2)
+    assert told[1:] == [("a", 0, None), ("c", 2, None)]
+    shelf.put("d", 5, 9)
+    shelf.drop_where(lambda key: key == "b")
+    shelf.drop("x")
+    assert told[3:] == [("d", 4, None), ("b", 3, None)]
+    assert (len(shelf), shelf.weight) == (0, 0)
+
+
 class Shelves(RuleBasedStateMachine):
     """Against a dictionary: what the shelf has is right, and it never holds more than it may."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from weakref import WeakSet
@@ -67,6 +68,8 @@ class Doorkeeper:
     """Those that let people in to the same records, this one among them."""
     forgotten: Callable[[], None] = attrs.field(init=False, default=lambda: None, repr=False)
     """Called whenever this has forgotten everything, for who keeps something that was made under the rights of before."""
+    stirred: Callable[[], None] = attrs.field(init=False, default=lambda: None, repr=False)
+    """Called whenever `known` may answer something else than it did, unless that comes with time."""
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -96,6 +99,13 @@ class Doorkeeper:
             return None
         self._entries.move_to_end(digest)
         return entry.account
+
+    def good_until(self, authorization: str | None) -> float:
+        """When `known`, which has just answered an account for that header, will no longer, if nothing stirs this before."""
+        if authorization is None:
+            return math.inf
+        entry = self._entries.get(self._digest(authorization))
+        return -math.inf if entry is None else entry.until
 
     async def admit(self, authorization: str | None, address: str) -> Account:
         """
@@ -139,6 +149,7 @@ class Doorkeeper:
         self._age += 1
         self._anonymous = None
         self._entries.clear()
+        self.stirred()
         self.forgotten()
 
     def founded(self, account: str, label: str, project: NormalizedName) -> None:
@@ -149,6 +160,7 @@ class Doorkeeper:
             if rights.authenticated and rights.name == account:
                 owner = attrs.evolve(rights, owned=rights.owned | {(label, project)})
                 self._entries[digest] = attrs.evolve(entry, account=attrs.evolve(entry.account, rights=owner))
+        self.stirred()
         for one in tuple(self._all):
             if one is not self:
                 one._forget()
@@ -158,6 +170,7 @@ class Doorkeeper:
         account = await self.realm.account(ANONYMOUS)
         if age == self._age:
             self._anonymous = account
+            self.stirred()
         return account
 
     async def _verified(self, header: str, digest: bytes, address: str) -> Account:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import attrs
 from twisted.application.service import Service
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, globalLogPublisher, textFileLogObserver
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IMeasured
@@ -66,6 +66,33 @@ class LogFile:
             os.close(descriptor)
 
 
+@implementer(ILogObserver)
+@attrs.define(eq=False)
+class Transcript:
+    """
+    Writes down what is logged, as one line for each event.
+
+    :param dull: says of an event that it is not worth one.
+    """
+
+    file: LogFile
+    dull: Callable[[LogEvent], bool] = lambda _: False
+    lines_to: FileLogObserver = attrs.field(init=False)
+    """As `Lines` asks: who writes."""
+
+    def __attrs_post_init__(self) -> None:
+        self.lines_to = textFileLogObserver(cast(IO[Any], self.file))
+
+    def __call__(self, event: LogEvent) -> None:
+        """
+        As `ILogObserver`.
+
+        :raises OSError: the file cannot be written.
+        """
+        if not self.dull(event):
+            self.lines_to(event)
+
+
 @implementer(IMeasured, ILogObserver)
 @attrs.define(eq=False, slots=False)
 class LostLines(Service):
@@ -76,6 +103,8 @@ class LostLines(Service):
     """
 
     name: str = "log"
+    lines_to: None = attrs.field(init=False, default=None)
+    """As `Lines` asks: this has no use for lines that were written."""
     lost: int = attrs.field(init=False, default=0)
     publisher: Any = globalLogPublisher
 
@@ -93,6 +122,10 @@ class LostLines(Service):
         """As `ILogObserver`."""
         if str(event.get("log_format") or "").startswith(_DISABLED):
             self.lost += 1
+
+    def lines_lost(self, count: int) -> None:
+        """So many lines, which no observer was told of one by one, could not be written."""
+        self.lost += count
 
     def measures(self) -> Mapping[str, float]:
         """As `IMeasured`: lines that were `lost`."""

@@ -8,6 +8,7 @@ index itself), and `part` how much of it is listed ("" is all), so that neither 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
@@ -73,10 +74,12 @@ class State:
 
         :param resting: seconds since it was made for which it may be where it is past its time, since nobody can be asked for a better one.
         """
-        if self.stale and now - self.made >= resting:
-            return False
-        ends = (self.turns,) if self.stale else (self.fresh_until, self.turns)
-        return self.made <= now and all(end is None or now < end for end in ends)
+        return self.made <= now < self.until(resting)
+
+    def until(self, resting: float = 0.0) -> float:
+        """The end of the time for which `holds` says so, by the clock alone."""
+        end = self.made + resting if self.stale else math.inf if self.fresh_until is None else self.fresh_until
+        return end if self.turns is None else min(end, self.turns)
 
     def same(self, other: State) -> bool:
         """Whether the same document is made from both, for the same readers."""
@@ -158,12 +161,25 @@ class Answers:
     """The store: bounded in memory by bytes, dropped by name when something is announced."""
 
     cpu: InThread
-    _shelf: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
-    _views: Shelf[AnswerKey, Answer] = attrs.field(factory=lambda: Shelf(VIEWS), init=False)
+    changed: Callable[[NormalizedName], None] = attrs.field(default=lambda _: None, init=False, repr=False)
+    """Called with a project of which the answers here are not what they were: whoever knows a way round this store hears of it."""
+    _shelf: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
+    _views: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
     flights: Flights[tuple[object, ...], Answer] = attrs.field(factory=Flights, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._shelf, self._views = (Shelf(limit, lambda key, _: self.changed(key.project)) for limit in (LIMIT, VIEWS))
+
+    def hit(self) -> None:
+        """One of the answers here was given without being looked up."""
+        self.hits += 1
+
+    def keeps(self, key: AnswerKey, answer: Answer) -> bool:
+        """Whether that is still the answer of that key. It counts as having been asked for."""
+        return self._of(key).get(key) is answer
 
     def fresh(self, key: AnswerKey, now: float, resting: float = 0.0) -> Answer | None:
         """The answer of that key if it may be given without asking the index; `resting` as in `State.holds`."""
@@ -182,6 +198,7 @@ class Answers:
             self.hits += 1
             if reading.holds:
                 held.state = made.state
+                self.changed(key.project)
             return held
         state = made.state
         document = (key, state.revision, state.serial, state.sources, state.held, made.lasting)
@@ -189,6 +206,8 @@ class Answers:
         if reading.holds and made.lasting:
             answer.state = state
             self._of(key).put(key, answer, answer.weight)
+            # What is new may also go before another of the same project.
+            self.changed(key.project)
         return answer
 
     async def _render(self, key: AnswerKey, made: Making) -> Answer:

@@ -97,6 +97,8 @@ class Ask:
     """The Host field in lower case, checked for its form alone, so never a reason to trust it (S56); "" where HTTP/1.0 sent none."""
     secure: bool = False
     """Whether the connection itself is TLS."""
+    passed: bool = False
+    """Whether a proxy passed it on that we trust."""
     id: str = ""
     """What this request is called in the log and in its answer: 16 hexadecimal digits."""
     notes: Notes = attrs.field(factory=Notes, eq=False, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ from twisted.logger import Logger
 from pypidaemon.caches import Caches, is_pinned
 from pypidaemon.filenames import project_name, version_of
 from pypidaemon.model import NormalizedName, Pin, Use, UsedProject
+from pypidaemon.telling import plural
 from pypidaemon.versions import same_version
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.operations import json_reply, moment
@@ -46,7 +48,7 @@ class CacheDesk:
             case ("POST", ("rm" | "pin" | "unpin" as verb,)) if name is not None:
                 version = same_version(asked["version"]) if asked.get("version") else None
                 done = await ordered(self.caches, verb, name, version)
-                _log.info("cache {verb} {title}: {done}", verb=verb, title=Pin(name, version or "").title, done=str(done))
+                _log.info("cache {verb} {title}: {done}", verb=verb, title=Pin(name, version or "").title, done=_in_words(done))
                 return json_reply(200, done)
         return text(405, "GET /cache, or POST /cache/rm, /cache/pin or /cache/unpin with project=", ask.id, (("Allow", "GET, POST"),))
 
@@ -93,6 +95,12 @@ async def listed(caches: Caches, name: NormalizedName | None, after: str, most: 
         ],
         "more": len(found) > most,
     }
+
+
+def _in_words(done: Mapping[str, Any]) -> str:
+    if "changed" in done:
+        return "done" if done["changed"] else "it was so already"
+    return f"{plural(done['files'], 'file')} with {done['bytes']} bytes taken out, {done['kept']} stay"
 
 
 def _file(use: Use, pins: list[Pin]) -> dict[str, Any]:

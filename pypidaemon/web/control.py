@@ -58,6 +58,8 @@ class Control:
     reload: Callable[[], Awaitable[None]] | None = None
     cache: CacheDesk = attrs.field(factory=lambda: CacheDesk(None))
     disk: IMeasured | None = None
+    count: Callable[[], Awaitable[None]] | None = None
+    """Has the counts of the disk be those of now."""
     policies: Mapping[str, IReading] = MappingProxyType({})
     replaced: ReplacedDesk = attrs.field(factory=lambda: ReplacedDesk(None))
     started: float = attrs.field(init=False)
@@ -118,6 +120,8 @@ class Control:
             case ("configuration",):
                 return json_reply(200, {"file": self.configuration[0], "text": self.configuration[1]})
             case ("status",):
+                if self.count is not None:
+                    await self.count()
                 return json_reply(200, self._status() | {"services": await self.syncs.in_short()})
             case ("refresh",):
                 return _other_method(ask)

@@ -27,10 +27,13 @@ from pypidaemon.returns import Returns
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
 from pypidaemon.verification.run import Means
+from pypidaemon.web.accel import Accel
+from pypidaemon.web.access import AccessLog
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.control import Control
+from pypidaemon.web.express import Lane
 from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.files import Files
 from pypidaemon.web.finding import Finder
@@ -51,15 +54,18 @@ from pypidaemon.web.pages import Pages
 from pypidaemon.web.people import PeopleDesk
 from pypidaemon.web.pep381 import Pep381
 from pypidaemon.web.places import Caps
+from pypidaemon.web.rates import Rates
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.renumbering import Renumbering
 from pypidaemon.web.replaced import ReplacedDesk
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.request_ids import RequestIds
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.shown import Past
-from pypidaemon.web.site import AccessLog, DoorSite
+from pypidaemon.web.site import DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
+from pypidaemon.web.small_files import SmallFiles
 from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import Uploads
 from pypidaemon.web.verify import VerifyDesk
@@ -81,6 +87,8 @@ class Door(Service):
     desks: tuple[PeopleDesk | ReleaseDesk | VerifyDesk, ...]
     skins: tuple[Skin, Skin]
     desk: Control
+    access: AccessLog
+    rates: Rates | None = None
 
     def leave(self) -> None:
         """Say from now on that this is no place for anybody new (F79)."""
@@ -94,14 +102,20 @@ class Door(Service):
     def go_on_from(self, other: Door) -> None:
         """Count on from what that one, in whose place this one comes, has counted, be as old as it is, and go on with what it verifies."""
         self.routes.operations.metrics.go_on_from(other.routes.operations.metrics)
+        # What the other has still to say stands before what is said here.
+        other.access.lines.wait_no_more()
         self.desk.started = other.desk.started
         self.desk.verify.go_on_from(other.desk.verify)
+        if self.rates is not None and other.rates is not None:
+            self.rates.go_on_from(other.rates)
         # Nobody asks there any more, and it may stay for as long as one client takes his time.
         other.desk.answers.forget(None)
+        other.routes.files.small.forget(None)
 
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
+        self.access.lines.wait_no_more()
         lists = self.routes.lists
         return landing(
             *(desk.flights for desk in self.desks),
@@ -134,10 +148,12 @@ def build(
     verifying: Means | None = None,
     janitors: Mapping[str, IMeasured] = MappingProxyType({}),
     fetches: bool = False,
+    accel: Accel | None = None,
     spool: IMeasured,
     caches: Caches | None = None,
     disk: IMeasured | None = None,
     lacking: Callable[[], Awaitable[str]] | None = None,
+    count: Callable[[], Awaitable[None]] | None = None,
     attestations: IMeasured | None = None,
     policies: Mapping[str, IReading] = MappingProxyType({}),
     lists: IBlobStore,
@@ -149,6 +165,7 @@ def build(
     trusted_proxies: tuple[str, ...] = (),
     hosts: tuple[str, ...] | None = None,
     caps: tuple[int, int] = (200, 4000),
+    requests_per_address: int = 0,
     configuration: tuple[str, str] = ("", ""),
     reload: Callable[[], Awaitable[None]] | None = None,
     log: IMeasured | None = None,
@@ -170,9 +187,11 @@ def build(
     :param verifying: what verifications work with; without it none is made.
     :param janitors: the services that clear up, by their labels.
     :param fetches: whether it is put on record who takes which file.
+    :param accel: how trusted proxies send stored files by themselves, where they do.
     :param caches: what proxies keep.
     :param disk: looks after the room for it, for its counts.
     :param lacking: says why nothing is kept now; "" where it is.
+    :param count: has the counts of `disk` be those of now.
     :param attestations: what checks them, for its counts.
     :param policies: those that go by documents, by their labels.
     :param lists: a store for rendered project lists and nothing else.
@@ -180,6 +199,7 @@ def build(
     :param trusted_proxies: networks whose `X-Forwarded-*` headers are believed and whose connections are not counted one by one.
     :param hosts: as the names of `Hosts`.
     :param caps: how many connections there may be from one address, and in all.
+    :param requests_per_address: how many requests one address may make in a minute; 0 is as many as it likes.
     :param configuration: the configuration file, absolute, and its text as it was read.
     :param reload: reads it again and has it in force when it comes back.
     :param log: counts the lines of the log that were lost.
@@ -208,7 +228,8 @@ def build(
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
-    held = Held(indexes, cpu, answers.turn)
+    small = SmallFiles(clock, announcements)
+    held = Held(indexes, clock, cpu, answers.turn)
     history = History(records, cpu, renumbering)
     routes = Routes(
         default=default,
@@ -220,10 +241,10 @@ def build(
         pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering, held),
         integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu, history.settle),
-        files=Files(gate, taking),
+        files=Files(gate, small, taking, accel),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
-        operations=Operations(upstreams, records, metrics, lacking),
+        operations=Operations(upstreams, records, metrics, lacking, count),
         releases=releases,
         rulings=rulings,
         inquiries=inquiries,
@@ -250,18 +271,26 @@ def build(
 
     forwarding = Forwarding(trusted_proxies)
 
-    def seen(ask: Ask) -> Ask:
-        return known.vouched(forwarding.seen(ask))
-
-    skin = Skin(routes.handle, routes.quick, clock, random, observe, seen, receive=receive)
+    rates = Rates(clock, requests_per_address, forwarding) if requests_per_address else None
+    lane = Lane(clock, RequestIds(random), access, metrics, forwarding.believes, answers.hit)
+    _kept_true(lane, answers, small, held, doorkeeper)
+    skin = Skin(
+        routes.handle,
+        rates.before_quick(routes.quick) if rates else routes.quick,
+        clock,
+        random,
+        observe,
+        lambda ask: known.vouched(forwarding.seen(ask)),
+        receive=rates.before_receive(receive) if rates else receive,
+        # On the lane nobody would count.
+        lane=None if rates else lane,
+        ids=lane.ids,
+    )
+    metrics.rates = rates
     public = DoorSite(skin, clock, caps=Caps(*caps), uncapped=forwarding, room=taker.room)
     metrics.places = lambda: public.places
 
-    def forgotten() -> None:
-        routes.lists.forget()
-        routes.links.forget()
-
-    doorkeeper.forgotten = forgotten
+    doorkeeper.forgotten = partial(_rights_changed, routes)
     changing = people(doorkeeper.changed)
     desk = PeopleDesk(changing)
     control = Control(
@@ -282,11 +311,37 @@ def build(
         reload,
         CacheDesk(caches),
         disk,
+        count,
         policies,
         ReplacedDesk(Replacements(records, clock, partial(_anew, every, announcements))),
     )
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
-    return Door(public, DoorSite(inner, clock), routes, changing, taker, receive, history, (desk, releases, verify), (skin, inner), control)
+    return Door(
+        public,
+        DoorSite(inner, clock),
+        routes,
+        changing,
+        taker,
+        receive,
+        history,
+        (desk, releases, verify),
+        (skin, inner),
+        control,
+        access,
+        rates,
+    )
+
+
+def _rights_changed(routes: Routes) -> None:
+    routes.lists.forget()
+    routes.links.forget()
+
+
+def _kept_true(lane: Lane, answers: Answers, small: SmallFiles, held: Held, doorkeeper: Doorkeeper) -> None:
+    """Let the lane hear of everything but the clock that a ready answer depends on: `Routes.quick` asks these and nobody else."""
+    answers.changed = small.changed = lane.forget
+    held.stirred = lane.clear
+    doorkeeper.stirred = lane.clear
 
 
 async def _anew(every: Mapping[str, IIndex], announcements: Announcements, name: NormalizedName) -> None:

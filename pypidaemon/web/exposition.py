@@ -21,6 +21,9 @@ from pypidaemon.web.places import Places
 STATES = ("up", "suspect", "down", "probing", "offline")
 """Those of `IHealth`."""
 
+NEVER_EVICTED = ("private", "mirrored")
+"""Roles of `[daemon] budget` that nothing is taken away of."""
+
 
 @attrs.define(eq=False)
 class Exposition(Collector):
@@ -45,6 +48,7 @@ class Exposition(Collector):
     log: IMeasured | None = None
     replaced: Mapping[str, int] = MappingProxyType({})
     proxies: Mapping[str, IMeasured] = MappingProxyType({})
+    rates: IMeasured | None = None
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -112,6 +116,8 @@ class Exposition(Collector):
             )
         if self.disk is not None:
             yield from _room(self.disk)
+        refused = self.rates.measures()["refused"] if self.rates is not None else 0
+        yield CounterMetricFamily("pypidaemon_requests_refused", "Requests of addresses that had made too many", value=refused)
         if self.places is not None:
             yield from _connections(self.places)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
@@ -141,7 +147,23 @@ def _room(disk: IMeasured) -> Iterator[Metric]:
         ("floor", "pypidaemon_disk_floor_bytes", "Bytes that are to stay free"),
     ):
         yield GaugeMetricFamily(name, meaning, value=said[what])
-    counts = [((what,), said[what]) for what in ("evicted", "evicted_bytes", "failed")]
+    yield GaugeMetricFamily("pypidaemon_pages_bytes", "Bytes kept of what upstreams said of projects", value=said["pages"])
+    yield GaugeMetricFamily("pypidaemon_pages_limit_bytes", "How many bytes of that there may be", value=said["pages_limit"])
+    held = GaugeMetricFamily(
+        "pypidaemon_budget_bytes", "Bytes held of what is never evicted, 0 where nothing is said of it", labels=["role"]
+    )
+    limit = GaugeMetricFamily(
+        "pypidaemon_budget_limit_bytes", "How many bytes of it there may be, 0 where nothing is said", labels=["role"]
+    )
+    for role in NEVER_EVICTED:
+        held.add_metric([role], said[role] if said[f"{role}_limit"] else 0)
+        limit.add_metric([role], said[f"{role}_limit"])
+    yield from (held, limit)
+    refused = [((role,), said[f"{role}_refused"]) for role in NEVER_EVICTED]
+    yield _counted(
+        "pypidaemon_budget_refused", "Files that were not taken, since their budget was used up or the disk full", ["role"], refused
+    )
+    counts = [((what,), said[what]) for what in ("evicted", "evicted_bytes", "failed", "forgotten")]
     yield _counted("pypidaemon_eviction", "What was evicted for want of room, and attempts that failed", ["what"], counts)
 
 

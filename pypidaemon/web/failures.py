@@ -23,6 +23,7 @@ from pypidaemon.errors import (
     StorageFull,
     TooLarge,
     TooManyAttempts,
+    TooManyRequests,
     UpstreamUnavailable,
 )
 from pypidaemon.web.ask import BadRequest
@@ -85,8 +86,9 @@ def answer(error: BaseException, id: str, of_file: bool) -> Reply:
             # Twisted's own login and old clients wait for exactly this realm (P2, R188).
             asks = (("WWW-Authenticate", 'Basic realm="pypi"'),) if error.would_help else ()
             return text(401 if error.would_help else 403, str(error), id, asks, reason=str(error))
-        case TooManyAttempts():
-            return text(429, str(error), id, (("Retry-After", str(error.retry_after)),))
+        case TooManyAttempts() | TooManyRequests():
+            # What lies behind it on the same connection is more of the same, and need not even be read.
+            return text(429, str(error), id, (("Retry-After", str(error.retry_after)), ("Connection", "close")))
         case Conflict() | InvalidUpload():
             # twine shows nothing but the reason phrase (R167).
             return text(400, str(error), id, reason=str(error))

@@ -38,9 +38,13 @@ class Forwarding:
             return False
         return any(known.version == network.version and network.overlaps(known) for known in self.networks)
 
+    def believes(self, peer: str) -> bool:
+        """Whether what the peer of that address says about its own clients counts."""
+        return bool(self.networks) and (peer == "" or peer in self)
+
     def seen(self, ask: Ask) -> Ask:
         """The request as the client meant it: its own address, and the host and scheme it used, where a trusted proxy says so."""
-        if not self.networks or not (ask.client == "" or ask.client in self):
+        if not self.believes(ask.client):
             return ask
         host = (ask.headers.first("x-forwarded-host") or "").strip().lower()
         scheme = (ask.headers.first("x-forwarded-proto") or "").strip().lower()
@@ -49,6 +53,7 @@ class Forwarding:
             client=self._client(ask),
             host=host if _HOST.match(host) else ask.host,
             secure=scheme == "https" if scheme in ("http", "https") else ask.secure,
+            passed=True,
         )
 
     def _client(self, ask: Ask) -> str:

@@ -38,6 +38,10 @@ class Gate:
         account = self.doorkeeper.known(ask.headers.first("authorization"))
         return None if account is None else _noted(ask, account)
 
+    def until(self, ask: Ask) -> float:
+        """How long `known` will go on answering what it has just answered, by the clock alone."""
+        return self.doorkeeper.good_until(ask.headers.first("authorization"))
+
     async def admit(self, ask: Ask) -> IAccount:
         """
         Who asks.

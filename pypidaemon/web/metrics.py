@@ -17,6 +17,9 @@ from pypidaemon.web.uploads import concerned
 _ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index", "at": "at"}
 _CALLS = (("pypi",), ("RPC2",))
 
+Counted = tuple[tuple[str, str], tuple[str]]
+"""The labels of the counters that a request adds to."""
+
 
 @attrs.define(eq=False)
 class Metrics:
@@ -35,14 +38,25 @@ class Metrics:
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
     places: Callable[[], Places | None] = attrs.field(default=lambda: None, init=False)
     """The connections of the site that this belongs to; set once there is one."""
+    rates: IMeasured | None = attrs.field(default=None, init=False)
+    """What counts the requests of each address, where that is done."""
     _requests: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     _sent: Counter[tuple[str]] = attrs.field(factory=Counter, init=False)
 
     def observe(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
         """An observer of the skin: count one request."""
+        self.count(self.counted(ask, status), sent)
+
+    def counted(self, ask: Ask, status: int) -> Counted:
+        """What such an answer is counted under."""
         route = _route(ask)
-        self._requests[route, str(status)] += 1
-        self._sent[(route,)] += sent
+        return (route, str(status)), (route,)
+
+    def count(self, counted: Counted, sent: int) -> None:
+        """Count one request, answered with so many bytes of body."""
+        requests, route = counted
+        self._requests[requests] += 1
+        self._sent[route] += sent
 
     def go_on_from(self, other: Metrics) -> None:
         """Count requests on from what that one has counted, and together with it from now on."""
@@ -71,6 +85,7 @@ class Metrics:
             self.log,
             replaced=replaced,
             proxies=self.proxies,
+            rates=self.rates,
         )
         return exposition.text()
 

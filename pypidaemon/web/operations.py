@@ -71,6 +71,8 @@ class Operations:
     metrics: Metrics
     lacking: Callable[[], Awaitable[str]] | None = None
     """Why nothing is kept now; "" where it is."""
+    count: Callable[[], Awaitable[None]] | None = None
+    """Has the counts of the disk be those of now."""
     leaving: bool = attrs.field(init=False, default=False)
     """Whether the daemon is about to stop (F79)."""
 
@@ -82,6 +84,8 @@ class Operations:
             case ("+ready",):
                 return await self._ready()
             case ("+metrics",):
+                if self.count is not None:
+                    await self.count()
                 return Reply(200, (("Content-Type", self.metrics.content_type), *_FRESH), self.metrics.expose(await self._replaced()))
         return self._welcome(root)
 

@@ -18,13 +18,13 @@ from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
-from pypidaemon.web.caching import answer_reply
+from pypidaemon.web.caching import answer_reply, cache_control, counts_to
 from pypidaemon.web.gate import Gate, may_read
 from pypidaemon.web.hearing import heard
 from pypidaemon.web.held import MARK, Held
 from pypidaemon.web.integrity import Addresses
 from pypidaemon.web.renumbering import Renumbering
-from pypidaemon.web.reply import Reply, redirect
+from pypidaemon.web.reply import Reply, Term, redirect
 from pypidaemon.web.shown import Shown
 
 LOOKED_AT = 60.0
@@ -65,27 +65,48 @@ class Pages:
         """A ready answer, if there is one that the account may see, without asking anybody; `index` and `view` are those of a `Shown`."""
         key = AnswerKey(index, NormalizedName(spelled), preferred(ask).value, view=view)
         now = self.clock.seconds()
-        answer = self._ready(key, now)
+        answer, key, until = self._ready(key, now)
         if answer is None or not may_read(account, answer.state.sources, key.project):
+            return None
+        until = min(until, self.held.vouched(index, answer.state.sources))
+        if until <= now:
             return None
         coding = answer.coding(ask.headers.every("accept-encoding"))
         body = answer.bodies.get(coding)
         if body is None:
             return None
         self.answers.hits += 1
-        return answer_reply(ask, answer, coding, body, now, not self.gate.is_public(answer.state.sources, key.project))
+        private = not self.gate.is_public(answer.state.sources, key.project)
+        return answer_reply(ask, answer, coding, body, now, private, partial(self._term, ask, key, answer, until, private))
 
-    def _ready(self, key: AnswerKey, now: float) -> Answer | None:
-        """The answer that holds now: of what is held while a line is down, unless nothing on the page is from behind it."""
+    def _ready(self, key: AnswerKey, now: float) -> tuple[Answer | None, AnswerKey, float]:
+        """
+        The answer that holds now, its own key, and until when it does: of what is held while a line is down, unless nothing on the page is from behind it.
+        """
         resting, down = self.held.resting(key.index), self.held.down(key.index)
-        if not down:
-            return self.answers.fresh(key, now, resting)
-        answer = self.answers.fresh(attrs.evolve(key, part=MARK), now, resting)
-        if answer is None:
-            answer = self.answers.fresh(key, now)
-            if answer is not None and not set(down).isdisjoint(answer.state.sources):
-                return None
-        return answer
+        if down:
+            cut = attrs.evolve(key, part=MARK)
+            answer = self.answers.fresh(cut, now, resting)
+            if answer is not None:
+                return answer, cut, answer.state.until(resting)
+            resting = 0.0
+        answer = self.answers.fresh(key, now, resting)
+        if answer is None or not set(down).isdisjoint(answer.state.sources):
+            return None, key, now
+        return answer, key, answer.state.until(resting)
+
+    def _term(self, ask: Ask, key: AnswerKey, answer: Answer, until: float, private: bool) -> Term:
+        """For how long `quick`, which has just given that answer, would give it again: it asks nobody else about the clock."""
+        state = answer.state
+        return Term(
+            key.project,
+            # Not from when it was made: a clock that is put back between the two is somebody else's affair to judge.
+            self.clock.seconds(),
+            min(until, self.gate.until(ask)),
+            lambda now: cache_control(state, now, private),
+            counts_to(state),
+            lambda: answer.state is state and self.answers.keeps(key, answer),
+        )
 
     async def page(self, ask: Ask, account: IAccount, shown: Shown, spelled: str, slash: bool) -> Reply:
         """`/simple/<spelled>` with or without its slash."""
@@ -102,8 +123,11 @@ class Pages:
             self.gate.check_sources(account, page.sources, name)
             if not shown.view:
                 self.renumbering.shown(shown.label, page)
+            left = None
             # Mirrors of ours must not shrink with us, so another daemon is always given all.
-            left = None if passage.passed(ask.headers.every("via")) else await self.held.left(shown.label, shown.index, page)
+            if not passage.passed(ask.headers.every("via")):
+                await self.held.confirmed(shown.label, page.sources)
+                left = await self.held.left(shown.label, shown.index, page)
             listed = page if left is None else left.page
             if left is not None:
                 key = attrs.evolve(key, part=MARK)

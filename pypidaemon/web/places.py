@@ -187,6 +187,14 @@ class Places:
             if not self._idle_of[place]:
                 del self._idle_of[place]
 
+    def again(self, connection: Connection) -> None:
+        """A request of that one, which waited, was under way, and is answered: the same as `works` and then `waits`."""
+        if connection in self._idle:
+            self._idle.move_to_end(connection)
+            self._idle_of[self._held[connection]].move_to_end(connection)
+        else:
+            self.waits(connection)
+
     def left(self, connection: Connection) -> None:
         """That connection is lost."""
         self._take_off(connection)

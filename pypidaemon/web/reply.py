@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -52,6 +52,29 @@ class Stream:
 
 
 @attrs.frozen
+class Term:
+    """
+    For how long a reply is the answer to the same request as well, as far as the clock goes; who keeps it is told of everything else.
+
+    :param project: whose it is.
+    :param since: the clock may be put back, and what was not made yet then is no answer.
+    :param until: in seconds since the epoch, as `since`.
+    :param cache_control: that field's value at a moment; all other fields stay as they are.
+    :param counts_to: the moment to which that field counts down in whole seconds; None where it says the same all the time.
+    :param still: whether who made it would still give it; asked from time to time while it is in use.
+    :param given: told of each time that it was given again, with the address that it went to ("-" where that has none) and the moment.
+    """
+
+    project: str
+    since: float
+    until: float
+    cache_control: Callable[[float], str]
+    counts_to: float | None
+    still: Callable[[], bool]
+    given: Callable[[str, float], None] | None = None
+
+
+@attrs.frozen
 class Reply:
     """
     One answer: either `body` or, where it is given, `stream`; whoever takes the Reply closes the stream's content.
@@ -70,6 +93,8 @@ class Reply:
     """A reason phrase of our own; "" is the usual one of that status."""
     line: str = attrs.field(default="", converter=one_line, eq=False, repr=False)
     """The body's one line where it is plain text, which the log gives as the reason of a refusal, in whatever form it is sent."""
+    term: Callable[[], Term] | None = attrs.field(default=None, eq=False, repr=False)
+    """Says, when asked at once, for how long this is the answer; None where nobody knows."""
 
     def __attrs_post_init__(self) -> None:
         if self.stream is not None and self.body:
@@ -91,6 +116,17 @@ def text(status: int, line: str, id: str, headers: Iterable[tuple[str, str]] = (
     if status >= 400:
         own += (("Cache-Control", "no-store"),)
     return Reply(status, own + tuple(headers), f"{one_line(line)}\nrequest id: {id}\n".encode(), reason=reason, line=line)
+
+
+def bare(status: int, line: str = "") -> bytes:
+    """A whole answer as it goes out, given by a connection itself to what nobody has read; it is the last one there."""
+    body = f"{line or phrase(status).lower()}\n".encode("ascii")
+    again = "Retry-After: 1\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {phrase(status)}\r\nServer: pypidaemon\r\n{again}Content-Type: text/plain; charset=utf-8\r\n"
+        f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 def redirect(location: str, permanent: bool) -> Reply:

@@ -94,7 +94,7 @@ class Routes:
     """The label of the index that uploads at the root go to; None where uploads are off."""
 
     def quick(self, ask: Ask) -> Reply | None:
-        """A ready answer to a request for a project page, without a coroutine; None for everything else."""
+        """A ready answer to a request for a project page or a small file, without a coroutine; None for everything else."""
         if ask.method not in READING or ask.headers.first("via") is not None:
             return None
         account = self.gate.known(ask)
@@ -105,6 +105,10 @@ class Routes:
                 return self.pages.quick(ask, account, self.default, project)
             case ("index", label, "simple", project, "") if project and label in self.indexes:
                 return self.pages.quick(ask, account, label, project)
+            case ("packages", *below):
+                return self.files.quick(ask, account, self.default, tuple(below))
+            case ("index", label, "packages", *below):
+                return self.files.quick(ask, account, label, tuple(below))
             case ("at", moment, "simple", project, "") if project and (view := view_of(moment)) is not None:
                 return self.pages.quick(ask, account, self.default, project, view)
         return None

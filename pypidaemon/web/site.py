@@ -1,32 +1,27 @@
-"""The factory of the door's connections: who may connect, how often, and the one line each answer leaves in the access log."""
+"""The factory of the door's connections: who may connect, and how often."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 from typing import Any
-from urllib.parse import quote
 
-import attrs
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToLogString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from pypidaemon.waits import Bell
-from pypidaemon.web.ask import Ask
-from pypidaemon.web.channel import DoorChannel, Limits
+from pypidaemon.web.channel import Limits
+from pypidaemon.web.express import Lane
+from pypidaemon.web.express_channel import ExpressChannel
 from pypidaemon.web.intake import Intake, Room
 from pypidaemon.web.places import Caps as Caps
 from pypidaemon.web.places import Entry, Places, address_of
+from pypidaemon.web.reply import bare
 from pypidaemon.web.skin import Arrival
 
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nServer: pypidaemon\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Cache-Control: no-store\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
-)
+_BUSY = bare(503, "too many connections")
 """Said to a connection above the cap of its address, without reading what it asks (R217, R219)."""
 
 
@@ -70,7 +65,8 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
     defaultContentType = None
     arrival: Arrival | None = None
     """What the skin read of the head, where there is a body."""
-    _arrived = 0
+    arrived = 0
+    """Bytes of its body that have come, their framing taken off."""
 
     def gotLength(self, length: int | None) -> None:
         """The head is whole. Nothing of the body is kept here, so nothing is made ready for it but an empty place."""
@@ -83,10 +79,10 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
 
     def handleContentChunk(self, data: bytes) -> None:
         """Some of the body, its framing taken off."""
-        self._arrived += len(data)
+        self.arrived += len(data)
         if self.finished:
             return
-        if self._arrived > self.channel.largest:
+        if self.arrived > self.channel.largest:
             self.channel.refuse(413)
         elif self.arrival is not None and self.arrival.intake is not None:
             self.arrival.intake.take(data)
@@ -115,7 +111,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
 
     displayTracebacks = False
     noisy = False
-    protocol: Any = DoorChannel
+    protocol: Any = ExpressChannel
     resource: Any
 
     def __init__(
@@ -135,6 +131,8 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
         self._left = Bell()
         self.leaving = False
         """Whether no connection is to outlive what it is at."""
+        self.lane: Lane | None = getattr(resource, "lane", None)
+        """The resource's own way past itself, if it has one."""
         super().__init__(resource, requestFactory=DoorRequest, reactor=reactor, timeout=self.limits.idle, parsePOSTFormSubmission=False)
 
     @property
@@ -182,6 +180,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
         How many files may be open stays as this one was told: that one was told nothing (F61).
         """
         self.resource = other.resource
+        self.lane = other.lane
         self.room = other.room
         self.limits = other.limits
         self.places.caps = other.places.caps
@@ -220,49 +219,3 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
     def acceptableProtocols(self) -> list[bytes]:
         """HTTP/1.1 alone: Twisted's HTTP/2 is private, slow, and knows none of our limits."""
         return [b"http/1.1"]
-
-
-@attrs.define
-class AccessLog:
-    """
-    An observer for the skin: one line per answer in the combined format, without query, credentials, or anything raw.
-
-    Behind the fields of that format stand the seconds it took, the request's id, and, of what was refused or failed, the reason that the client was
-    told: who only has the id from an answer finds here what it was about. The account is there where it logged in, also where it was then refused.
-
-    The path is written as we read it, encoded afresh, so no byte of a client's can end a line or pose as a field; it is "-" where the
-    request was refused unread. Of the user agent the first product stands there, such as `pip/26.3`: pip's goes on with a page of JSON.
-    """
-
-    clock: IReactorTime
-    _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.access"))
-
-    def __call__(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
-        """Write the line."""
-        path = "/" + "/".join(quote(segment, safe="+:@!$&'()*,;=~") for segment in ask.segments) if ask.segments else "-"
-        self._log.info(
-            '{client} - {account} {time} "{method} {path} HTTP/1.1" {status} {sent} "-" "{agent}" {seconds:.3f} {id}{reason}',
-            client=ask.client or "-",
-            # The realm lets no name in that would need it; this field has no marks around it, so that is not left to others.
-            account=quote(ask.notes.account, safe="@+") or "-",
-            time=datetimeToLogString(self.clock.seconds()),
-            method=_quoted(ask.method),
-            path=path,
-            status=status,
-            sent=sent,
-            agent=product(ask.headers.first("user-agent")),
-            seconds=seconds,
-            id=ask.id,
-            reason=f' "{_quoted(ask.notes.reason, 200)}"' if status >= 400 and ask.notes.reason else "",
-        )
-
-
-def product(agent: str | None) -> str:
-    """The first product of a User-Agent field with its version (RFC 9110 §10.1.5)."""
-    products = (agent or "").split(maxsplit=1)
-    return _quoted(products[0]) if products else "-"
-
-
-def _quoted(word: str, most: int = 60) -> str:
-    """Words that may be a client's, fit to stand between quotation marks: printable ASCII, at most so many characters."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word[:most])

@@ -21,12 +21,15 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.pace import PIECE, Gone, Held, send
+from pypidaemon.pace import PIECE, Gone, Held
 from pypidaemon.waits import Bell
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask, BadRequest, read, unreadable
+from pypidaemon.web.express import Lane
 from pypidaemon.web.intake import Intake, Receive, Receiver, Valve, nothing_received
 from pypidaemon.web.reply import Reply, Stream, phrase
+from pypidaemon.web.request_ids import RequestIds
+from pypidaemon.web.sendfile import Kernel, deliver
 
 LEFT = 499
 """What observers are told where the client left before it was answered; never sent."""
@@ -136,6 +139,11 @@ class Skin:
     """What the request means once it is known who passed it on."""
     receive: Receive = nothing_received
     """Asked who takes the body, where there is one; such a request comes neither to `quick` nor to `handle`."""
+    kernel: Kernel = attrs.field(factory=Kernel)
+    """Sends files."""
+    lane: Lane | None = None
+    """Learns which answers were ready, so that the next equal request need not come here."""
+    ids: RequestIds = attrs.field(default=attrs.Factory(lambda self: RequestIds(self.random, 1), takes_self=True))
     isLeaf: bool = True
     working: int = attrs.field(init=False, default=0)
     """How many answers are being made or sent."""
@@ -184,24 +192,43 @@ class Skin:
         if arrival.intake is not None:
             arrival.intake.end()
             return NOT_DONE_YET
-        ask, outlet, reply = arrival.ask, arrival.outlet, arrival.refused
+        ask, reply = arrival.ask, arrival.refused
         if reply is None:
             try:
                 reply = self.quick(ask)
             except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
                 reply = failures.answer(wrong, ask.id, False)
         if reply is not None and reply.stream is None and len(reply.body) <= PIECE:
-            self._head(outlet, ask, reply)
-            if not _bodiless(ask, reply):
-                outlet.write(reply.body)
-            outlet.finish()
-            self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - arrival.started)
+            self._at_once(arrival, reply)
             return NOT_DONE_YET
         self._begin(arrival, self._handled(ask) if reply is None else _ready(reply))
         return NOT_DONE_YET
 
+    def _at_once(self, arrival: Arrival, reply: Reply) -> None:
+        """Send what is there, whole."""
+        ask, outlet = arrival.ask, arrival.outlet
+        self._head(outlet, ask, reply)
+        if not _bodiless(ask, reply):
+            outlet.write(reply.body)
+        outlet.finish()
+        self.observe(ask, outlet.status, outlet.sent, self.clock.seconds() - arrival.started)
+
+    def _taught(self, request: Request, ask: Ask, reply: Reply) -> None:
+        """Let the express lane know the answer that is about to be sent, where that may be given again."""
+        channel: Any = request.channel
+        if self.lane is not None and reply.term is not None and channel.asked is not None and channel.persistent:
+            headers = request.responseHeaders.getAllRawHeaders()
+            self.lane.learn(
+                channel.asked,
+                ask,
+                b"HTTP/1.1 %d %s" % (reply.status, request.code_message),
+                [(name, value) for name, values in headers for value in values],
+                b"" if _bodiless(ask, reply) else reply.body,
+                reply.term(),
+            )
+
     def _arrival(self, request: Request) -> Arrival:
-        id = self.random(8).hex()
+        id = self.ids.next()
         started = self.clock.seconds()
         try:
             return Arrival(self.seen(read(request, id)), started, _Outlet(request))
@@ -236,7 +263,7 @@ class Skin:
                     if intake is not None and not intake.whole and not outlet.gone:
                         # What is still on its way is of no use, and the next request could only be found behind all of it.
                         intake.valve.turn_away()
-                        reply = attrs.evolve(reply, headers=(*reply.headers, _CLOSE))
+                        reply = attrs.evolve(reply, headers=(*(pair for pair in reply.headers if pair != _CLOSE), _CLOSE))
                     await self._send(outlet, ask, reply)
                 finally:
                     reply.close()
@@ -271,7 +298,7 @@ class Skin:
             return
         stream = stream or Stream(Held(reply.body), 0, len(reply.body))
         try:
-            await send(stream.content, stream.offset, stream.length, outlet)
+            await deliver(stream.content, stream.offset, stream.length, outlet, self.kernel)
         except Gone:
             outlet.gone = True
         except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
@@ -286,7 +313,7 @@ class Skin:
         """
         if outlet.gone:
             return
-        if not outlet.sent:
+        if not outlet.request.startedWriting:
             for name, _ in reply.headers:
                 outlet.request.responseHeaders.removeHeader(name.encode("ascii"))
             instead = failures.answer(wrong, ask.id, True)
@@ -317,6 +344,7 @@ class Skin:
         length = _length(reply)
         if length is not None and reply.status not in _BODILESS:
             headers.setRawHeaders(b"Content-Length", [b"%d" % length])
+        self._taught(request, ask, reply)
 
 
 def _bodiless(ask: Ask, reply: Reply) -> bool:

@@ -53,6 +53,17 @@ def test_it_is_taken_away(desk: CacheDesk, pantry: Pantry) -> None:
     assert pantry.has() == set(NAMES[1:])
 
 
+def test_the_log_says_what_was_done_in_words(desk: CacheDesk, pantry: Pantry, lines: list[str]) -> None:
+    for order in ("pin?project=p1", "pin?project=p1", "unpin?project=p1", "rm?project=p0"):
+        ask(desk, pantry, "POST", f"/cache/{order}")
+    assert [line for line in lines if line.startswith("cache ")] == [
+        "cache pin p1: done",
+        "cache pin p1: it was so already",
+        "cache unpin p1: done",
+        "cache rm p0: 1 file with 1000 bytes taken out, 0 stay",
+    ]
+
+
 def test_what_is_asked_wrongly_is_told(desk: CacheDesk, pantry: Pantry) -> None:
     for method, target in (("POST", "/cache"), ("POST", "/cache/rm"), ("GET", "/cache/rm?project=a"), ("POST", "/cache/x?project=a")):
         status, line = ask(desk, pantry, method, target)

@@ -33,7 +33,7 @@ DAY = 86_400.0
 @pytest.fixture
 def house() -> House:
     """ours is private, public a stranger's; that is noted what is taken."""
-    house = House(fetches=True)
+    house = House(fetches=True, by_both_roads=False)
     house.upstream.add("public", ("public-9.0.tar.gz", b"stranger"))
     house.with_private()
     house.tokens["ann"] = house.token("ann")

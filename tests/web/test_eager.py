@@ -1,0 +1,201 @@
+"""Writing at once, over real sockets and Twisted's own transport, with a reactor that only takes notes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Server
+
+from pypidaemon.web.eager import JOINED, Outlet, able
+from tests.web.wire import Wire
+
+
+class Notes:
+    """As much of a reactor as a transport asks for."""
+
+    def __init__(self) -> None:
+        self.readers: set[Any] = set()
+        self.writers: set[Any] = set()
+
+    def addReader(self, one: Any) -> None:
+        self.readers.add(one)
+
+    def addWriter(self, one: Any) -> None:
+        self.writers.add(one)
+
+    def removeReader(self, one: Any) -> None:
+        self.readers.discard(one)
+
+    def removeWriter(self, one: Any) -> None:
+        self.writers.discard(one)
+
+
+class Port:
+    """As much of a port as a transport asks for."""
+
+    _realPortNumber = 3141
+
+
+class Producer:
+    """A producer that knows whether it may go on."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.said.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.said.append("resume")
+
+    def stopProducing(self) -> None:
+        self.said.append("stop")
+
+
+class Line:
+    """A connection, and what comes out at its other end."""
+
+    def __init__(self) -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.far = socket.create_connection(listening.getsockname())
+        near, _ = listening.accept()
+        listening.close()
+        # Small on both sides, so that little is under way where nobody reads.
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        self.far.setblocking(False)
+        self.reactor = Notes()
+        self.protocol = Protocol()
+        self.transport: Any = Server(near, self.protocol, ("127.0.0.1", 1), Port(), 1, self.reactor)
+        self.protocol.makeConnection(self.transport)
+        self.outlet = Outlet(self.transport)
+
+    def heard(self) -> bytes:
+        """What came so far."""
+        pieces = []
+        while True:
+            try:
+                piece = self.far.recv(1 << 20)
+            except BlockingIOError:
+                return b"".join(pieces)
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
+
+    def drained(self) -> bytes:
+        """All that comes when the reactor lets the transport write for as long as it wants to."""
+        pieces = [self.heard()]
+        while self.transport in self.reactor.writers:
+            assert self.transport.doWrite() is None
+            pieces.append(self.heard())
+        return b"".join(pieces)
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line()
+    yield line
+    line.far.close()
+    if hasattr(line.transport, "socket"):
+        line.transport.socket.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2000])
+def test_what_fits_is_there_before_the_reactor_turns(line: Line, size: int) -> None:
+    line.outlet.write(b"head\r\n\r\n", b"x" * size)
+    assert line.heard() == b"head\r\n\r\n" + b"x" * size
+    assert line.reactor.writers == set()
+
+
+@pytest.mark.parametrize("size", [JOINED - 1, JOINED, JOINED + 1, 400_000])
+def test_what_does_not_fit_follows_in_order(line: Line, size: int) -> None:
+    """Whichever part of it, head or body, is cut; and who writes is told to wait."""
+    producer = Producer()
+    line.transport.registerProducer(producer, True)
+    body = bytes(range(256)) * (size // 256 + 1)
+    line.outlet.write(b"one\r\n\r\n", body)
+    line.outlet.write(b"two\r\n\r\n", body)
+    line.outlet.write(b"three\r\n\r\n", b"")
+    found = line.drained()
+    assert found == b"one\r\n\r\n" + body + b"two\r\n\r\n" + body + b"three\r\n\r\n"
+    if size > 100_000:
+        assert producer.said[0] == "pause"
+        assert producer.said[-1] == "resume"
+
+
+def test_what_waits_goes_first(line: Line) -> None:
+    """Bytes that the transport has, were they only given to it a moment ago."""
+    line.transport.write(b"before ")
+    line.outlet.write(b"behind", b"")
+    assert line.heard() == b""
+    assert line.drained() == b"before behind"
+
+
+def test_a_line_that_takes_nothing_gets_it_later(line: Line) -> None:
+    line.transport.socket.setblocking(False)
+    filled = 0
+    while True:
+        try:
+            filled += line.transport.socket.send(b"x" * 65536)
+        except BlockingIOError:
+            break
+    line.outlet.write(b"head", b"body")
+    assert line.transport in line.reactor.writers
+    assert line.drained() == b"x" * filled + b"headbody"
+
+
+def test_a_dead_line_is_the_transports_affair(line: Line) -> None:
+    """Writing to it raises nothing; the transport notices, as with anything that it writes."""
+    line.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    line.far.close()
+    for _ in range(3):
+        line.outlet.write(b"head", b"body")
+    assert line.transport in line.reactor.writers
+    assert isinstance(line.transport.doWrite(), Exception)
+
+
+def test_nothing_is_said_where_nothing_more_is_to_be_said(line: Line) -> None:
+    """A transport that closes, or has lost its connection, is left alone."""
+    line.transport.loseConnection()
+    line.outlet.write(b"head", b"body")
+    assert line.heard() == b""
+    other = Line()
+    other.transport.connected = 0
+    other.outlet.write(b"head", b"body")
+    assert other.heard() == b""
+    other.far.close()
+    other.transport.socket.close()
+
+
+def test_only_plain_tcp_is_written_past_its_transport(line: Line) -> None:
+    """TLS has to see every byte; whatever else there is, is not known."""
+    assert able(line.transport)
+    line.transport.TLS = True
+    assert not able(line.transport)
+    wire = Wire(None)
+    assert not able(wire)
+    assert not able(None)
+    for size in (10, JOINED + 1):
+        Outlet(wire).write(b"head", b"x" * size)
+    assert wire.out == b"head" + b"x" * 10 + b"head" + b"x" * (JOINED + 1)
+
+
+def test_what_is_relied_on_of_twisted(line: Line) -> None:
+    """A transport that keeps what waits elsewhere, or does not tell that it closes, is noticed here."""
+    transport = line.transport
+    assert (transport.dataBuffer, transport._tempDataBuffer, transport.disconnecting, transport._writeDisconnecting) == (b"", [], 0, False)
+    assert transport.connected
+    transport.write(b"x" * 3_000_000)
+    assert transport._tempDataBuffer
+    transport.doWrite()
+    assert transport.dataBuffer
+    assert not transport._tempDataBuffer
+    line.drained()
+    assert (transport.dataBuffer, transport._tempDataBuffer) == (b"", [])
+    transport.loseWriteConnection()
+    assert transport._writeDisconnecting
+    transport.loseConnection()
+    assert transport.disconnecting
