@@ -1,7 +1,7 @@
 """
-What a request costs when everything is ready: pages, a page not modified, a small file; beside nginx serving the same bytes.
+What a request costs when everything is ready: pages, a page not modified, a small file, a part of one, a large one; beside nginx serving the same bytes.
 
-The figure to look at is the server's processor time for each request. A first look, without bars.
+The figure to look at is the server's processor time for each request; of the large file, for each GB. A first look, without bars.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Case:
     ours: str
     theirs: str
     status: int = 200
+    connections: int | None = None
+    """How many ask at once, where that is not for the options to say."""
 
 
 @attrs.frozen
@@ -136,29 +138,52 @@ def main(arguments: list[str]) -> int:
         print("skipped: wrk is not installed")
         return 0
     print(circumstances())
-    upstream, _ = processes.upstream("--files", "1", "--size", "50kB", "--name", "small")
-    with tempfile.TemporaryDirectory(prefix="warm-", dir=processes.scratch()) as name, upstream:
-        folder = Path(name)
-        data = folder / "data"
-        with_pages(data, PAGES)
-        with processes.daemon(folder, f"{upstream.url}/simple/", data) as daemon:
-            print(_compared(options, folder, daemon))
+    for size, measure in (("50kB", _small), ("100MB", _large)):
+        upstream, _ = processes.upstream("--files", "1", "--size", size, "--name", "file")
+        with tempfile.TemporaryDirectory(prefix="warm-", dir=processes.scratch()) as name, upstream:
+            folder = Path(name)
+            data = folder / "data"
+            with_pages(data, PAGES)
+            with processes.daemon(folder, f"{upstream.url}/simple/", data) as daemon:
+                print(measure(options, folder, daemon))
     return 0
 
 
-def _compared(options: argparse.Namespace, folder: Path, daemon: processes.Running) -> str:
+def _large(options: argparse.Namespace, folder: Path, daemon: processes.Running) -> str:
+    link = first_link(f"{daemon.url}/simple/file0/")
+    served = {"large": ("application/octet-stream", get(link, keep=True).body, None)}
+    case = Case("file, 100 MB, so 0.1 GB", FILE, link.removeprefix(daemon.url), "/large", connections=2)
+    # Few of them are whole within a second where the machine has other things to do.
+    longer = argparse.Namespace(**{**vars(options), "seconds": max(options.seconds, 5)})
+    return _beside(longer, folder, daemon, served, [case])
+
+
+def _small(options: argparse.Namespace, folder: Path, daemon: processes.Running) -> str:
     served: dict[str, tuple[str, bytes, bytes | None]] = {}
     for project in PAGES:
         zipped = get(f"{daemon.url}/simple/{project}/", {**PIP, "Connection": "close"}, keep=True)
         plain = get(f"{daemon.url}/simple/{project}/", {"Accept": PIP["Accept"]}, keep=True)
         served[project] = (plain.headers["content-type"], plain.body, zipped.body)
-    link = first_link(f"{daemon.url}/simple/small0/")
+    link = first_link(f"{daemon.url}/simple/file0/")
     served["small"] = ("application/octet-stream", get(link, keep=True).body, None)
+    path = link.removeprefix(daemon.url)
     cases = [
         *(Case(f"page of {files} files, {len(served[name][2] or b'') / 1e3:.0f} kB", PIP, f"/simple/{name}/", f"/{name}") for name, files in PAGES.items()),
         Case("page not modified", PIP, "/simple/fifty/", "/fifty", 304),
-        Case("file, 50 kB", FILE, link.removeprefix(daemon.url), "/small"),
+        Case("file, 50 kB", FILE, path, "/small"),
+        Case("part of it, 20 kB", {**FILE, "Range": "bytes=10000-29999"}, path, "/small", 206),
     ]  # fmt: skip
+    return _beside(options, folder, daemon, served, cases)
+
+
+def _beside(
+    options: argparse.Namespace,
+    folder: Path,
+    daemon: processes.Running,
+    served: Mapping[str, tuple[str, bytes, bytes | None]],
+    cases: Sequence[Case],
+) -> str:
+    """The table of these cases, beside an nginx that serves the same."""
     if shutil.which("nginx") is None:
         print("nginx is not installed, so there is nothing to compare with")
         return _measured(options, cases, {"pypidaemon": daemon})
@@ -174,7 +199,8 @@ def _measured(options: argparse.Namespace, cases: Sequence[Case], servers: Mappi
         for case in cases:
             for name, running in servers.items():
                 path = case.theirs if name == "nginx" else case.ours
-                loads.setdefault((case.what, name), []).append(press(case, running, path, options.seconds, options.connections))
+                connections = case.connections or options.connections
+                loads.setdefault((case.what, name), []).append(press(case, running, path, options.seconds, connections))
     rows: list[list[object]] = []
     for case in cases:
         ours = median([load.cost for load in loads[case.what, "pypidaemon"]])

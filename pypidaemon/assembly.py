@@ -17,7 +17,7 @@ from pypidaemon import components
 from pypidaemon.blueprints import Part as Part
 from pypidaemon.blueprints import Plan as Plan
 from pypidaemon.blueprints import plan as plan
-from pypidaemon.budget import PROXIED, share
+from pypidaemon.budget import MIRRORED, MOST_PAGES, PAGES, PRIVATE, PROXIED, share
 from pypidaemon.describing import describe as describe
 from pypidaemon.describing import describe_json as describe_json
 from pypidaemon.errors import ConfigError, PypidaemonError
@@ -36,6 +36,7 @@ from pypidaemon.staff import probing as probing
 from pypidaemon.staff import pruning as pruning
 from pypidaemon.staff import rulemaking as rulemaking
 from pypidaemon.staff import verification_means as verification_means
+from pypidaemon.staff import weighed as weighed
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
@@ -126,7 +127,11 @@ def settle(made: Made) -> None:
     from pypidaemon.homes import tell
 
     tell(made.plan, made.objects, made.bare, made.given["holdings"])
-    made.given["room"].limit = share(made.plan.daemon.budget, PROXIED)
+    room, allotments, budget = made.given["room"], made.given["allotments"], made.plan.daemon.budget
+    room.limit = share(budget, PROXIED)
+    pages = share(budget, PAGES)
+    room.pages = MOST_PAGES if pages is None else pages
+    allotments.private.limit, allotments.mirrored.limit = share(budget, PRIVATE), share(budget, MIRRORED)
     local: dict[str, Any] = made.given["local_indexes"]
     local.clear()
     local.update({label: index for label, index in made.indexes().items() if ILocal.providedBy(index)})
@@ -142,9 +147,10 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
     from pypidaemon.services.logs import LostLines
     from pypidaemon.threads import Threads
     from pypidaemon.verification.holdings import Holdings
-    from pypidaemon.volume import Room
+    from pypidaemon.volume import Allotment, Allotments, Room
 
     disk = Threads(reactor, "disk", DISK_THREADS)
+    room = Room(plan.data, reactor, disk)
     return {
         "reactor": reactor,
         "clock": reactor,
@@ -163,7 +169,9 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
         # Asked for by no component, but there is one for all houses.
         "log": LostLines(),
         "ballast": Ballast(plan.data),
-        "room": Room(plan.data, reactor, disk),
+        "room": room,
+        # What is uploaded is nowhere else, so it may take the last byte.
+        "allotments": Allotments(Allotment(PRIVATE), Allotment(MIRRORED, room)),
     }
 
 
@@ -243,10 +251,12 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
         verifying=verification_means(made, reactor),
         janitors={one.label: one for one in made.living("service") if isinstance(one, Janitor)},
         fetches=plan.daemon.access_records > 0,
+        accel=_accel(plan, made),
         spool=made.given["spool"],
         caches=evicts.caches,
         disk=evicts,
         lacking=evicts.room.lacking,
+        count=evicts.count,
         attestations=made.given["informants"][Knowledge.PROVENANCE],
         policies={one.label: one for one in made.living("policy") if IReading.providedBy(one)},
         proxies={label: IMeasured(one) for label, one in made.indexes().items() if IMeasured.providedBy(one)},
@@ -259,6 +269,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
         trusted_proxies=plan.daemon.trusted_proxies,
         hosts=known_hosts(plan.daemon.listen, plan.daemon.hosts),
         caps=(plan.daemon.connections_per_address, plan.daemon.connections),
+        requests_per_address=plan.daemon.requests_per_address,
         configuration=(str(plan.origin), plan.text),
         reload=reload,
         log=made.given["log"],
@@ -286,6 +297,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
         settle(made)
         if gone is not None:
             doorkeeper.go_on_from(gone.doorkeeper)
+            evicts.go_on_from(gone.evicting)
             door.go_on_from(gone.door)
             for site, its in zip(front, (door.site, door.control), strict=True):
                 site.turn_to(its)
@@ -293,7 +305,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
     # What was handed over is only there once.
     descriptors = () if before else handed_over()
     sockets = tuple(PublicSocket(text, _endpoint(plan, reactor, text, descriptors), front[0]) for text in plan.daemon.listen)
-    return House(plan, made, rulings, doorkeeper, door, front, number, services, clocks, sockets, take_over, rendered)
+    return House(plan, made, rulings, doorkeeper, evicts, door, front, number, services, clocks, sockets, take_over, rendered)
 
 
 def _endpoint(plan: Plan, reactor: Any, description: str, descriptors: tuple[int, ...]) -> Any:
@@ -313,6 +325,17 @@ def _check_filled_once(made: Made) -> None:
             raise ConfigError(
                 made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already"
             )
+
+
+def _accel(plan: Plan, made: Made) -> Any:
+    """How an nginx in front sends the blobs of the daemon's own store by itself; None where it does not."""
+    from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.web.accel import Accel
+
+    if plan.daemon.accel_redirect is None:
+        return None
+    found = [one.path for one in made.living("blobs") if isinstance(one, DirectoryBlobs) and one.label == plan.daemon.blobs]
+    return Accel(plan.daemon.accel_redirect, os.path.abspath(found[0])) if found else None
 
 
 def stores(made: Made) -> list[Any]:

@@ -153,6 +153,18 @@ class TooManyAttempts(PypidaemonError):
         self.retry_after = min(max(retry_after, 1), 60)
 
 
+class TooManyRequests(PypidaemonError):
+    """
+    An address asks more often than it may (S58).
+
+    :param retry_after: whole seconds after which it may ask again, 1 to 60 (R217).
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many requests from this address")
+        self.retry_after = min(max(retry_after, 1), 60)
+
+
 class Conflict(PypidaemonError):
     """What is there already is something else: another file of that name, another owner of that project (R166)."""
 

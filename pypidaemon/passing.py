@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import CannotStore, CorruptContent, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IContent
+from pypidaemon.interfaces import IContent, ISendable
 from pypidaemon.model import Digest
 from pypidaemon.pace import Held
 from pypidaemon.pouring import Pour, gathered
@@ -198,7 +198,7 @@ class Passing:
         self._slots.release()
 
 
-@implementer(IContent)
+@implementer(IContent, ISendable)
 @attrs.define(eq=False)
 class Given:
     """What a reader of a download reads; should there be no room for its rest, that passes through."""
@@ -232,6 +232,17 @@ class Given:
         if self._closed:
             content.close()
         return await content.read(offset, limit)
+
+    def descriptor(self) -> int | None:
+        """As that of the reader; what passes through lies in no file."""
+        return self._content.descriptor() if ISendable.providedBy(self._content) else None
+
+    async def reach(self, offset: int) -> int:
+        """As the reader; where that has to end for want of room, the rest has to be read."""
+        try:
+            return await self._content.reach(offset) if ISendable.providedBy(self._content) else 0
+        except CannotStore:
+            return 0
 
     def close(self) -> None:
         """As that of the reader."""

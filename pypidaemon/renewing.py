@@ -93,6 +93,7 @@ class House:
     made: Made
     rulings: Any
     doorkeeper: Any
+    evicting: Any
     door: Any
     front: tuple[Any, Any]
     number: int

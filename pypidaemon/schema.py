@@ -43,6 +43,7 @@ from pypidaemon.settings import (
 )
 
 GIVEN = (
+    "allotments",
     "announcements",
     "clock",
     "cpu",
@@ -60,7 +61,7 @@ GIVEN = (
     "spool",
 )
 """
-What a component can ask for by `settings.given`: who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
+What a component can ask for by `settings.given`: what may be taken of what is never evicted, who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
 disks, what is stored and who names it, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the
 indexes whose truth is here, by label, once all are made, the reactor, the reserved patterns, and the spool of the default blob store.
 """
@@ -71,6 +72,7 @@ DAEMON_WIDE = ("reserved", "offline")
 HIDDEN = "(hidden)"
 """Stands where a secret would."""
 
+_LOCATION = re.compile(r"/(?:[A-Za-z0-9_-]{1,60}/){1,5}")
 _HOSTS = re.compile(r"[a-z0-9_.*?-]{1,253}")
 _PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(\d+)")
 _INTERFACE = re.compile(r":interface=((?:[^:\\]|\\.)+)")
@@ -123,6 +125,13 @@ def hosts(raw: str) -> tuple[str, ...]:
     return names
 
 
+def location(raw: str) -> str:
+    """The path of a web server's location, from `/` to `/`."""
+    if not _LOCATION.fullmatch(raw.strip()):
+        raise ValueError(f"{raw.strip()!r} is not a location: it begins and ends with / and has plain letters, digits, - and _ between")
+    return raw.strip()
+
+
 def some(raw: str) -> int:
     """A whole number above 0."""
     if (number := count(raw)) == 0:
@@ -165,16 +174,27 @@ class Daemon:
     connections_per_address: int = setting(
         some, default=200, help="how many of them from one address, this machine and trusted-proxies excepted; in IPv6 from one /64"
     )
+    requests_per_address: int = setting(
+        count,
+        default=0,
+        help="how many requests one address may make in a minute, this machine and trusted-proxies excepted; in IPv6 one /64; 0: as many as it likes",
+    )
     data: Path | None = setting(path, default=None, help="the folder that everything is kept in")
     budget: tuple[Share, ...] = setting(
         budget,
         default=(),
-        help="how much of the disk may be taken, by role: proxied=20GiB is for what was fetched on demand; no limit by default",
+        help="how much of the disk may be taken, by role: proxied=20GiB is for files fetched on demand, pages=1GiB (that is the default) for what"
+        " upstreams said of others; mirrored=500GiB stops runs, private=50GiB refuses uploads; no limit by default",
     )
     reserved: tuple[str, ...] = setting(patterns, default=(), help="patterns of project names that no upstream is ever asked about")
     offline: bool = setting(flag, default=False, help="whether nobody outside is asked for anything: what is here is all there is")
     public_url: str | None = setting(url, default=None, help="the address that clients use, where a proxy stands in front")
     trusted_proxies: tuple[str, ...] = setting(networks, default=(), help="the networks whose X-Forwarded headers are believed")
+    accel_redirect: str | None = setting(
+        location,
+        default=None,
+        help="the internal location, such as /internal/, by which the nginx in trusted-proxies sends stored files itself (X-Accel-Redirect)",
+    )
     hosts: tuple[str, ...] = setting(
         hosts,
         default=(),

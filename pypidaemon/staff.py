@@ -41,7 +41,20 @@ def evicting(made: Made, reactor: Any) -> Evicting:
     """What makes room where there is too little."""
     from pypidaemon.services.evicting import Evicting
 
-    return Evicting(caches(made, reactor), made.given["room"], reactor)
+    return Evicting(caches(made, reactor), made.given["room"], reactor, made.given["allotments"])
+
+
+async def weighed(made: Made, reactor: Any) -> None:
+    """
+    Let it be known how much there is of what is never evicted, where there is a budget for it: for a command, which has nobody who looks after that.
+
+    :raises PypidaemonError: the records cannot be read.
+    """
+    allotments = made.given["allotments"].all()
+    if any(one.limit is not None for one in allotments):
+        weight = await caches(made, reactor).weigh()
+        for one in allotments:
+            one.held = weight[one.role]
 
 
 def rulemaking(made: Made, reactor: Any) -> Rulemaking:

@@ -494,7 +494,7 @@ class Ordeal:
         return bytes(spoilt)
 
 
-ARCHIVES = [bad for bad in hostile.archives() if len(bad.data) < 300_000]
+ARCHIVES = [bad for bad in hostile.plain() if len(bad.data) < 300_000]
 FORMS = [bad for bad in hostile.forms() if len(bad.body) < 300_000]
 
 

@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
+from tests import examples
 from tests.forked import NURSERIES
 
-# One contract method is run by several subclasses on purpose, which is what `differing_executors` warns of.
-ALLOWED = [HealthCheck.too_slow, HealthCheck.differing_executors]
-settings.register_profile("house", max_examples=100, deadline=None, suppress_health_check=ALLOWED)
-settings.load_profile("house")
+examples.register()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,9 +46,9 @@ class FakeHealth:
         if self.state == "up":
             await self.bell.wait()
 
-    def doubt(self) -> None:
-        """From now on it is suspect, and nobody is let through."""
-        self.state, self.cause, self.asks = "suspect", "it is silent", False
+    def doubt(self, state: str = "down") -> None:
+        """From now on it is that, and nobody is let through."""
+        self.state, self.cause, self.asks = state, "it is silent", False
         self.bell.ring()
         for listener in self.listeners:
             listener()

@@ -261,7 +261,6 @@ def bad_zips() -> Iterator[Bad]:
     yield bad("S14 wrong checksum", wheel(Member(b"a", b"abc", crc=1)), "not what the zip headers say")
     yield bad("S14 folder with data", wheel(Member(b"a/", b"abc")), "has data")
     yield bad("S15 overlapping members", overlapping(), "overlaps")
-    yield bad("S15 bomb", wheel(Member(b"bomb", bytes(80 * 2**20))), "expands to more than")
     yield bad("S15 too many entries", wheel(full=True, wide=lambda _, s, b: locator(100_001, s, b)), "more than 100000 entries")
     yield bad("S17 absolute name", wheel(Member(b"/etc/passwd")), "absolute")
     yield bad("S17 drive", wheel(Member(b"C:/x")), "absolute")
@@ -332,11 +331,6 @@ def bad_tars() -> Iterator[Bad]:
     yield bad("S13 bzip2 under the wrong name", bz2.compress(INFO_MEMBER + END), "not a .tar.gz archive")
     yield bad("S13 zip under the wrong name", wheel(), "zip archive as well")
     yield bad("S13 zip at the end of gzip", tarred(INFO_MEMBER) + zipped([Member(b"a")]), "zip archive as well")
-    yield bad("S16 gzip bomb", zeros(120 * 2**20, head=INFO_MEMBER), "expands to more than")
-    yield bad(
-        "S16 bomb in a member that nobody reads", zeros(99 * 2**20, head=member(b"foo_bar-1.0/a", size=b"00600000000\0")), "expands to"
-    )
-    yield bad("S16 many members", tarred(*[member(b"foo_bar-1.0/a")] * 100_001), "more than 100000 entries")
     yield bad("S16 many gzip streams", gzip.compress(b"", mtime=0) * 1001 + tarred(INFO_MEMBER), "streams one after the other")
     yield bad("S16 cut short", tarred(INFO_MEMBER)[:-20], "cut short")
     yield bad("S16 damaged data", tarred(INFO_MEMBER)[:30] + b"\xff" * 20 + tarred(INFO_MEMBER)[50:], "damaged")
@@ -392,9 +386,22 @@ def bad_kinds() -> Iterator[Bad]:
     yield Bad("R131 egg without PKG-INFO", "foo_bar-1.0-py3.11.egg", zipped([Member(b"a")]), "PKG-INFO is missing", frozenset({".egg"}))
 
 
+def bombs() -> Iterator[Bad]:
+    """S15 and S16: what is small here and much once it is unpacked; to make one takes half a second."""
+    in_gzip, nobody_reads = zeros(120 * 2**20, head=INFO_MEMBER), tar_member(b"foo_bar-1.0/a", size=b"00600000000\0")
+    yield Bad("S16 gzip bomb", SDIST, in_gzip, "expands to more than")
+    yield Bad("S15 bomb", WHEEL, wheel(Member(b"bomb", bytes(80 * 2**20))), "expands to more than")
+    yield Bad("S16 bomb in a member that nobody reads", SDIST, zeros(99 * 2**20, head=nobody_reads), "expands to")
+
+
+def plain() -> list[Bad]:
+    """The set of bad archives without the bombs, all of foo-bar 1.0."""
+    return [*bad_zips(), *bad_wheels(), *bad_tars(), *bad_kinds()]
+
+
 def archives() -> list[Bad]:
     """The whole set of bad archives, all of foo-bar 1.0."""
-    return [*bad_zips(), *bad_wheels(), *bad_tars(), *bad_kinds()]
+    return [*plain(), *bombs()]
 
 
 def part(name: str, value: bytes = b"x", more: str = "") -> bytes:

@@ -68,6 +68,8 @@ class House:
     hosts: tuple[str, ...] | None = None
     public_url: str | None = None
     fetches: bool = False
+    requests_per_address: int = 0
+    trusted_proxies: tuple[str, ...] = ()
     rulings: Rulings = attrs.field(factory=Rulings)
     mirrorings: dict[str, Any] = attrs.field(factory=dict)
     policies: dict[str, Any] = attrs.field(factory=dict)
@@ -75,6 +77,10 @@ class House:
     """The services that fill indexes, by label."""
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Further settings of the proxy."""
+    by_both_roads: bool = True
+    """Whether `get` also asks what is ready over the wire, by the express lane and past it."""
+    compared: dict[bool, int] = attrs.field(factory=dict)
+    """How many answers were compared, by whether the lane gave them in the end."""
     space: Space = Space(50 << 30, 100 << 30)
     """What is free on the volume."""
     room: Room = attrs.field(init=False)
@@ -219,6 +225,8 @@ class House:
             cpu=inline,
             public_url=self.public_url,
             hosts=self.hosts,
+            requests_per_address=self.requests_per_address,
+            trusted_proxies=self.trusted_proxies,
             log=LostLines(),
             local_url="http://127.0.0.1:3141/",
             random=lambda count: b"\x07" * count,
@@ -243,7 +251,24 @@ class House:
         ask = self.ask(path, method, **headers)
         if self.doorkeeper.known(None) is None:
             now(self.doorkeeper.admit(None, ""))
-        return self.door.routes.quick(ask) or now(self.door.routes.handle(ask))
+        reply = self.door.routes.quick(ask) or now(self.door.routes.handle(ask))
+        if self.by_both_roads:
+            self._compare(ask)
+        return reply
+
+    def _compare(self, ask: Ask) -> None:
+        """What is ready now is the same to the byte on both roads, and the lane learns it where it may be asked for again."""
+        from tests.roads import Roads, head_of
+
+        if self.door.routes.quick(ask) is None:
+            return
+        roads = Roads(self.door.site)
+        head = head_of(ask)
+        for _ in range(3):
+            heard, express = roads.ask(head)
+            assert heard == roads.plainly(head)
+        roads.settle()
+        self.compared[express] = self.compared.get(express, 0) + 1
 
     def body(self, reply: Reply) -> bytes:
         """The whole body, streamed or not."""

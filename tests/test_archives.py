@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pypidaemon.archives import BadArchive, wheel_metadata
 from pypidaemon.archives import sidecars as archives
 from pypidaemon.filenames import filename
+from tests.examples import examples
 
 WHEEL = filename("Foo_Bar-1.0-py3-none-any.whl")
 CENTRAL, END = b"PK\x01\x02", b"PK\x05\x06"
@@ -285,7 +286,7 @@ SMALL = wheel()
 PLACES = st.integers(0, len(SMALL) - 1) | st.integers(SMALL.index(CENTRAL), len(SMALL) - 1)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(PLACES, st.sampled_from([0, 1, 8, 0x7F, 0x80, 0xFF]) | st.integers(0, 255)), min_size=1, max_size=4))
 def test_any_change_of_a_wheel_only_ever_raises_bad_archive(changes: list[tuple[int, int]]) -> None:
     raw = bytearray(SMALL)

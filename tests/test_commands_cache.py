@@ -18,7 +18,7 @@ from pypidaemon.backups.tape import Writer
 from pypidaemon.commands import main
 from pypidaemon.filenames import filename
 from pypidaemon.model import NormalizedName, Pin, Use
-from pypidaemon.services.lock import held
+from pypidaemon.services.lock import LOCK, held, take
 from tests.contracts.blob_store import put
 from tests.gear import now
 from tests.records_gear import sqlite_records
@@ -84,6 +84,21 @@ PROXY = (
 )
 
 
+def test_a_restore_under_a_daemon_says_to_stop_it(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That its control socket is missing is no matter: it was never asked."""
+    target = tmp_path / "backup.tar"
+    target.touch()
+    folder = tmp_path / "var"
+    folder.mkdir()
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    take(folder, descriptor)
+    try:
+        assert main(["restore", str(target), "-c", config]) == 1
+    finally:
+        os.close(descriptor)
+    assert capsys.readouterr().err == f"pypidaemon: a daemon (process {os.getpid()}) runs on the data folder {folder}: stop it first\n"
+
+
 def test_without_a_daemon_the_cache_is_listed_pinned_and_taken_away(config: str, tmp_path: Path) -> None:
     Path(config).write_text(PROXY)
     stored = Stored(tmp_path)
@@ -94,6 +109,7 @@ def test_without_a_daemon_the_cache_is_listed_pinned_and_taken_away(config: str,
     now(records.uses.note(Use(stored.digest("cached"), "proxy", NormalizedName("beta"), filename("beta-1.0.tar.gz"), 6, 1.0)))
     now(records.pins.pin(Pin(NormalizedName("beta"), "1"), True))
     now(records.stopService())
+    assert run(config, "cache", "ls", "nobody") == "nothing of nobody is kept\n"
     assert run(config, "cache", "ls", "beta") == "beta-1.0.tar.gz        6 B  1970-01-01T00:00:01Z  pinned\n"
     assert json.loads(run(config, "cache", "rm", "beta", "--json")) == {"files": 1, "bytes": 6, "kept": 0}
     assert not stored.place("cached").exists()

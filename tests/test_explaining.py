@@ -144,7 +144,7 @@ def test_an_upstream_that_is_down_is_named_with_its_cause_and_since_when(house: 
     house.upstream.health.since = NOON
     told = now(explain(house.proxy, ALPHA))
     facts = dict(told.facts)
-    assert facts["state"] == "suspect since 2026-05-28T20:26:40Z: it is silent"
+    assert facts["state"] == "down since 2026-05-28T20:26:40Z: it is silent"
     assert facts["fresh until"].endswith("(upstream cannot be asked, so it goes on being given)")
     assert told.outcome is Outcome.ANSWERS
     unheard = now(explain(house.proxy, BETA))
@@ -423,3 +423,9 @@ def test_nothing_is_hidden_without_a_reason_and_nothing_else_has_one(suffixes: l
     assert set(found) == set(judged.hidden)
     assert {name: refusals[0] for name, refusals in found.items()} == dict(judged.hidden)
     assert rules.every(ALPHA, None, NOON) == []
+
+
+def test_S42_an_index_that_only_passes_on_what_may_not_be_seen_is_not_seen_either() -> None:
+    below = leaf("secret", Outcome.UNKNOWN)
+    root = Explanation("root", "policed", Outcome.UNKNOWN, below=(attrs.evolve(below, page=None),), leaves=("secret", "public"))
+    assert visible(root, lambda label: label == "public") is None

@@ -13,6 +13,7 @@ from packaging.version import Version
 from pypidaemon import filenames
 from pypidaemon.errors import InvalidName
 from pypidaemon.model import Companion, Filename
+from tests.examples import examples
 
 HISTORIC = [
     "zope.interface-3.6.1-py2.5-linux-x86_64.egg",
@@ -119,7 +120,7 @@ def test_no_file_hides_behind_the_sidecar_of_another(raw: str) -> None:
         filenames.filename(raw)
 
 
-@settings(max_examples=10_000)
+@settings(max_examples=examples(2_000))
 @given(PLAUSIBLE | st.text(max_size=2))
 @example("a/../b.whl")
 def test_S6_nothing_that_passes_can_leave_its_place(raw: str) -> None:

@@ -61,6 +61,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             "threads",
             "waits",
+            "lines",
             "flights",
             "files",
             "volume",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pypidaemon.errors import InvalidUpload
@@ -221,7 +221,6 @@ VALUES = st.lists(st.sampled_from([*SPECIAL, b"\n--", b"\r\r\n"]), max_size=8).m
     st.sampled_from([b"\r\n", b"\n"]),
     st.lists(st.integers(min_value=0), max_size=12),
 )
-@settings(max_examples=100)
 @example([], b"\r", b"\n", [])
 @example([("name", b"\n--")], b"\r\n--", b"\r\n", [1, 2, 3])
 def test_any_chunking_gives_the_same_events(fields: list[tuple[str, bytes]], data: bytes, end: bytes, places: list[int]) -> None:
@@ -248,7 +247,6 @@ def test_any_chunking_gives_the_same_events(fields: list[tuple[str, bytes]], dat
     ),
     st.lists(st.integers(min_value=0), max_size=12),
 )
-@settings(max_examples=100)
 def test_S23_any_bytes_are_a_form_or_refused(pieces: list[bytes], places: list[int]) -> None:
     """Whatever comes, and however it is cut, the only error is InvalidUpload, and the verdict is the same."""
     body = b"".join(pieces)
@@ -262,7 +260,6 @@ def test_S23_any_bytes_are_a_form_or_refused(pieces: list[bytes], places: list[i
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=100)
 def test_S23_any_content_type_is_taken_or_refused(text: str) -> None:
     for content_type in (text, f"multipart/form-data; {text}", f"multipart/form-data; boundary={text}"):
         with contextlib.suppress(InvalidUpload):

@@ -37,6 +37,7 @@ from pypidaemon.settings import Lines
 from pypidaemon.simple.revision import revise
 from pypidaemon.versions import same_version
 from tests.contracts.policy import describeds
+from tests.examples import examples
 from tests.strategies import pages
 
 FOO = NormalizedName("foo")
@@ -74,7 +75,7 @@ def knowledge(draw: st.DrawFn, page: ProjectPage) -> dict[str, File]:
 
 
 @given(st.data(), pages(), mixes, moments)
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 def test_what_is_left_and_what_is_hidden_are_the_page_whatever_the_order_of_the_policies(
     data: st.DataObject, page: ProjectPage, policies: list[IPolicy], now: float
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypidaemon.errors import ConfigError, Refused, UpstreamUnavailable
-from pypidaemon.model import File, Filename, NormalizedName, ProjectPage
+from pypidaemon.model import File, Filename, NormalizedName, Pin, ProjectPage
 
 
 def test_a_file_knows_its_sha256_whatever_stands_before_it() -> None:
@@ -31,3 +31,8 @@ def test_an_error_is_one_line() -> None:
     assert str(error) == "c.ini [index:a] use: there is none (known: first-match proxy)"
     assert str(ConfigError("c.ini", "", "", "cannot be read")) == "c.ini: cannot be read"
     assert str(Refused("cooldown", "too young")) == "refused by cooldown: too young"
+
+
+def test_a_pin_is_spelt_as_on_the_command_line() -> None:
+    assert Pin(NormalizedName("alpha")).title == "alpha"
+    assert Pin(NormalizedName("alpha"), "1.0").title == "alpha==1.0"

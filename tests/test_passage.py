@@ -57,3 +57,12 @@ def test_other_daemons_are_told_from_other_proxies() -> None:
     assert passage.passed(["1.1 squid", "1.0 cache, 1.1 pypidaemon-0123456789abcdef"])
     assert not passage.passed(["1.1 squid (not pypidaemon)"])
     assert not passage.passed([])
+
+
+def test_who_asks_is_known_as_long_as_that_is_answered() -> None:
+    async def answering() -> str | None:
+        passage.note((), "192.0.2.7")
+        return passage.asker()
+
+    assert now(answering()) == "192.0.2.7"
+    assert passage.asker() is None

@@ -24,7 +24,19 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IMirrorRecords, IRecords
-from pypidaemon.model import Digest, Leaving, Mirrored, NormalizedName, Progress, Ruling, RulingKind, UpstreamPage, Validators, Waiting
+from pypidaemon.model import (
+    Digest,
+    Filename,
+    Leaving,
+    Mirrored,
+    NormalizedName,
+    Progress,
+    Ruling,
+    RulingKind,
+    UpstreamPage,
+    Validators,
+    Waiting,
+)
 from pypidaemon.records import schemas, sqlite_leaving
 from pypidaemon.records.database import Database, UnusableDatabase
 from pypidaemon.records.memory import MemoryRecords
@@ -165,8 +177,8 @@ def test_what_fails_half_way_was_never_done(records: SqliteRecords, table: str) 
     assert contents(records) == before
 
 
-def test_a_page_is_compressed_before_the_writing_thread_is_asked(records: SqliteRecords) -> None:
-    """So that no other change waits for it; and that thread is not the one that uploads wait for."""
+def test_a_long_page_is_compressed_before_the_writing_thread_is_asked(records: SqliteRecords) -> None:
+    """So that no other change waits for it; and that thread is not the one that uploads wait for. A short one is not worth a second thread."""
 
     def calls() -> dict[str, int]:
         return {pool.name: pool.calls for pool in records._pools if isinstance(pool, InlinePool)}
@@ -174,7 +186,10 @@ def test_a_page_is_compressed_before_the_writing_thread_is_asked(records: Sqlite
     fill(records)
     before = calls()
     now(records.mirrors.keep("mirror", FOO, HELD))
-    assert calls() == {**before, "records-read": before["records-read"] + 1, "records-mirrors": before["records-mirrors"] + 1}
+    assert calls() == {**before, "records-mirrors": before["records-mirrors"] + 1}
+    files = tuple(attrs.evolve(SDIST_FILE, filename=Filename(f"foo-{number}.tar.gz")) for number in range(101))
+    now(records.mirrors.keep("mirror", FOO, attrs.evolve(HELD, page=attrs.evolve(HELD.page, files=files))))
+    assert calls() == {**before, "records-read": before["records-read"] + 1, "records-mirrors": before["records-mirrors"] + 2}
 
 
 def test_F68_neither_uploads_nor_mirrors_wait_for_each_other(records: SqliteRecords, path: Path) -> None:

@@ -97,6 +97,8 @@ def test_a_ruling_ends_by_itself() -> None:
     assert rulings.on_project(EXEMPT, ALPHA, 9.9) is not None
     assert rulings.on_project(EXEMPT, ALPHA, 10.0) is None
     assert [ruling.target for ruling in rulings.in_force(10.0)] == ["beta"]
+    assert [ruling.target for ruling in rulings.over(10.0)] == ["alpha"]
+    assert rulings.over(9.9) == []
     assert [ruling.target for ruling in rulings.all()] == ["beta", "alpha"]
 
 

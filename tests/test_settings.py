@@ -38,6 +38,8 @@ from pypidaemon.settings import Secret
         (settings.show_or_hide, "hide", "hide"),
         (settings.url, "https://index.example/simple/", "https://index.example/simple/"),
         (settings.url, "http://[::1]:3141/", "http://[::1]:3141/"),
+        (settings.urls, "https://a.example/\n http://b.example/x/", ("https://a.example/", "http://b.example/x/")),
+        (settings.urls, "", ()),
     ],
 )
 def test_what_is_understood(convert: Callable[[str], Any], raw: str, value: object) -> None:
@@ -73,6 +75,7 @@ def test_what_is_understood(convert: Callable[[str], Any], raw: str, value: obje
         (settings.secret, "env:", "env:NAME or file:PATH"),
         (settings.secret, "env:NO_SUCH_VARIABLE_HERE", "not set"),
         (settings.secret, "file:/no/such/file", "cannot read"),
+        (settings.urls, "https://a.example/x https://a.example/x/", "same URL twice"),
     ],
 )
 def test_what_is_not_understood_has_a_reason(convert: Callable[[str], Any], raw: str, words: str) -> None:

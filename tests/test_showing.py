@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pypidaemon.filenames import filename
-from pypidaemon.model import Digest, Fact, File, NormalizedName, ProjectStatus, UpstreamPage
-from pypidaemon.showing import show
+from pypidaemon.model import Digest, Fact, File, NormalizedName, ProjectPage, ProjectStatus, UpstreamPage
+from pypidaemon.showing import bytes_of, chosen, show
 
 ALPHA = NormalizedName("alpha")
 OURS, OTHER = Digest("a" * 64), Digest("b" * 64)
@@ -33,3 +33,32 @@ def test_S28_the_size_is_that_of_the_bytes_that_are_given(file: File, fact: Fact
 def test_R113_a_quarantined_project_offers_no_files() -> None:
     page = UpstreamPage(ALPHA, (File(WHEEL),), status=ProjectStatus("quarantined"))
     assert show("pypi", page, {}).files == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "fact", "sidecar"),
+    [
+        (None, Fact(OURS, metadata=OTHER), OTHER),
+        ("", Fact(OURS, metadata=OTHER), OTHER),
+        (OTHER, Fact(OURS, metadata=OURS), OTHER),
+        (OTHER, Fact(OURS, metadata_broken=True), None),
+        ("", Fact(OURS), ""),
+    ],
+)
+def test_metadata_is_what_upstream_says_else_what_was_found(said: str | None, fact: Fact, sidecar: str | None) -> None:
+    (shown,) = show("pypi", UpstreamPage(ALPHA, (File(WHEEL, core_metadata=said),)), {WHEEL: fact}).files
+    assert shown.core_metadata == sidecar
+
+
+@pytest.mark.parametrize(("fact", "given"), [(None, OTHER), (Fact(size=5), OTHER), (Fact(OURS), OURS)])
+def test_S28_the_bytes_are_those_first_seen(fact: Fact | None, given: Digest) -> None:
+    assert bytes_of(File(WHEEL, hashes=(("sha256", OTHER),)), fact) == given
+
+
+def test_what_is_chosen_of_a_page_keeps_no_version_of_which_nothing_is() -> None:
+    """But one that never had a file stays; a name without a version is in nobody's way."""
+    files = (File(filename("alpha-2.0.zip")), File(WHEEL), File(filename("strange.zip")))
+    page = ProjectPage(ALPHA, files, ("1.0", "2.0", "3.0"), serial=7)
+    kept = chosen(page, files[1:])
+    assert {file.filename for file in kept.files} == {WHEEL, "strange.zip"}
+    assert (kept.versions, kept.serial) == (("1.0", "3.0"), 7)

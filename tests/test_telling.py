@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename
 from pypidaemon.model import Explanation, HiddenFile, NormalizedName, Outcome, ProjectPage, Refusal
-from pypidaemon.telling import MOST_SENTENCES, document, enumerated, fates, hidden_by, lines, plural
+from pypidaemon.telling import MOST_SENTENCES, document, enumerated, fates, hidden_by, lines, no_address, plural
 from tests.fakes import file
 from tests.strategies import texts
 
@@ -196,3 +196,7 @@ def test_when_it_ends_is_said_once() -> None:
     refusal = {"rule": "cooldown", "until": until, "reason": f"uploaded yesterday; shown from {until} on"}
     assert hidden_by([refusal]) == f"by cooldown until {until}: uploaded yesterday"
     assert hidden_by([{**refusal, "until": None}]) == f"by cooldown: {refusal['reason']}"
+
+
+def test_who_asks_an_index_that_has_no_address_is_told_which_have() -> None:
+    assert "no index 'x' has an address of its own; those that have: a b;" in no_address("x", ["b", "a"])

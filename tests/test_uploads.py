@@ -7,7 +7,7 @@ import hashlib
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.archives.tags import unknown_platform
@@ -347,7 +347,6 @@ def test_R129_other_platform_tags_pass_unless_the_rules_say_so(tag: str) -> None
     st.lists(st.tuples(st.sampled_from([":action", "name", "version", "filetype", "md5_digest", "x"]), st.text(max_size=12)), max_size=5),
     st.one_of(st.text(max_size=30), st.sampled_from([WHEEL, SDIST])),
 )
-@settings(max_examples=100)
 def test_any_form_is_an_upload_or_refused(fields: list[tuple[str, str]], filename: str) -> None:
     for told in (fields, form(*fields)):
         with contextlib.suppress(InvalidUpload):

@@ -74,7 +74,7 @@ def ls(arguments: argparse.Namespace, name: NormalizedName | None) -> int:
         after = projects[-1]["project"]
     answer = {**answer, "projects": projects}
     del answer["more"]
-    say(arguments, "\n".join(_lines(answer, name)), answer)
+    say(arguments, "\n".join(_lines(answer, name)) or f"nothing of {name} is kept", answer)
     return 0
 
 

@@ -213,7 +213,7 @@ def _token_ls(arguments: argparse.Namespace) -> int:
         f" expires={token['expires'] or 'never'}{' (expired)' if token['expired'] else ''} last-used={token['last_used'] or 'never'}"
         for token in answer["tokens"]
     )
-    say(arguments, "\n".join(lines), answer)
+    say(arguments, "\n".join(lines) or "there are no tokens", answer)
     return 0
 
 

@@ -121,7 +121,7 @@ def log(arguments: argparse.Namespace) -> int:
         return await journal(made.records().accounts, reactor.seconds(), duration(arguments.since))
 
     answer = _asked(named_file(arguments), f"/log?since={quote(arguments.since)}", work, {"log": [], "complete": True})
-    say(arguments, "\n".join(_rows(answer)), answer)
+    say(arguments, "\n".join(_rows(answer)) or "nothing is on record for that time", answer)
     return 0
 
 
@@ -146,7 +146,8 @@ def check_upstream(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"pypidaemon: the names of all private projects that are not reserved go to: {upstreams}\n")
     answer = _asked(named_file(arguments), "/check-upstream" + "?ask=yes" * arguments.ask, work, {"known": [], "asked": arguments.ask})
     lines = (f"{one['name']} in {one['index']}: {one['known']} has a project of that name" for one in answer["known"])
-    say(arguments, "\n".join(lines), answer)
+    nobody = "is" if arguments.ask else "is known to be"
+    say(arguments, "\n".join(lines) or f"no private project {nobody} an upstream's as well", answer)
     return 1 if answer["known"] else 0
 
 

@@ -6,6 +6,7 @@ Every method takes positional arguments only, since `verifyObject` sees no other
 """
 
 from pypidaemon.interfaces.books import IAccountRecords as IAccountRecords
+from pypidaemon.interfaces.books import IBounded as IBounded
 from pypidaemon.interfaces.books import IFileFacts as IFileFacts
 from pypidaemon.interfaces.books import IFileRecords as IFileRecords
 from pypidaemon.interfaces.books import ILedger as ILedger
@@ -22,6 +23,7 @@ from pypidaemon.interfaces.contents import IInFile as IInFile
 from pypidaemon.interfaces.contents import IKeeping as IKeeping
 from pypidaemon.interfaces.contents import ILocated as ILocated
 from pypidaemon.interfaces.contents import IOnDisk as IOnDisk
+from pypidaemon.interfaces.contents import ISendable as ISendable
 from pypidaemon.interfaces.contents import ITended as ITended
 from pypidaemon.interfaces.indexes import IBarrier as IBarrier
 from pypidaemon.interfaces.indexes import IDependent as IDependent
@@ -67,3 +69,4 @@ from pypidaemon.interfaces.upstreams import IProbed as IProbed
 from pypidaemon.interfaces.upstreams import ISourced as ISourced
 from pypidaemon.interfaces.upstreams import IStandIns as IStandIns
 from pypidaemon.interfaces.upstreams import IUpstream as IUpstream
+from pypidaemon.interfaces.upstreams import IVouched as IVouched

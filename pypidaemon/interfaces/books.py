@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zope.interface import Attribute, Interface
@@ -26,6 +26,7 @@ from pypidaemon.model import (
     Filename,
     FileRecord,
     Grant,
+    KeptPage,
     NormalizedName,
     Remembered,
     RememberedNames,
@@ -66,6 +67,19 @@ class IPageCache(Interface):
 
     async def keep_names(label: str, remembered: RememberedNames) -> None:
         """Remember this list instead of the one before."""
+
+
+class IBounded(Interface):
+    """A capability of page caches that outlive a process: to be kept within bounds, with the small documents that belong to the pages (`IDocumentCache`)."""
+
+    async def weight(labels: Sequence[str]) -> int:
+        """How many bytes the pages and documents of these indexes take."""
+
+    async def oldest(labels: Sequence[str], after: tuple[float, str, str], limit: int) -> list[KeptPage]:
+        """The pages of these indexes, absences left out, in the order of when they were last confirmed, label and name, behind that place, at most `limit`."""
+
+    async def let_go(kept: KeptPage) -> int:
+        """Forget that page, unless it was confirmed since, and the documents of its project; answer how many bytes that were."""
 
 
 class IFileFacts(Interface):
@@ -309,6 +323,13 @@ class ISaved(Interface):
 
     def places() -> Mapping[str, Path]:
         """Where each of these files belongs, by the same words."""
+
+    def severed() -> None:
+        """
+        What was put there from a copy, and not started yet, goes its own way from here on: what is kept beside the original is not about it.
+
+        :raises PypidaemonError: it cannot be written.
+        """
 
 
 class IMendable(Interface):

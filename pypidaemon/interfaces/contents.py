@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from zope.interface import Attribute, Interface
@@ -42,6 +42,27 @@ class IInFile(Interface):
 
 class IOnDisk(IInFile):
     """A capability of some contents: whole and verified in a file, so the door may send it from there."""
+
+
+class ISendable(Interface):
+    """
+    A capability of some contents: bytes that may be given out lie in an open file, so the system can send them without anybody here reading them.
+
+    It may end before the content does; whoever meets the end of it goes on with `read`.
+    """
+
+    def descriptor() -> int | None:
+        """
+        The open file, with the content's offsets; None where there is none now. Asked for anew each time, since it may be closed whenever others run.
+        """
+
+    async def reach(offset: int) -> int:
+        """
+        Wait, as `read` does, until bytes at `offset` may be given out, and answer how many; 0 means that they have to be read.
+
+        :raises CorruptContent: as `IContent.read`.
+        :raises UpstreamUnavailable: as `IContent.read`.
+        """
 
 
 class ILocated(Interface):
@@ -117,12 +138,14 @@ class IHolding(Interface):
 class IKeeping(Interface):
     """A capability of blob stores: to take a content that is all in memory, for less than a draft costs."""
 
-    async def keep(data: bytes, expected: Digest | None) -> Digest:
+    async def keep(data: bytes, expected: Digest | None, beside: Callable[[bytes], bytes | None] | None = None) -> Digest:
         """
         Make these bytes a blob, and answer its digest once it is durable; nothing is left of one that fails.
 
         Who stops waiting does not know whether it is one.
 
+        :param beside: makes something of the bytes, on a thread and once they are known to be the expected ones, which becomes a blob at the same stroke;
+            None is nothing. Where either cannot be kept the whole fails.
         :raises CorruptContent: the sha256 is not `expected`.
         :raises StorageFull: there is no room.
         :raises StorageFailed: the disk takes nothing.

@@ -115,6 +115,9 @@ class IFillable(IIndex):
         :raises UpstreamUnavailable: it cannot be asked, or what it says is older than announced.
         """
 
+    async def foresee(files: Sequence[File]) -> None:
+        """These are about to be taken, each once: what is to be found out of all of them is found out by one question."""
+
     async def take(name: NormalizedName, file: File) -> int:
         """
         Have that file and its companions here, verified and durable; answer how many bytes were fetched for it, 0 where all was here.

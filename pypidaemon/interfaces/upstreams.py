@@ -36,7 +36,8 @@ class IHealth(Interface):
     """What is known of whether an upstream can be asked; one per upstream, shared by all requests."""
 
     state: str = Attribute(
-        '"up", "suspect", "down", "probing" (it was down, and is being asked whether it still is) or "offline" (it must not be asked).'
+        '"up", "suspect" (it was slow, or wrong several times, and is looked at), "down", "probing" (it was down, and is being asked whether it still '
+        'is) or "offline" (it must not be asked).'
     )
     cause: str = Attribute("Why it is not up, in a few words; empty while it is.")
     since: float = Attribute("When it came up, or when it stopped being up, seconds since the epoch.")
@@ -70,10 +71,28 @@ class IAttended(IHealth):
         """The probe is over; where nothing came of it that the health was told, the upstream is as it was before."""
 
     def outage() -> Outage | None:
-        """What is to be remembered over a restart; None while it is up."""
+        """What is to be remembered over a restart; None while it is up, or only suspect."""
 
     def resume(outage: Outage) -> None:
         """It was like that when the daemon was last running. That counts until something is heard, and not where something was heard already."""
+
+
+class IVouched(Interface):
+    """A capability of healths: to know that nobody has heard of an upstream for long, so that saying it is up means little."""
+
+    def vouched() -> float:
+        """
+        Until when what it says may be believed, seconds since the epoch: after that it may be gone without anybody having noticed.
+
+        For good where it is known not to be up, or where nobody attends to it who could look. Asked with every request, so it has to be quick.
+        """
+
+    async def confirmed() -> None:
+        """
+        Where nothing vouches for it any more, have whoever attends to it look, and come back when something is heard, good or bad.
+
+        That may take as long as any request, so wait for moments only; while such a look lasts it is believed again, so that nobody waits twice for the same.
+        """
 
 
 class IUpstream(Interface):

@@ -44,6 +44,7 @@ from pypidaemon.model.people import Deed as Deed
 from pypidaemon.model.people import Grant as Grant
 from pypidaemon.model.people import Token as Token
 from pypidaemon.model.people import User as User
+from pypidaemon.model.upstream import AWAY as AWAY
 from pypidaemon.model.upstream import Fact as Fact
 from pypidaemon.model.upstream import NotModified as NotModified
 from pypidaemon.model.upstream import Outage as Outage
@@ -53,6 +54,7 @@ from pypidaemon.model.upstream import Replaced as Replaced
 from pypidaemon.model.upstream import UpstreamNames as UpstreamNames
 from pypidaemon.model.upstream import UpstreamPage as UpstreamPage
 from pypidaemon.model.upstream import Validators as Validators
+from pypidaemon.model.uses import KeptPage as KeptPage
 from pypidaemon.model.uses import Pin as Pin
 from pypidaemon.model.uses import Use as Use
 from pypidaemon.model.uses import UsedProject as UsedProject

@@ -62,6 +62,10 @@ class UpstreamNames:
     serial: int | None = None
 
 
+AWAY = ("down", "probing", "offline")
+"""States of an upstream in which nothing can be had from it, as far as is known. One slow answer makes it suspect, and no more."""
+
+
 @attrs.frozen
 class Outage:
     """

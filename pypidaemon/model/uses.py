@@ -35,6 +35,21 @@ class UsedProject:
     used: float
 
 
+@attrs.frozen
+class KeptPage:
+    """
+    An upstream's page that is kept.
+
+    :param size: in bytes, as it is kept.
+    :param fetched: when upstream last said it, or that it still holds, seconds since the epoch.
+    """
+
+    label: str
+    name: NormalizedName
+    size: int
+    fetched: float
+
+
 @attrs.frozen(order=True)
 class Pin:
     """A project, or with a version one release of it, whose files are kept from eviction."""

@@ -13,7 +13,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.archives import BadArchive, record, sdists, zipped
@@ -326,7 +326,6 @@ SOUND = [data for data in hostile.good() if len(data[1]) < 20_000]
     ),
     st.booleans(),
 )
-@settings(max_examples=100)
 def test_S14_S16_no_damage_leads_to_anything_but_a_verdict(sound: tuple[str, bytes], damage: list[tuple[int, bytes]], strict: bool) -> None:
     filename, data = sound
     for place, piece in damage:
@@ -337,7 +336,6 @@ def test_S14_S16_no_damage_leads_to_anything_but_a_verdict(sound: tuple[str, byt
 
 
 @given(st.binary(max_size=2000), st.sampled_from(KINDS))
-@settings(max_examples=100)
 def test_any_bytes_are_no_archive(data: bytes, kind: str) -> None:
     names = {".whl": WHEEL, ".egg": "foo_bar-1.0-py3.11.egg", ".rpm": "foo_bar-1.0-1.noarch.rpm", ".deb": "foo-bar_1.0.deb"}
     filename = names.get(kind, f"foo_bar-1.0{kind}")

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pypidaemon.archives import BadArchive
+from pypidaemon.archives import BadArchive, tarred
 from pypidaemon.archives.inspecting import inspect
 from pypidaemon.archives.rules import Rules
 from pypidaemon.errors import InvalidUpload
@@ -44,6 +44,16 @@ def test_S13_to_S19_each_bad_archive_is_refused_by_the_rule_it_breaks(bad: hosti
 @pytest.mark.parametrize(("filename", "data"), GOOD, ids=[f"{position}-{name}" for position, (name, _) in enumerate(GOOD)])
 def test_no_sound_archive_is_refused(filename: str, data: bytes) -> None:
     assert verdict(filename, data, Rules()) == ""
+
+
+def test_S16_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred thousand, here a hundred: to look at each is what takes long."""
+    assert tarred.MOST_ENTRIES == 100_000
+    monkeypatch.setattr(tarred, "MOST_ENTRIES", 100)
+    for count, refused in ((99, False), (100, True)):
+        members = [hostile.tar_member(f"foo_bar-1.0/{number}".encode()) for number in range(count)]
+        line = verdict(hostile.SDIST, hostile.tarred(hostile.INFO_MEMBER, *members), Rules())
+        assert line == ("more than 100 entries" if refused else ""), line
 
 
 def test_there_are_enough_of_them() -> None:

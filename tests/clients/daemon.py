@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from fnmatch import fnmatchcase
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,8 +184,17 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """All that it has said so far, over all its runs."""
-        return (self.folder / "log").read_text("utf-8", "replace")
+        """All that it has said so far, over all its runs; with the lines of every answer that it has given, which wait for others for a moment."""
+        file = self.folder / "log"
+        if self.process is not None and self.process.poll() is None:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
+            with suppress(OSError, HTTPException), closing(connection):
+                connection.request("HEAD", "/+health")
+                last = str(connection.getresponse().headers["X-Request-Id"])
+                deadline = time.monotonic() + 5
+                while last not in file.read_text("utf-8", "replace") and time.monotonic() < deadline:
+                    time.sleep(0.02)
+        return file.read_text("utf-8", "replace")
 
     def start(self) -> None:
         """Start it, and come back when it is ready."""

@@ -13,7 +13,7 @@ from tests.clients.store import store
 
 pytestmark = pytest.mark.clients
 
-KILLS = 10
+KILLS = 5
 """`benchmarks/kills.py` goes on until a thousand uploads were acknowledged."""
 
 

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IFileFacts, IRecords
 from pypidaemon.model import Digest, Fact, Replaced
+from tests.examples import examples
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL
 
@@ -105,7 +106,7 @@ class FileFactsContract:
         assert now(facts.replaced(("", "", ""), 9)) == []
 
     @given(st.lists(FACTS, max_size=6), st.integers(0, 2**30))
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_S29_what_is_known_only_grows(self, facts: IFileFacts, learned: list[Fact], label: int) -> None:
         """Every field keeps the first value it got, and `known` says what `learn` answered."""
         where = f"label-{label}"

@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import ILedger, IRecords
 from pypidaemon.model import Change, NormalizedName
+from tests.examples import examples
 from tests.gear import now
 from tests.records_gear import BAR, FOO
 
@@ -113,7 +114,7 @@ class LedgerContract:
         assert now(ledger.changes("root", 0, 10)) == before
 
     @given(st.lists(QUESTIONS, max_size=12), st.integers(0, 2**30))
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_R69_serials_never_fall(self, ledger: ILedger, questions: list[tuple[NormalizedName, str, int]], label: int) -> None:
         """At least what upstream says, the same for the same, above all before for another, and paging through misses nobody."""
         where = f"label-{label}"

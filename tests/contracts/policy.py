@@ -9,9 +9,10 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IChangingPolicy, IInformedPolicy, IPagePolicy, IPolicy, ITimedPolicy
 from pypidaemon.model import Attested, Described, File, Knowledge, NormalizedName, ProjectPage
+from tests.examples import examples
 from tests.strategies import files, names, pages, texts
 
-some = settings(max_examples=40)
+some = settings(max_examples=examples(15))
 """There are many policies, and each of them runs all of this."""
 
 moments = st.floats(0, 4e9)

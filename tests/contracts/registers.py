@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IDocumentCache, IFetchRecords, IPublisherRecords, IRecords, IRulingRecords, IWithdrawnEntries
 from pypidaemon.model import Attested, Described, Digest, Downloads, Fetch, File, Filename, ProjectStatus, Ruling, RulingKind, Withdrawn
+from tests.examples import examples
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL
 
@@ -204,7 +205,7 @@ class FetchRecordsContract:
         assert [each.agent for each in now(fetches.counts("2026-01-01", 10))] == ["x" * 200]
 
     @given(TEXTS, TEXTS)
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_whatever_a_client_says_of_itself_is_kept(self, fetches: IFetchRecords, agent: str, address: str) -> None:
         """At least as much of it as has an encoding; it neither fails nor takes others along."""
         now(fetches.forget_before(9e9))

@@ -420,6 +420,39 @@ class OnDiskTests(TestCase):
         assert steps == ["sync"] * 2
         assert self.drafts() == []
 
+    async def test_what_is_made_of_a_content_is_kept_beside_it_and_as_durable(self) -> None:
+        steps: list[str] = []
+        real_sync, real_rename = os.fsync, os.rename
+        self.patch(os, "fsync", lambda descriptor: (steps.append("sync"), real_sync(descriptor)))
+        self.patch(os, "rename", lambda old, new: (steps.append("move"), real_rename(old, new)))
+        assert await self.store.keep(b"data", sha256(b"data"), lambda data: data[:2]) == sha256(b"data")
+        assert await held(self.store) == {sha256(b"data"), sha256(b"da")}
+        assert steps[:2] == ["sync"] * 2
+        assert steps.count("move") == 2
+        assert await self.store.keep(b"other", None, lambda _: None) == sha256(b"other")
+        assert await held(self.store) == {sha256(b"data"), sha256(b"da"), sha256(b"other")}
+        assert self.drafts() == []
+
+    async def test_nothing_is_made_of_a_content_that_is_not_the_expected_one(self) -> None:
+        made: list[bytes] = []
+        with pytest.raises(CorruptContent):
+            await self.store.keep(b"data", sha256(b"right"), made.append)
+        assert made == []
+
+    async def test_F53_where_there_is_no_room_for_what_is_made_of_a_content_nothing_is_left_of_either(self) -> None:
+        real = os.pwrite
+
+        def narrow(descriptor: int, data: Any, offset: int) -> int:
+            if bytes(data) == b"beside":
+                raise OSError(errno.ENOSPC, "full")
+            return real(descriptor, data, offset)
+
+        self.patch(os, "pwrite", narrow)
+        with pytest.raises(StorageFull):
+            await self.store.keep(b"data", None, lambda _: b"beside")
+        assert await held(self.store) == set()
+        assert self.drafts() == []
+
     async def test_law_7_what_is_kept_together_is_synced_before_any_of_it_is_moved_and_its_folders_after(self) -> None:
         steps: list[str] = []
         synced: set[Path] = set()

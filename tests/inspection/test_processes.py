@@ -88,11 +88,12 @@ class ProcessTests(TestCase):
         verifyObject(IInspector, InlineInspector())
 
     async def test_verdicts_are_those_of_this_process(self) -> None:
-        inspector, here = self.inspector(), InlineInspector()
+        # Whether a busy machine takes long over a bomb says nothing about the verdict.
+        inspector, here = self.inspector(patience=600.0), InlineInspector()
         for filename, data in [*islice(hostile.good(), 4), make_sdist("foo-bar", "1.0", ["a>1"], size=300_000)]:
             expected = await here.inspect(await draft(data), upload(filename))
             assert await inspector.inspect(await draft(data), upload(filename)) == expected
-        for bad in [*islice(hostile.bad_zips(), 9), *islice(hostile.bad_tars(), 9)]:
+        for bad in [*islice(hostile.bad_zips(), 9), *islice(hostile.bad_tars(), 8), next(hostile.bombs())]:
             line = await self.refused(inspector, bad.filename, bad.data)
             assert line == await self.refused(here, bad.filename, bad.data)
             assert bad.words in line

@@ -97,9 +97,9 @@ def test_S54_numbers_that_no_character_has_are_replaced_without_a_failure() -> N
 @pytest.mark.parametrize(
     "unit", ["<a ", "<!--", "<![", "</", '<a x="', "&", "<a/", "<a b='", "<script>", "</script", "<a>", "<div>", "&#1", "<a href="]
 )
-def test_S54_a_million_broken_tags_are_read_once(unit: str) -> None:
+def test_S54_broken_tags_without_number_are_read_once(unit: str) -> None:
     """A parser that goes back needs hours for this; there is no clock here, only the patience of who waits for the suite."""
-    assert sum(1 for _ in Scanner().feed(unit * 300_000, True)) <= 300_000
+    assert sum(1 for _ in Scanner().feed(unit * 100_000, True)) <= 100_000
 
 
 @pytest.mark.parametrize("beginning", ["<a x='", "<!--", "text", "</"])

@@ -225,3 +225,8 @@ def test_S84_an_anchor_of_many_texts_is_named_by_its_address() -> None:
     """Longer than a name can be it is none, in however many pieces it comes."""
     texts = "".join(f"{'x' * 3000}<b>" for _ in range(5))
     assert read(f'<meta name="pypi:repository-version" content="1.0"><a href="alpha/">{texts}</a>'.encode(), "text/html") == [("alpha", 0)]
+
+
+def test_of_an_entry_in_a_list_only_name_and_serial_count() -> None:
+    body = b'{"meta":{"api-version":"1.0","x":1},"projects":[{"name":"a","x":"y","_last-serial":3},{"x":1},"b"],"z":[1]}'
+    assert list(read_names(io.BytesIO(body), "application/vnd.pypi.simple.v1+json", "https://index.example/simple/")) == [("a", 3)]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename, project_name
-from pypidaemon.model import File, UpstreamPage
+from pypidaemon.model import File, ProjectStatus, UpstreamPage
 from pypidaemon.stored import FORM, cut, decode, encode
 from tests.strategies import json_values, upstream_pages
 
@@ -118,3 +118,9 @@ def test_a_page_that_only_speaks_of_quarantine_is_not_in_it() -> None:
     """The word may stand in any other field of its head."""
     page = UpstreamPage(project_name("foo"), PAGE.files, ("quarantined",))
     assert cut(encode(page), page.name, PAGE.files[0].filename) == UpstreamPage(page.name, PAGE.files)
+
+
+@pytest.mark.parametrize("status", [ProjectStatus("quarantined", "why"), ProjectStatus("archived", '"quarantined"')])
+def test_R113_of_what_a_page_says_the_status_that_hides_the_file_is_kept(status: ProjectStatus) -> None:
+    found = cut(encode(attrs.evolve(PAGE, status=status)), PAGE.name, FILE.filename)
+    assert found.status == (status if status.marker == "quarantined" else ProjectStatus())

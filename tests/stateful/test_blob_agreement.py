@@ -14,6 +14,7 @@ from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import Digest
+from tests.examples import examples
 from tests.gear import inline, later, now, waiting
 
 DATA = st.binary(max_size=8)
@@ -120,4 +121,4 @@ class BlobAgreement(RuleBasedStateMachine):
 
 
 TestBlobAgreement = BlobAgreement.TestCase
-TestBlobAgreement.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestBlobAgreement.settings = settings(max_examples=examples(25), stateful_step_count=30, deadline=None)

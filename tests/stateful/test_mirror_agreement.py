@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import Digest, File, Filename, Leaving, Mirrored, NormalizedName, Progress, UpstreamPage, Validators, Waiting
 from pypidaemon.records.memory import MemoryRecords
+from tests.examples import examples
 from tests.gear import now
 from tests.records_gear import sqlite_records
 
@@ -170,4 +171,4 @@ class Agreement(RuleBasedStateMachine):
 
 
 TestAgreement = Agreement.TestCase
-TestAgreement.settings = settings(max_examples=50, stateful_step_count=30)
+TestAgreement.settings = settings(max_examples=examples(20), stateful_step_count=30)

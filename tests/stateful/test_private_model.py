@@ -26,6 +26,7 @@ from pypidaemon.model import Companion, Filename, NormalizedName, Standing, Uplo
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from tests.contracts.hosted_index import NOON, PlainInspectors, upload
+from tests.examples import examples
 from tests.gear import inline, now
 from tests.records_gear import sqlite_records
 
@@ -271,6 +272,6 @@ def version_of(filename: str) -> str:
 
 
 TestPrivate = PrivateModel.TestCase
-TestPrivate.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestPrivate.settings = settings(max_examples=examples(25), stateful_step_count=25, deadline=None)
 TestPrivateOnDisk = PrivateOnDiskModel.TestCase
-TestPrivateOnDisk.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestPrivateOnDisk.settings = settings(max_examples=examples(8), stateful_step_count=25, deadline=None)

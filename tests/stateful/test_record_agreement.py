@@ -37,6 +37,7 @@ from pypidaemon.model import (
     Validators,
 )
 from pypidaemon.records.memory import MemoryRecords
+from tests.examples import examples
 from tests.gear import now
 from tests.records_gear import sqlite_records
 
@@ -300,4 +301,4 @@ class Agreement(RuleBasedStateMachine):
 
 
 TestAgreement = Agreement.TestCase
-TestAgreement.settings = settings(max_examples=30, stateful_step_count=30)
+TestAgreement.settings = settings(max_examples=examples(15), stateful_step_count=30)

@@ -18,6 +18,7 @@ from pypidaemon.filenames import filename
 from pypidaemon.model import File, FileRecord, Leaving, NormalizedName
 from pypidaemon.services.janitor import DAY, FIRST, Janitor
 from tests.contracts.blob_store import put
+from tests.examples import examples
 from tests.fakes import file
 from tests.fakes import page as page_of
 from tests.filling import bring, read
@@ -180,4 +181,4 @@ class Verified(RuleBasedStateMachine):
 
 
 TestVerified = Verified.TestCase
-TestVerified.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestVerified.settings = settings(max_examples=examples(25), stateful_step_count=25, deadline=None)

@@ -42,6 +42,7 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.rulings import Rulings
 from pypidaemon.settings import flag, given, reference, setting, words
 from pypidaemon.simple.entries import clean
+from pypidaemon.volume import Allotments
 
 LONGEST_REASON = 1000
 """Characters of the reason for a yank, which every client downloads with the page."""
@@ -92,6 +93,7 @@ class Private(Service):
     announcements: Announcements = given("announcements")
     inspector: Inspectors = given("inspector")
     rulings: Rulings = given("rulings", factory=Rulings)
+    allotments: Allotments = given("allotments", factory=Allotments)
     overwrite: bool = setting(flag, False, help="whether who has the right `overwrite` may put other bytes under a file name that is used")
     strict: bool = setting(
         flag,
@@ -122,8 +124,20 @@ class Private(Service):
             overwrite=self.overwrite,
             turns=self.turns,
             blocked=blocked,
+            allotment=self.allotments.private,
         )
-        self.taker = Taker(self.label, self.records, self.blobs, self.clock, self.announcements, inspector, rules, self.turns, blocked)
+        self.taker = Taker(
+            self.label,
+            self.records,
+            self.blobs,
+            self.clock,
+            self.announcements,
+            inspector,
+            rules,
+            self.turns,
+            blocked,
+            self.allotments.private,
+        )
         self.announcements.listen(self.pages.forget)
 
     def stopService(self) -> Deferred[None]:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.promising import promises_metadata
+from pypidaemon.budget import PRIVATE
 from pypidaemon.errors import Conflict, InvalidUpload, NoSuchBlob, NoSuchProject, PypidaemonError
 from pypidaemon.filenames import belongs, python_tag
 from pypidaemon.flights import Flights
@@ -26,6 +27,7 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.simple.entries import clean
 from pypidaemon.uploads import Rules, agree, check_digests
+from pypidaemon.volume import Allotment
 
 log = Logger()
 
@@ -60,6 +62,7 @@ class Publisher:
     overwrite: bool
     turns: Turns[NormalizedName]
     blocked: Blocked
+    allotment: Allotment = attrs.field(factory=lambda: Allotment(PRIVATE))
     flights: Flights[object, Published] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     keeping: Flights[object, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     """Sidecars on their way to the store, each beside its file."""
@@ -174,6 +177,7 @@ class Publisher:
     async def _take(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected) -> Published:
         """Make it durable, then record it, then tell (law 7). A blob whose record is refused is left to the janitor, since others may need it."""
         upload = asking.upload
+        await self.allotment.insist(size)
         document = inspected.metadata if promises_metadata(upload.filename, inspected.metadata) else None
         digest, sidecar = await self._commit(draft, Digest(found["sha256"]), document)
         now = self.clock.seconds()
@@ -188,6 +192,7 @@ class Publisher:
             core_metadata=sidecar,
         )
         record = FileRecord(file, inspected.version, asking.account, uploaded=now)
+        self.allotment.took(size)
         try:
             serial = await self._record(asking, record)
         finally:

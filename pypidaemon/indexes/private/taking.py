@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
+from pypidaemon.budget import PRIVATE
 from pypidaemon.errors import Conflict, NoSuchProject, NoSuchRelease, PypidaemonError
 from pypidaemon.filenames import package_type, python_tag
 from pypidaemon.flights import Flights
@@ -19,6 +20,7 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.uploads import agree
 from pypidaemon.upstream_files import renewed
+from pypidaemon.volume import Allotment
 
 log = Logger()
 
@@ -51,6 +53,7 @@ class Taker:
     rules: Rules
     turns: Turns[NormalizedName]
     blocked: Blocked
+    allotment: Allotment = attrs.field(factory=lambda: Allotment(PRIVATE))
     flights: Flights[object, list[FileRecord]] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
 
     async def take(self, name: NormalizedName, version: str, source: IHostedIndex, account: str, founding: bool) -> list[FileRecord]:
@@ -130,11 +133,13 @@ class Taker:
     async def _copy(self, asking: _Asking, filename: Filename, companion: Companion, digest: Digest) -> None:
         content = await asking.source.open_file(asking.name, filename, companion)
         try:
+            await self.allotment.insist(content.size or 0)
             draft = await self.blobs.draft()
             try:
                 async for piece in pieces(content):
                     await draft.write(piece)
                 await draft.commit(digest)
+                self.allotment.took(content.size or 0)
             finally:
                 # After a commit this does nothing.
                 await draft.abort()

@@ -53,6 +53,7 @@ from pypidaemon.rulings import Rulings
 from pypidaemon.settings import flag, given, reference, references, setting
 from pypidaemon.spool import Spool
 from pypidaemon.upstream_files import UpstreamFiles, holding
+from pypidaemon.volume import Allotments
 
 _NO_FILE = Filename("-")
 """No file has this name, so asking for it tells whether there is a page and reads none of it."""
@@ -92,6 +93,7 @@ class Proxy(Service):
     reserved: tuple[str, ...] = given("reserved")
     announcements: Announcements = given("announcements")
     rulings: Rulings = given("rulings", factory=Rulings)
+    allotments: Allotments = given("allotments", factory=Allotments)
     removal: str = setting(way, default="follow", help="what becomes of files that upstream removed: follow, keep or keep-if-used")
     while_down: str = setting(
         listed_while_down, default=HELD, help="what pages list while upstream cannot be asked: held, the files that are here, or all"
@@ -126,6 +128,7 @@ class Proxy(Service):
             self._announce,
             self._learned,
             noted=True,
+            allotment=self.allotments.mirrored,
         )
         self.provenance = Provenance(self.label, self.upstream, self.records, self.clock, self.cpu)
 
@@ -232,6 +235,10 @@ class Proxy(Service):
         """As `IFillable`; a reserved name is absent, without a request."""
         self._check_reserved(name)
         return await self.pages.current(name, serial)
+
+    async def foresee(self, files: Sequence[File]) -> None:
+        """As `IFillable`."""
+        await self.files.foresee(files)
 
     async def take(self, name: NormalizedName, file: File) -> int:
         """As `IFillable`."""
