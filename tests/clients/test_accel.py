@@ -42,14 +42,14 @@ def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[Daemon]:
 
 def test_nginx_sends_what_the_daemon_lets_it(daemon: Daemon, upstream: Upstream, tmp_path: Path) -> None:
     """Whole and in part, under the daemon's headers; and nobody gets at the blobs without asking the daemon."""
-    wheel = upstream.tell("add", "seeds-large", "1.0", size=300_000)
+    wheel = upstream.tell("add", "accelerated", "1.0", size=300_000)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     before, _, internal = (block for block in BLOCKS)
     before = before.replace("/python/", "/").replace("http://127.0.0.1:3141", daemon.url)
     internal = internal.replace("/var/lib/pypidaemon/blobs/", f"{daemon.folder}/var/blobs/")
     with nginx(tmp_path / "nginx", f"server {{ listen 127.0.0.1:{port}; {before} {internal} }}", url):
-        entry = files(daemon, "seeds-large")[wheel]
+        entry = files(daemon, "accelerated")[wheel]
         path, digest = entry["path"], entry["hashes"]["sha256"]
         cold = ask(url, "GET", path)
         assert (cold.status, sha256(cold.body).hexdigest()) == (200, digest)
@@ -78,5 +78,5 @@ def test_nginx_sends_what_the_daemon_lets_it(daemon: Daemon, upstream: Upstream,
         assert ask(url, "GET", path, {"Range": "bytes=99999999-"}).status == 416
         assert ask(url, "HEAD", path).headers["content-length"] == str(len(cold.body))
         assert ask(url, "GET", place).status == 404
-        daemon.order("block", "seeds-large==1.0", "--reason", "it is bad")
+        daemon.order("block", "accelerated==1.0", "--reason", "it is bad")
         assert ask(url, "GET", path).status == 403
