@@ -161,6 +161,13 @@ def test_what_is_not_met_is_said_with_who_needs_it_and_where() -> None:
     assert needs.unmet(SEEDS, [wheel("2.0")]) == []
 
 
+def test_two_needs_for_one_environment_are_looked_at_apart() -> None:
+    needs = asked("seeds>=2", where=places[:1])
+    needs.visit(NormalizedName("third"), [(fakes.file("third-1.0-py3-none-any.whl"), said("seeds>=3"))])
+    [line] = needs.unmet(SEEDS, [wheel("2.0")])
+    assert line.startswith("third-1.0-py3-none-any.whl: needs seeds>=3")
+
+
 def test_a_locked_file_that_is_missing_is_said_without_an_environment(tmp_path: Path) -> None:
     needs = Needs.named(places, 1, lines(tmp_path, f"seeds==1.0 --hash=sha256:{'0' * 64}\n"))
     assert needs.unmet(SEEDS, []) == ["the requirements: needs seeds==1.0, and nothing that fits is here"]
