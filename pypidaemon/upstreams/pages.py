@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import attrs
@@ -136,7 +137,8 @@ class Page(Protocol):
     tally: Tally
     what: str = "page"
     finished: Deferred[bytes] = attrs.field(init=False)
-    _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    # One buffer, since a body may come in pieces so small that each costs more than it holds.
+    _body: BytesIO = attrs.field(factory=BytesIO, init=False, repr=False)
     _size: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -152,7 +154,7 @@ class Page(Protocol):
         elif self._size > self.limits.ratio_from and self._size > self.tally.raw * self.limits.ratio:
             self._refuse(f"its {self.what} is compressed beyond belief")
         else:
-            self._pieces.append(data)
+            self._body.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -161,8 +163,8 @@ class Page(Protocol):
         """
         if self.finished.called:
             return
-        body = b"".join(self._pieces)
-        self._pieces.clear()
+        body = self._body.getvalue()
+        self._body = BytesIO()
         cut = reason.check(PotentialDataLoss) is not None and not body.rstrip().lower().endswith(_ENDS)
         if cut or reason.check(ResponseDone, PotentialDataLoss) is None:
             self.finished.errback(BadPage(f"it broke off after {self._size} bytes"))
@@ -172,7 +174,7 @@ class Page(Protocol):
             self.finished.callback(body)
 
     def _refuse(self, why: str) -> None:
-        self._pieces.clear()
+        self._body = BytesIO()
         self._drop()
         self.finished.errback(BadPage(why))
 
