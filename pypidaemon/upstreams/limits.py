@@ -27,8 +27,8 @@ class Limits:
     idle: float = 20.0
     slowest: int = 1024
     window: float = 30.0
-    waiting: int = 256 << 10
-    page_size: int = 24 << 20
+    waiting: int = 1 << 20
+    page_size: int = 20 << 20
     ratio: int = 100
     ratio_from: int = 1 << 20
     redirects: int = 5
