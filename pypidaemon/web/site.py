@@ -142,8 +142,11 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A channel for a client, or, above the caps, one that only says so."""
+        return self.welcome(addr, self.places.ask(address_of(addr)))
+
+    def welcome(self, addr: IAddress | None, entry: Entry) -> Any:
+        """As `buildProtocol`, of somebody who was told already what becomes of him."""
         host = address_of(addr)
-        entry = self.places.ask(host)
         if entry is Entry.SHUT:
             # Without a protocol the socket is closed now, and not with the reactor's next turn.
             return None

@@ -186,6 +186,21 @@ class Skin:
             intake.running = self._begin(arrival, intake.reply(receiving))
         return arrival
 
+    def unasked(self, request: Request) -> Arrival:
+        """A request of which nothing is wanted but that it is read."""
+        return self._arrival(request)
+
+    def inquire(self, request: Request) -> None:
+        """Have the lane learn the answer to a request where it is ready: nobody is answered, and nothing is begun."""
+        arrival = self._arrival(request)
+        try:
+            reply = self.quick(arrival.ask) if arrival.refused is None else None
+        except Exception:  # noqa: BLE001  # whatever it is, who asks in earnest meets it again
+            reply = None
+        if reply is not None:
+            self._head(arrival.outlet, arrival.ask, reply)
+            reply.close()
+
     def render(self, request: Request) -> int:
         """Answer `request`, which is whole, at once where the answer is ready; the answer is always written by ourselves."""
         arrival: Arrival = getattr(request, "arrival", None) or self._arrival(request)
