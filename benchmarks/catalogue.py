@@ -184,10 +184,15 @@ class Catalogue:
         return self.serials.get(words[2], self.serial) if len(words) > 2 else self.serial
 
 
+def invented(number: int) -> str:
+    """The name of a project that is only listed; there is as little to compress in it as in real ones."""
+    return f"made-up-{hashlib.blake2b(b'%d' % number, digest_size=6).hexdigest()}"
+
+
 def catalogue(projects: int, each: int, length: int, listed: int, *, sidecars: bool) -> Catalogue:
     """So many projects with so many releases each, and so many of which there is a name alone."""
     stock = {f"seed-{number:05}": [wheel(f"seed-{number:05}", f"1.{minor}", length) for minor in range(each)] for number in range(projects)}
-    names = [*stock, *(f"made-up-{number:06}" for number in range(listed))]
+    names = [*stock, *map(invented, range(listed))]
     return Catalogue(sidecars, stock, dict.fromkeys(sorted(names), FIRST))
 
 

@@ -18,6 +18,7 @@ class Operator:
     name: str = OPERATOR.account
     authenticated: bool = True
     scope: str = OPERATOR.account
+    sight: str = OPERATOR.account
 
     def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
         """Yes."""

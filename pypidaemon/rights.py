@@ -88,6 +88,8 @@ class Rights:
     disabled: bool = False
     _patterns: Mapping[tuple[str, str], tuple[str, ...]] = attrs.field(init=False, repr=False, eq=False)
     _public: Mapping[tuple[str, str], tuple[str, ...]] = attrs.field(init=False, repr=False, eq=False)
+    _open: frozenset[tuple[str, str]] = attrs.field(init=False, repr=False, eq=False)
+    """The actions, by index, that everybody may in every project."""
     scope: str = attrs.field(init=False, eq=False)
     """
     `PUBLIC`, or an opaque word: accounts of equal scopes see the same projects of the same indexes.
@@ -95,12 +97,18 @@ class Rights:
     Two accounts whose grants say the same in different patterns may have different scopes. A change of grants does not change what `PUBLIC` is called, so
     whoever keeps answers by scope lets them go when rights change.
     """
+    sight: str = attrs.field(init=False, eq=False)
+    """As `scope`, but what `PUBLIC` stands for has another word after each change of it."""
 
     def __attrs_post_init__(self) -> None:
         """Sort the grants once, so that a question is a look-up."""
         object.__setattr__(self, "_patterns", self._table(self._subjects()))
         object.__setattr__(self, "_public", self._table(frozenset({ANONYMOUS})))
-        object.__setattr__(self, "scope", self._scope())
+        opened = frozenset(key for key, patterns in self._public.items() if key[0] in _SEEING and EVERY in patterns)
+        object.__setattr__(self, "_open", opened)
+        seen = self._sight()
+        object.__setattr__(self, "sight", "s" + hashlib.sha256(repr(seen).encode()).hexdigest()[:24])
+        object.__setattr__(self, "scope", PUBLIC if seen == _seen(self._public) else self.sight)
 
     def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
         """
@@ -111,6 +119,9 @@ class Rights:
         """
         if self.disabled or self.token_scope not in SCOPES:
             return False
+        if (action, index_label) in self._open or (action, EVERY) in self._open:
+            # Asked for each of many thousand projects where they are listed.
+            return True
         if action in _SEEING and self._everybody_may(action, index_label, project):
             return True
         if action not in SCOPES[self.token_scope]:
@@ -176,18 +187,16 @@ class Rights:
                 return matches_any(NormalizedName(plain), (other,)) is not None
         return True
 
-    def _scope(self) -> str:
+    def _sight(self) -> list[tuple[str, ...]] | None:
+        """All by which it sees anything, in a fixed order; None where it may nothing at all, which is less than seeing nothing."""
         if self.disabled or self.token_scope not in SCOPES:
-            seen: list[tuple[str, ...]] = []
-        else:
-            public = _seen(self._public)
-            seen = _seen(self._patterns)
-            if self.token_projects != EVERY:
-                own = [one for one in seen if one not in public]
-                seen = [*public, *own, ("token", self.token_projects)] if own else public
-            if seen == public:
-                return PUBLIC
-        return "s" + hashlib.sha256(repr(seen).encode()).hexdigest()[:24]
+            return None
+        public = _seen(self._public)
+        seen = _seen(self._patterns)
+        if self.token_projects != EVERY:
+            own = [one for one in seen if one not in public]
+            seen = [*public, *own, ("token", self.token_projects)] if own else public
+        return seen
 
 
 @implementer(IAccount)
@@ -216,6 +225,11 @@ class Account:
     def scope(self) -> str:
         """See `Rights.scope`."""
         return self.rights.scope
+
+    @property
+    def sight(self) -> str:
+        """See `Rights.sight`."""
+        return self.rights.sight
 
     def may(self, action: str, index_label: str, project: NormalizedName | None) -> bool:
         """See `Rights.may`."""

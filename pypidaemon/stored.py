@@ -21,8 +21,33 @@ FORM = 2
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, type(None))
 _WHOLE_OR_NONE = (int, type(None))
-_FILE = (_TEXT, _TEXT, _TEXT, (list,), _WHOLE_OR_NONE, *[_TEXT_OR_NONE] * 5, (bool, type(None)))
-_HEAD = (
+
+
+class _Shape:
+    """The types that each value of a list may have. There are few ways to have them, and a page has thousands of files, so those that were met are known."""
+
+    def __init__(self, *types: tuple[type, ...]) -> None:
+        self._types = types
+        self._met: set[tuple[type, ...]] = set()
+
+    def of(self, raw: object) -> list[Any]:
+        """
+        The list, if it has these types.
+
+        :raises ValueError: it has not.
+        """
+        found = tuple(map(type, raw)) if isinstance(raw, list) else ()
+        if found not in self._met:
+            if len(found) != len(self._types) or not all(one in types for one, types in zip(found, self._types, strict=True)):
+                raise ValueError("not a stored page of this form")
+            self._met.add(found)
+        known: Any = raw
+        return known  # type: ignore[no-any-return]  # a list, or it would not have been of these types
+
+
+_FILE = _Shape(_TEXT, _TEXT, _TEXT, (list,), _WHOLE_OR_NONE, *[_TEXT_OR_NONE] * 5, (bool, type(None)))
+_PAIR = _Shape(_TEXT, _TEXT)
+_HEAD = _Shape(
     (int,),
     _TEXT,
     (int,),
@@ -64,7 +89,7 @@ def decode(data: bytes) -> UpstreamPage:
     :raises ValueError: these are not the bytes of a page in this form.
     """
     lines = _lines(data)
-    head = _shaped(orjson.loads(_of_this_form(next(lines, b""))), _HEAD)
+    head = _HEAD.of(orjson.loads(_of_this_form(next(lines, b""))))
     _, name, count, marker, reason, serial, etag, last_modified, max_age, refused, versions = head
     files = tuple(_file(orjson.loads(line)) for line in lines)
     if len(files) != count:
@@ -72,7 +97,7 @@ def decode(data: bytes) -> UpstreamPage:
     return UpstreamPage(
         name=cast("NormalizedName", name),
         files=files,
-        versions=tuple(version for (version,) in (_shaped([version], (_TEXT,)) for version in versions)),
+        versions=_texts(versions),
         status=ProjectStatus(marker, reason),
         serial=serial,
         validators=Validators(etag, last_modified),
@@ -92,7 +117,7 @@ def cut(data: bytes, name: NormalizedName, filename: Filename) -> UpstreamPage:
     head = _of_this_form(next(_lines(data), b""))
     status = ProjectStatus()
     if b'"quarantined"' in head:
-        _, _, _, marker, reason, *_ = _shaped(orjson.loads(head), _HEAD)
+        _, _, _, marker, reason, *_ = _HEAD.of(orjson.loads(head))
         if marker == "quarantined":
             status = ProjectStatus(marker, reason)
     # A row begins with the file's name, and a clean name needs no escape; no line break stands within a row.
@@ -135,12 +160,12 @@ def _of_this_form(head: bytes) -> bytes:
 
 
 def _file(raw: object) -> File:
-    filename, url, path, hashes, size, upload_time, requires_python, yanked, core_metadata, provenance, gpg_sig = _shaped(raw, _FILE)
+    filename, url, path, hashes, size, upload_time, requires_python, yanked, core_metadata, provenance, gpg_sig = _FILE.of(raw)
     return File(
         filename=Filename(filename),
         url=url,
         path=path,
-        hashes=tuple((algorithm, digest) for algorithm, digest in (_shaped(pair, (_TEXT, _TEXT)) for pair in hashes)),
+        hashes=tuple([(pair[0], pair[1]) for pair in map(_PAIR.of, hashes)]),
         size=size,
         upload_time=upload_time,
         requires_python=requires_python,
@@ -151,15 +176,7 @@ def _file(raw: object) -> File:
     )
 
 
-def _shaped(raw: object, shape: tuple[tuple[type, ...], ...]) -> list[Any]:
-    """
-    The list, if it has these types.
-
-    :raises ValueError: it has not.
-    """
-    if not isinstance(raw, list) or len(raw) != len(shape):
+def _texts(raw: list[Any]) -> tuple[str, ...]:
+    if not all(type(one) is str for one in raw):
         raise ValueError("not a stored page of this form")
-    for value, types in zip(raw, shape, strict=True):
-        if type(value) not in types:
-            raise ValueError("not a stored page of this form")
-    return raw
+    return tuple(raw)

@@ -249,3 +249,14 @@ def test_R195_what_a_token_forbids_is_told_apart_from_what_the_account_may_not()
     assert attrs.evolve(uploader, token_projects="acme-a").limit("upload", "private", None) == ""
     assert [uploader.limit(action, "private", A) for action in ACTIONS] == [""] * len(ACTIONS)
     assert Account(read).limit("upload", "private", A) == "this token is of scope read"
+
+
+def test_S73_what_is_kept_over_restarts_goes_by_what_one_sees_and_not_by_a_word_for_it() -> None:
+    """Both see what everybody sees, and that is not the same."""
+    everything = Rights(grants=(Grant("anonymous", "list", "*", "*"), Grant("anonymous", "read", "*", "*")))
+    some = Rights(grants=(Grant("anonymous", "list", "*", "a-*"), Grant("anonymous", "read", "*", "a-*")))
+    nothing = Rights()
+    assert everything.scope == some.scope == nothing.scope == PUBLIC
+    assert len({everything.sight, some.sight, nothing.sight, attrs.evolve(nothing, disabled=True).sight}) == 4
+    assert attrs.evolve(everything, name="ann", authenticated=True).sight == everything.sight
+    assert Account(everything).sight == everything.sight

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -81,6 +82,33 @@ def _changes(connection: sqlite3.Connection, label: str, since: int, limit: int)
     return cut([Change(*row) for row in rows], limit)
 
 
+@attrs.define(eq=False)
+class _Late(Mapping[NormalizedName, int]):
+    """The numbers of a label, read by whoever asks for one of them first, on his thread."""
+
+    database: Database
+    label: str
+    _found: dict[NormalizedName, int] | None = None
+
+    def __getitem__(self, name: NormalizedName) -> int:
+        return self._all()[name]
+
+    def get(self, name: NormalizedName, default: Any = None) -> Any:
+        """As of any mapping, which would raise and catch an error for each of the many that have no number."""
+        return (self._found if self._found is not None else self._all()).get(name, default)
+
+    def __iter__(self) -> Iterator[NormalizedName]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[NormalizedName, int]:
+        if self._found is None:
+            self._found = self.database.here(_serials, self.label)
+        return self._found
+
+
 @implementer(ILedger)
 @attrs.frozen(eq=False)
 class SqliteLedger:
@@ -126,6 +154,10 @@ class SqliteLedger:
     async def serials(self, label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, in the order of the names."""
         return await self.database.read(_serials, label)
+
+    def late(self, label: str) -> Mapping[NormalizedName, int]:
+        """As `ILedger.late`; raises then what `serials` does."""
+        return _Late(self.database, label)
 
     async def numbers(self, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
         """The same of the projects after that name, at most `limit`."""

@@ -7,17 +7,18 @@ The list of all projects as an upstream sends it, read a piece at a time: there 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import attrs
+import orjson
 
 from pypidaemon.errors import InvalidName
-from pypidaemon.filenames import project_name
+from pypidaemon.filenames import LONGEST_PROJECT, project_name
 from pypidaemon.model import NormalizedName
-from pypidaemon.simple.entries import LONGEST_TEXT, Unreadable
+from pypidaemon.simple.entries import BIGGEST, LONGEST_TEXT, Unreadable
 from pypidaemon.simple.entries import serial as read_serial
 from pypidaemon.simple.large_json import DEEPEST, parsed
 from pypidaemon.simple.markup import Kind, Scanner
@@ -26,6 +27,14 @@ from pypidaemon.simple.reading import HTML_TYPES, JSON_TYPES, media_type
 
 CHUNK = 64 * 1024
 """How many bytes are read at a time."""
+
+_AT_ONCE = 128 * 1024
+"""How many bytes of projects are read at a time where they can be read many at once: no other thread waits for more than some milliseconds."""
+_LIST = re.compile(rb'"projects"\s*:\s*\[')
+_BETWEEN = re.compile(rb"\},\s{0,9}\{")
+_FAR = 4096
+"""How far from the end of what was read the last project is looked for; a longer one is left to the other parser."""
+_NORMAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
 
 _BEGINNINGS = frozenset({"start_map", "start_array"})
 _ENDS = frozenset({"end_map", "end_array"})
@@ -50,6 +59,10 @@ def read_names(stream: BinaryIO, content_type: str, base: str) -> Iterator[tuple
     else:
         raise Unreadable("the content type is not that of a project list")
     for name, serial in raw:
+        if len(name) <= LONGEST_PROJECT and _NORMAL.match(name):
+            # Nearly all are, and to find that out is quicker than to make them so.
+            yield NormalizedName(name), serial
+            continue
         try:
             yield project_name(name), serial
         except InvalidName:
@@ -58,10 +71,61 @@ def read_names(stream: BinaryIO, content_type: str, base: str) -> Iterator[tuple
 
 def _names_in_json(stream: BinaryIO) -> Iterator[tuple[str, int]]:
     reading = _JsonReading()
-    for events in parsed(iter(partial(stream.read, CHUNK), b"")):
+    source = _Source(stream)
+    for events in parsed(source):
         yield from reading.take(events)
+        if reading.between_projects and source.at_a_project:
+            yield from source.projects()
     if not reading.listed:
         raise Unreadable("the JSON has no list of projects")
+
+
+@attrs.define
+class _Source:
+    """
+    A list in JSON, iterated in pieces for the parser that understands whatever there may be in one.
+
+    That one takes a minute's quarter for half a million projects. So where its place is the beginning of the list of projects, whole projects are read past
+    it, many at a time, by the parser that takes them at once: what is a JSON array when brackets are put around it, and ends with the end of an object, is
+    what that one would have read as well, and it goes on behind it as if it had just begun the list. It reads what is no such thing, too.
+    """
+
+    stream: BinaryIO
+    at_a_project: bool = False
+    """Whether the last piece ended where the list of projects seems to begin."""
+    _held: bytes = b""
+    _begun: bool = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self._held or self.stream.read(CHUNK):
+            self._held = b""
+            found = None if self._begun else _LIST.search(piece)
+            self.at_a_project = found is not None
+            if found is not None:
+                self._begun = True
+                piece, self._held = piece[: found.end()], piece[found.end() :]
+            yield piece
+
+    def projects(self) -> Iterator[tuple[str, int]]:
+        """The projects from here on, as far as they can be read like this."""
+        more = True
+        while more:
+            piece = self.stream.read(_AT_ONCE)
+            more = bool(piece)
+            self._held += piece
+            # Up to a comma behind which another object begins, so that what is left is again as at the beginning of the list.
+            end = max((cut.start() for cut in _BETWEEN.finditer(self._held, max(len(self._held) - _FAR, 0))), default=-1) + 1
+            if not end:
+                return
+            try:
+                found = orjson.loads(b"[" + self._held[:end] + b"]")
+            except ValueError:
+                return
+            self._held = self._held[end + 1 :]
+            for entry in found:
+                if isinstance(entry, dict) and isinstance(name := entry.get("name"), str):
+                    serial = entry.get("_last-serial")
+                    yield name, serial if type(serial) is int and 0 <= serial <= BIGGEST else read_serial(serial) or 0
 
 
 @attrs.define
@@ -73,6 +137,11 @@ class _JsonReading:
     """The key under way in each object or array around us, "" in an array."""
     _name: object = None
     _serial: object = None
+
+    @property
+    def between_projects(self) -> bool:
+        """Whether what comes next is a project, or the end of their list."""
+        return self._keys == ["projects", ""]
 
     def take(self, events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, int]]:
         """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from html import escape
 
-from pypidaemon.model import File, ProjectPage, ProjectStatus
+from pypidaemon.model import Digest, File, Filename, ProjectPage, ProjectStatus
 from pypidaemon.simple.links import from_page
 from pypidaemon.simple.write_json import Provenance, is_secure, of_upstream, shown_hash
 
@@ -58,22 +59,33 @@ def _meta(name: str, content: str) -> str:
 def _anchor(file: File, link: Callable[[str], str], provenance: str | None) -> str:
     shown = shown_hash(file)
     href = link(file.path) + (f"#{shown[0]}={shown[1]}" if shown else "")
-    attributes = [("href", href)]
+    filename, sidecar, upload_time = file.filename, file.core_metadata, file.upload_time
+    said = f"{href}{filename}{sidecar}{upload_time}"
+    if "&" in said or "<" in said or ">" in said or '"' in said or "'" in said:
+        # To look at all of them at once takes a tenth of the time, and there seldom is anything to escape.
+        href, filename = escape(href), Filename(escape(filename))
+        sidecar, upload_time = sidecar and Digest(escape(sidecar)), upload_time and escape(upload_time)
+    spelled = f'<a href="{href}"'
     if file.requires_python:
-        attributes.append(("data-requires-python", file.requires_python))
-    if file.core_metadata is not None:
-        sidecar = f"sha256={file.core_metadata}" if file.core_metadata else "true"
-        attributes += [("data-core-metadata", sidecar), ("data-dist-info-metadata", sidecar)]
+        spelled += f' data-requires-python="{_escaped(file.requires_python)}"'
+    if sidecar is not None:
+        promised = f"sha256={sidecar}" if sidecar else "true"
+        spelled += f' data-core-metadata="{promised}" data-dist-info-metadata="{promised}"'
     if file.yanked is not None:
         # Never bare: pip takes a bare attribute for "not yanked" (R26).
-        attributes.append(("data-yanked", file.yanked))
+        spelled += f' data-yanked="{_escaped(file.yanked)}"'
     if is_secure(provenance):
-        attributes.append(("data-provenance", provenance or ""))
+        spelled += f' data-provenance="{escape(provenance or "")}"'
     if file.gpg_sig is not None:
-        attributes.append(("data-gpg-sig", "true" if file.gpg_sig else "false"))
+        spelled += ' data-gpg-sig="true"' if file.gpg_sig else ' data-gpg-sig="false"'
     if file.size is not None:
-        attributes.append(("data-size", str(file.size)))
-    if file.upload_time is not None:
-        attributes.append(("data-upload-time", file.upload_time))
-    spelled = " ".join(f'{name}="{escape(value)}"' for name, value in attributes)
-    return f"<a {spelled}>{escape(file.filename)}</a><br>\n"
+        spelled += f' data-size="{file.size}"'
+    if upload_time is not None:
+        spelled += f' data-upload-time="{upload_time}"'
+    return f"{spelled}>{filename}</a><br>\n"
+
+
+@lru_cache(maxsize=1 << 10)
+def _escaped(text: str) -> str:
+    # There are few different ones of these on all pages together.
+    return escape(text)

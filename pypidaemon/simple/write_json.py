@@ -16,6 +16,7 @@ API_VERSION = "1.4"
 SIZELESS_API_VERSION = "1.0"
 """What a page may claim of which a file's size is unknown: `size` is mandatory from 1.1 on (R62)."""
 
+_AT_ONCE = 100
 _SHOWN_HASHES = ("sha256", "sha512", "sha384", "md5")
 
 
@@ -48,8 +49,11 @@ def render_json(page: ProjectPage, link: Callable[[str], str] = from_page, prove
             status["reason"] = page.status.reason
         document["project-status"] = status
     document["versions"] = page.versions
-    # File by file, so that a page of many never holds up other threads.
-    files = b",".join(orjson.dumps(_file(file, link, provenance(page.name, file))) for file in page.files)
+    # Some at a time, so that a page of many never holds up other threads.
+    files = b",".join(
+        orjson.dumps([_file(file, link, provenance(page.name, file)) for file in page.files[start : start + _AT_ONCE]])[1:-1]
+        for start in range(0, len(page.files), _AT_ONCE)
+    )
     return b'%b,"files":[%b]}' % (orjson.dumps(document)[:-1], files)
 
 
@@ -59,6 +63,8 @@ def shown_hash(file: File) -> tuple[str, str] | None:
 
     pip verifies only the first of several (R53), and uv gives a page up for a name that it does not know (R22).
     """
+    if file.hashes and file.hashes[0][0] == _SHOWN_HASHES[0]:
+        return file.hashes[0]
     known = dict(file.hashes)
     return next(((algorithm, known[algorithm]) for algorithm in _SHOWN_HASHES if algorithm in known), None)
 

@@ -1,44 +1,46 @@
 """
 The project list, `/simple/`: rendered piece by piece off the reactor's thread, kept compressed and tagged in a store of its own, and
 sent from there. Never rendered per request, never whole in memory (R82, design §7).
+
+What was made is on record beside the store, so a daemon that starts again has to make none anew: by what revision, by what program and configuration, and for
+whose eyes. Before it is given for the first time its bytes are held against their digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 
 import attrs
-import zstandard
-from isal import isal_zlib
+import orjson
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import NoSuchBlob
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IAccount, IBlobStore, IContent, IIndex
-from pypidaemon.listings import Entry, seen
+from pypidaemon.listings import seen
 from pypidaemon.model import Digest, InThread, NormalizedName, ProjectList
+from pypidaemon.rendered import Rendered
 from pypidaemon.rights import PUBLIC
-from pypidaemon.simple.names import render_names_html, render_names_json
 from pypidaemon.simple.negotiation import Representation, choose_coding
-from pypidaemon.simple.xml_rpc import render_names_array, render_names_struct
 from pypidaemon.validators import matches
 from pypidaemon.web.answers import CODINGS, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import index_headers
+from pypidaemon.web.list_pieces import PIECE, RENDERINGS, encoded, gather
 from pypidaemon.web.pages import preferred
 from pypidaemon.web.reply import Reply, Stream
 
-_PIECE = 1 << 18
+LIMIT = 256 << 20
+"""Bytes of rendered lists at most: what was not asked for longest goes first, but never the one that was asked for last."""
+_RECORD = "lists"
+
+Key = tuple[str, str, str, str]
+"""An index, one of the `RENDERINGS`, a content coding, and `IAccount.sight`."""
 _TRIES = 3
 """How often a list is rendered for one request that finds it gone: once is usual, when an older rendering ended just now."""
-
-RENDERINGS: Mapping[str, Callable[[Iterable[Entry], int], Iterator[bytes]]] = {
-    "html": render_names_html,
-    "json": render_names_json,
-    "xml": render_names_array,
-    "xml-serials": render_names_struct,
-}
-"""All forms of a list; the last two are answers of XML-RPC."""
 
 
 @attrs.frozen
@@ -50,7 +52,12 @@ class _Made:
 
 @attrs.define
 class Lists:
-    """Answers `/simple/` of every exposed index; `store` holds nothing but rendered lists and is empty at start."""
+    """
+    Answers `/simple/` of every exposed index.
+
+    :param store: holds nothing but rendered lists.
+    :param record: remembers what they are; without it those of an earlier time are of no use.
+    """
 
     indexes: Mapping[str, IIndex]
     store: IBlobStore
@@ -58,13 +65,21 @@ class Lists:
     cpu: InThread
     settle: Callable[[str, IIndex], Awaitable[None]]
     """Comes back when all that changed has its number (`History.settle`): a list with an old one would keep mirrors from a change."""
-    _made: dict[tuple[str, str, str, str], _Made] = attrs.field(factory=dict, init=False)
+    record: Rendered | None = None
+    _made: OrderedDict[Key, _Made] = attrs.field(factory=OrderedDict, init=False)
+    """What was asked for last stands last."""
+    _doubted: set[Digest] = attrs.field(factory=set, init=False)
+    """Those of an earlier time whose bytes nobody has looked at yet."""
+    _learnt: bool = attrs.field(default=False, init=False)
+    _changed: bool = attrs.field(default=False, init=False)
+    """Whether the record is not of now."""
     _age: int = attrs.field(default=0, init=False)
     """How often rights have changed; what was begun before a change serves those who asked before it, and nobody else."""
     _spent: set[Digest] = attrs.field(factory=set, init=False)
     """Renderings in the store that no request will ask for any more."""
     flights: Flights[tuple[str, ...], _Made] = attrs.field(factory=Flights, init=False)
     sweeps: Flights[str, None] = attrs.field(factory=Flights, init=False)
+    reading: Flights[str, bool] = attrs.field(factory=Flights, init=False)
 
     async def listing(self, ask: Ask, account: IAccount, index: str) -> Reply:
         """`/simple/` with its slash."""
@@ -74,7 +89,7 @@ class Lists:
         form = preferred(ask)
         html = form is not Representation.JSON
         coding = choose_coding(ask.headers.every("accept-encoding"), CODINGS)
-        key = (index, "html" if html else "json", coding, account.scope)
+        key = (index, "html" if html else "json", coding, account.sight)
         asked = ask.headers.every("if-none-match")
         state = State(names.revision, names.serial, (names.source,), names.fresh_until, names.stale)
         fresh = index_headers(state, self.clock.seconds(), account.scope != PUBLIC)
@@ -96,18 +111,24 @@ class Lists:
         age = self._age
         await self.settle(index, self.indexes[index])
         names = await self.indexes[index].project_names()
-        made, content = await self._opened((index, form, "", account.scope), names, account, age)
+        made, content = await self._opened((index, form, "", account.sight), names, account, age)
         return Stream(content, 0, made.size)
 
-    async def _current(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> _Made:
+    async def _current(self, key: Key, names: ProjectList, account: IAccount, age: int) -> _Made:
+        if not self._learnt:
+            await self.reading.join("", self._learn)
         made = self._made.get(key) if age == self._age else None
         if made is None or made.revision != names.revision:
             # By its revision too: whoever comes while an older list is being rendered wants his own (R72). And by the age: the same word for
             # a scope means other rights after a change of them.
             made = await self.flights.join((*key, names.revision, str(age)), lambda: self._make(key, names, account, age))
+        elif made.digest in self._doubted and not await self.reading.join(made.digest, lambda: self._whole(made.digest)):
+            return await self._current(key, names, account, age)
+        if key in self._made:
+            self._made.move_to_end(key)
         return made
 
-    async def _opened(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> tuple[_Made, IContent]:
+    async def _opened(self, key: Key, names: ProjectList, account: IAccount, age: int) -> tuple[_Made, IContent]:
         tries = _TRIES
         while True:
             made = await self._current(key, names, account, age)
@@ -130,6 +151,7 @@ class Lists:
         self._age += 1
         self._spent.update(made.digest for made in self._made.values())
         self._made.clear()
+        self._learnt = True
         self.sweeps.start("", self._sweep)
 
     async def _sweep(self) -> None:
@@ -142,7 +164,7 @@ class Lists:
     def _wanted(self) -> set[Digest]:
         return {made.digest for made in self._made.values()}
 
-    async def _make(self, key: tuple[str, str, str, str], names: ProjectList, account: IAccount, age: int) -> _Made:
+    async def _make(self, key: Key, names: ProjectList, account: IAccount, age: int) -> _Made:
         render = RENDERINGS[key[1]]
 
         def visible(label: str, name: NormalizedName) -> bool:
@@ -152,7 +174,7 @@ class Lists:
         draft = await self.store.draft()
         size = 0
         try:
-            while piece := await self.cpu(_gather, pieces):
+            while piece := await self.cpu(gather, pieces):
                 size += len(piece)
                 await draft.write(piece)
             digest = await draft.commit(None)
@@ -165,36 +187,64 @@ class Lists:
         if age != self._age:
             self._spent.add(digest)
             return made
-        before = self._made.get(key)
+        before = self._made.pop(key, None)
         self._made[key] = made
-        if before is not None and before.digest not in self._wanted():
-            await self.store.remove(before.digest)
+        if before is not None:
+            self._spent.add(before.digest)
+        self._bound()
+        self._changed = True
+        if self.record is not None:
+            self.sweeps.start(_RECORD, lambda record=self.record: self._note(record))  # type: ignore[misc]  # its default tells mypy that there is one
+        await self.sweeps.join("", self._sweep)
         return made
 
+    def _bound(self) -> None:
+        """Let go of what was not asked for longest, until there are no more bytes than there may be."""
+        held = sum({made.digest: made.size for made in self._made.values()}.values())
+        while held > LIMIT and len(self._made) > 1:
+            _, made = self._made.popitem(last=False)
+            if made.digest not in self._wanted():
+                held -= made.size
+                self._spent.add(made.digest)
 
-def encoded(start: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:
-    """Those pieces in that content coding, begun only when the first is asked for."""
-    if coding == "gzip":
-        packer = isal_zlib.compressobj(2, isal_zlib.DEFLATED, 31)
-        for piece in start():
-            yield packer.compress(piece)
-        yield packer.flush()
-    elif coding == "zstd":
-        squeezer = zstandard.ZstdCompressor(level=3).compressobj()
-        for piece in start():
-            yield squeezer.compress(piece)
-        yield squeezer.flush()
-    else:
-        yield from start()
+    async def _learn(self) -> bool:
+        """Take over what is on record of an earlier time, and remove all else from the store: a crash may have left it."""
+        data = await self.record.find(_RECORD) if self.record is not None else None
+        # Rights may have changed meanwhile.
+        if not self._learnt:
+            self._learnt = True
+            for index, form, coding, sight, revision, digest, size in orjson.loads(data or b"[]"):
+                self._made[index, form, coding, sight] = _Made(revision, digest, size)
+                self._doubted.add(digest)
+        self.sweeps.start("others", self._sweep_others)
+        return True
 
+    async def _sweep_others(self) -> None:
+        async for digest in self.store.digests():
+            if digest not in self._wanted():
+                await self.store.remove(digest)
 
-def _gather(pieces: Iterator[bytes]) -> bytes:
-    """The next quarter of a MiB of them, b"" at the end."""
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        gathered.append(piece)
-        size += len(piece)
-        if size >= _PIECE:
-            break
-    return b"".join(gathered)
+    async def _note(self, record: Rendered) -> None:
+        """Put on record what there is."""
+        while self._changed:
+            self._changed = False
+            rows = [[*key, made.revision, made.digest, made.size] for key, made in self._made.items()]
+            await record.keep(_RECORD, orjson.dumps(rows))
+
+    async def _whole(self, digest: Digest) -> bool:
+        """Whether the bytes of a list of an earlier time are what they were; where they are not, it is made anew."""
+        seen, offset = hashlib.sha256(), 0
+        try:
+            with closing(await self.store.open(digest)) as content:
+                while piece := await content.read(offset, 4 * PIECE):
+                    await self.cpu(seen.update, piece)
+                    offset += len(piece)
+        except (NoSuchBlob, OSError):
+            offset = 0
+        self._doubted.discard(digest)
+        if whole := bool(offset) and seen.hexdigest() == digest:
+            return whole
+        for key in [key for key, made in self._made.items() if made.digest == digest]:
+            del self._made[key]
+        await self.store.remove(digest)
+        return False

@@ -87,6 +87,13 @@ class LedgerContract:
         assert dict(now(ledger.serials("root"))) == {FOO: 7, BAR: 3}
         assert now(ledger.high("root")) == 7
 
+    def test_late_says_the_same_as_serials_when_it_is_asked(self, ledger: ILedger) -> None:
+        now(ledger.number("root", FOO, "one", 7))
+        late, nobody = ledger.late("root"), ledger.late("nobody")
+        assert (late.get(FOO, 0), late.get(BAR, 0), late[FOO], len(late)) == (7, 0, 7, 1)
+        assert dict(late) == dict(now(ledger.serials("root")))
+        assert dict(nobody) == {}
+
     def test_R146_changes_are_the_latest_of_each_project(self, ledger: ILedger, clock: Clock) -> None:
         clock.advance(10)
         now(ledger.number("root", FOO, "r1", 0))

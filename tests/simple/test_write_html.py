@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,7 +11,7 @@ import attrs
 from hypothesis import given
 
 from pypidaemon.filenames import filename, project_name
-from pypidaemon.model import File, ProjectPage, ProjectStatus
+from pypidaemon.model import Digest, File, Filename, NormalizedName, ProjectPage, ProjectStatus
 from pypidaemon.simple.write_html import render_html
 from tests.strategies import pages
 
@@ -108,3 +109,16 @@ def test_R31_the_status_stands_in_meta_elements_unless_it_says_nothing() -> None
     assert '<meta name="pypi:project-status" content="archived">\n' in body
     assert '<meta name="pypi:project-status-reason" content="old &amp; &quot;done&quot;">\n' in body
     assert "reason" not in render_html(attrs.evolve(PAGE, status=ProjectStatus("archived"))).decode()
+
+
+def test_S59_whatever_an_entry_holds_ends_no_attribute() -> None:
+    """What passed the gate has nothing to escape, and nothing goes by that."""
+    odd = "a&b<c>d\"e'f"
+    entry = File(filename=Filename(odd), url="", path="p", upload_time=odd, core_metadata=Digest(odd), requires_python=odd, yanked=odd)
+    plain = attrs.evolve(entry, upload_time=None, core_metadata=None)
+    for one in (entry, plain):
+        text = render_html(ProjectPage(NormalizedName("a"), (one,)), lambda _: odd).decode()
+        (anchor,) = [line for line in text.splitlines() if line.startswith("<a ")]
+        attributes, _, rest = anchor.removeprefix("<a ").partition(">")
+        assert rest == f"{escape(odd)}</a><br>"
+        assert set(re.findall(r'="([^"]*)"', attributes)) <= {escape(odd), f"sha256={escape(odd)}"}
