@@ -1,12 +1,15 @@
 """
 What a request costs when everything is ready: pages, a page not modified, a small file, a part of one, a large one; beside nginx serving the same bytes.
+And what it costs more where who asks says who he is, by a token.
 
-The figure to look at is the server's processor time for each request; of the large file, for each GB. A first look, without bars.
+The figure to look at is the server's processor time for each request; of the large file, for each GB. A first look, without bars. The daemon has its
+accounts, counts everything, and writes a line for each request into a file; nginx does nothing of that.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import shutil
@@ -49,6 +52,8 @@ class Case:
     status: int = 200
     connections: int | None = None
     """How many ask at once, where that is not for the options to say."""
+    without: str = ""
+    """The case that is the same but for a token."""
 
 
 @attrs.frozen
@@ -173,7 +178,21 @@ def _small(options: argparse.Namespace, folder: Path, daemon: processes.Running)
         Case("file, 50 kB", FILE, path, "/small"),
         Case("part of it, 20 kB", {**FILE, "Range": "bytes=10000-29999"}, path, "/small", 206),
     ]  # fmt: skip
+    basic = {"Authorization": "Basic " + base64.b64encode(f"__token__:{_token(folder)}".encode()).decode()}
+    cases += [
+        attrs.evolve(case, what=f"{case.what}, token", fields={**case.fields, **basic}, without=case.what)
+        for case in cases
+        if case.status != 206
+    ]
     return _beside(options, folder, daemon, served, cases)
+
+
+def _token(folder: Path) -> str:
+    """A token of a new user of the daemon in that folder."""
+    command = [sys.executable, "-m", "pypidaemon"]
+    at = ["ann", "-c", str(folder / "config.ini")]
+    subprocess.run([*command, "user", "add", *at], check=True, capture_output=True, timeout=60)
+    return subprocess.run([*command, "token", "add", *at], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def _beside(
@@ -202,15 +221,21 @@ def _measured(options: argparse.Namespace, cases: Sequence[Case], servers: Mappi
                 connections = case.connections or options.connections
                 loads.setdefault((case.what, name), []).append(press(case, running, path, options.seconds, connections))
     rows: list[list[object]] = []
+    more: list[str] = []
     for case in cases:
         ours = median([load.cost for load in loads[case.what, "pypidaemon"]])
+        if case.without:
+            pairs = zip(loads[case.what, "pypidaemon"], loads[case.without, "pypidaemon"], strict=True)
+            more.append(
+                f"{case.without}: {median([by_token.cost / plain.cost for by_token, plain in pairs]):.2f} x as much by a token as without"
+            )
         row: list[object] = [case.what, ours, median([load.speed for load in loads[case.what, "pypidaemon"]])]
         if "nginx" in servers:
             theirs = median([load.cost for load in loads[case.what, "nginx"]])
             row += [theirs, median([load.speed for load in loads[case.what, "nginx"]]), ours / theirs]
         rows.append(row)
     heading = ("request", "CPU us", "requests/s", "nginx CPU us", "requests/s", "CPU ratio")
-    return table(heading[: len(rows[0])], rows)
+    return "\n".join([table(heading[: len(rows[0])], rows), *more])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Of Twisted this relies on: the publisher of events has its observers in `_observ
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +24,7 @@ PATIENCE = 0.1
 MOST = 512
 """Lines that wait at most."""
 
+_FRAMES = 8
 _UNKNOWN = object()
 _MARK = "\N{REPLACEMENT CHARACTER}"
 """Stands for the line where what is written around it is found out."""
@@ -42,7 +42,11 @@ class Lines:
     namespace: str
     clock: IReactorTime
     publisher: Any = globalLogPublisher
-    _gathered: list[tuple[float, str]] = attrs.field(factory=list, init=False, repr=False)
+    _gathered: list[str] = attrs.field(factory=list, init=False, repr=False)
+    _moments: list[float] = attrs.field(factory=list, init=False, repr=False)
+    """When each of them came to be."""
+    _framed: dict[Any, tuple[int, str, str]] = attrs.field(factory=dict, init=False, repr=False)
+    """What stands around the lines of a second, by who formats them."""
     _due: IDelayedCall | None = attrs.field(default=None, init=False, repr=False)
     _waits: bool = attrs.field(default=True, init=False)
     _logger: Logger = attrs.field(init=False, repr=False)
@@ -53,7 +57,8 @@ class Lines:
     def add(self, now: float, line: str) -> None:
         """A line that came to be at that moment; no character of it may end a line."""
         gathered = self._gathered
-        gathered.append((now, line))
+        gathered.append(line)
+        self._moments.append(now)
         if len(gathered) >= MOST or not self._waits:
             self.flush()
         elif self._due is None:
@@ -70,16 +75,17 @@ class Lines:
         if due is not None and due.active():
             due.cancel()
         gathered, self._gathered = self._gathered, []
+        moments, self._moments = self._moments, []
         if not gathered:
             return
         writers = self._writers()
         if writers is None:
-            for now, line in gathered:
+            for now, line in zip(moments, gathered, strict=True):
                 self.publisher(self._event(now, line))
             return
         for writer in writers:
             try:
-                writer(self._text(writer, gathered))
+                writer(self._text(writer, moments, gathered))
             except Exception:  # noqa: BLE001  # a log that cannot be written stops nothing, whatever its file is (F83)
                 self._lost(len(gathered))
 
@@ -98,12 +104,23 @@ class Lines:
                 found.append(_as_it_is(target))
         return found
 
-    def _text(self, writer: Any, gathered: Iterable[tuple[float, str]]) -> str:
-        pieces = []
-        for second, lines in groupby(gathered, lambda one: int(one[0])):
+    def _text(self, writer: Any, moments: list[float], gathered: list[str]) -> str:
+        if int(min(moments)) == int(max(moments)):
+            return self._within(writer, int(moments[0]), gathered)
+        seconds = groupby(zip(moments, gathered, strict=True), lambda one: int(one[0]))
+        return "".join(self._within(writer, second, [line for _, line in lines]) for second, lines in seconds)
+
+    def _within(self, writer: Any, second: int, lines: list[str]) -> str:
+        """The text of lines that came to be within one second."""
+        framed = self._framed.get(writer.formatted)
+        if framed is None or framed[0] != second:
             before, after = writer.formatted(self._event(second, _MARK)).split(_MARK)
-            pieces += [f"{before}{line}{after}" for _, line in lines]
-        return "".join(pieces)
+            if len(self._framed) >= _FRAMES:
+                # Observers that are gone by now.
+                self._framed.clear()
+            self._framed[writer.formatted] = framed = (second, before, after)
+        _, before, after = framed
+        return f"{before}{f'{after}{before}'.join(lines)}{after}"
 
     def _lost(self, count: int) -> None:
         for observer in self.publisher._observers:

@@ -84,6 +84,9 @@ def lifetime(planned: Plan, reactor: Any) -> Lifetime:
     from pypidaemon.services.lifetime import Lifetime
     from pypidaemon.services.notifying import Notifying
     from pypidaemon.services.signals import Signals
+    from pypidaemon.web.turns import quicken
+
+    quicken(reactor)
 
     async def reload() -> None:
         await life.reload()

@@ -13,6 +13,7 @@ from zope.interface import directlyProvides
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.express import Lane
 from pypidaemon.web.site import DoorSite
+from tests.web.sockets import Plug, Turning
 from tests.web.wire import Client
 
 PEER = IPv4Address("TCP", "127.0.0.1", 50000)
@@ -34,6 +35,38 @@ def client_of(site: DoorSite, *, secure: bool = False, peer: Any = PEER) -> Clie
         # Looked at with each request, so it does no harm that the connection was made before.
         directlyProvides(client.wire, IPushProducer, ISSLTransport)
     return client
+
+
+class Kept:
+    """A connection by a real socket that stays, and is made anew where the site has ended it: what was left behind by one request meets the next."""
+
+    def __init__(self, site: DoorSite) -> None:
+        self.site = site
+        self.reactor = Turning()
+        self.plug: Plug | None = None
+        self.channel: Any = None
+
+    def say(self, head: bytes) -> bytes:
+        """Send that, and take the answer, which comes at once."""
+        if self.plug is None or not self.plug.transport.connected or self.plug.transport.disconnecting:
+            self.close()
+            self.channel = self.site.buildProtocol(PEER)
+            self.plug = Plug(self.channel, self.reactor)
+        assert self.plug.take() == b""
+        self.plug.say(head)
+        heard = self.plug.take()
+        while self.plug.transport in self.reactor.writers:
+            self.reactor.turn()
+            heard += self.plug.take()
+        # Whatever need not be looked at is as it would be found.
+        assert not self.channel._resting or (self.channel._at_rest() and self.channel._outlet._free())
+        return heard
+
+    def close(self) -> None:
+        """Hang up."""
+        if self.plug is not None:
+            self.plug.close()
+            self.plug = None
 
 
 @attrs.define(eq=False)

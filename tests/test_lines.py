@@ -54,6 +54,23 @@ def test_they_look_as_the_events_do_that_they_stand_for(braces: str) -> None:
         assert file.times == 1
 
 
+def test_what_stands_around_them_is_of_their_second_and_their_observer() -> None:
+    """It is found out once for all of a second, and forgotten with observers that are gone."""
+    clock, publisher = Clock(), LogPublisher()
+    gathered = Lines("pypidaemon.access", clock, publisher)
+    for number in range(20):
+        file, slow = io.StringIO(), io.StringIO()
+        observer = textFileLogObserver(file, f"{number} %S")
+        publisher.addObserver(observer)
+        for second in (0.0, 0.5, 1.0, 0.0):
+            gathered.add(NOON + second, f"{second}")
+            gathered.flush()
+            textFileLogObserver(slow, f"{number} %S")(gathered._event(NOON + second, f"{second}"))
+        publisher.removeObserver(observer)
+        assert file.getvalue() == slow.getvalue()
+    assert len(gathered._framed) <= 8
+
+
 def test_they_wait_for_others_and_no_longer() -> None:
     """A tenth of a second at most, and no timer is left behind."""
     file, clock = io.StringIO(), Clock()

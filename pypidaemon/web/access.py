@@ -58,11 +58,11 @@ class AccessLog:
         what, how = f' "{_quoted(ask.method)} {path} HTTP/1.1" {status} ', f' "-" "{agent}" '
         return Wording(f" - {account} ", what, how, f"{what}{sent}{how}0.000 ")
 
-    def again(self, wording: Wording, client: str, id: str, now: float) -> None:
-        """Write the line of an answer that went out at once and whole."""
+    def between(self, wording: Wording, now: float) -> str:
+        """What stands between the client and the id in the line of an answer that went out at once and whole, throughout that second."""
         if not self._second <= now < self._second + 1:
             self._second, self._time = math.floor(now), datetimeToLogString(now)
-        self.lines.add(now, f"{client}{wording.who}{self._time}{wording.at_once}{id}")
+        return f"{wording.who}{self._time}{wording.at_once}"
 
     def line(self, wording: Wording, client: str, id: str, sent: int, seconds: float) -> None:
         """Write the line of an answer of which so many bytes were sent in that time."""

@@ -7,13 +7,19 @@ more calls of epoll and a turn of the loop for each answer: as much as all the r
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 from twisted.internet.tcp import Server
 
-JOINED = 16 << 10
+from pypidaemon.web.copies import Copy
+
+JOINED = 24 << 10
 """Up to so many bytes of body are copied behind their head; above that the system is given the two pieces."""
+_MORE = getattr(socket, "MSG_MORE", 0)
 
 
 def able(transport: object) -> bool:
@@ -37,9 +43,34 @@ class Outlet:
 
     transport: Any
     _eager: bool = attrs.field(init=False)
+    _send: Callable[[bytes], int] | None = attrs.field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._eager = able(self.transport)
+
+    def look(self) -> bool:
+        """
+        See how `say` can write: at once where nothing waits, else behind that by the transport.
+
+        True is for as long as `say` says so, and nobody but it writes to the transport or closes it; until then there is no need to look again.
+        """
+        free = self._eager and self._free()
+        self._send = self.transport.socket.send if free else None
+        return free
+
+    def say(self, data: bytes) -> bool:
+        """Write that as `look` saw; whether all of it went out at once."""
+        send, sent = self._send, 0
+        if send is not None:
+            try:
+                sent = send(data)
+            except OSError:
+                # Either it takes nothing just now, or it is dead: the transport finds out which, as with anything it is to write.
+                sent = 0
+            if sent == len(data):
+                return True
+        self.transport.write(data[sent:] if sent else data)
+        return False
 
     def write(self, head: bytes, body: bytes) -> None:
         """
@@ -53,25 +84,43 @@ class Outlet:
         if went < len(body):
             self.transport.write(body[went:] if went else body)
 
-    def begin(self, head: bytes, body: bytes) -> int:
-        """Write the head, and what goes out at once of a body behind it: answers how many bytes of that went. The others are for who asks to write."""
+    def begin(self, head: bytes, body: bytes, copy: Copy | None = None) -> int:
+        """
+        Write the head, and what goes out at once of a body behind it: answers how many bytes of that went. The others are for who asks to write.
+
+        :param copy: one of the body, where there is one.
+        """
         transport = self.transport
-        if (
-            not self._eager
-            or transport.dataBuffer
+        if not self._eager or not self._free():
+            transport.write(head)
+            return 0
+        went = _sent(transport.socket, head, body, copy)
+        if went < len(head):
+            transport.write(head[went:])
+            return 0
+        return went - len(head)
+
+    def _free(self) -> bool:
+        """Whether nothing waits to be written, and something may be."""
+        transport = self.transport
+        return not (
+            transport.dataBuffer
             or transport._tempDataBuffer
             or transport.disconnecting
             or transport._writeDisconnecting
             or not transport.connected
-        ):
-            transport.write(head)
-            return 0
-        try:
-            sent: int = transport.socket.sendmsg((head, body)) if body else transport.socket.send(head)
-        except OSError:
-            # Either it takes nothing just now, or it is dead: the transport finds out which, as with anything it is to write.
-            sent = 0
-        if sent < len(head):
-            transport.write(head[sent:])
-            return 0
-        return sent - len(head)
+        )
+
+
+def _sent(line: socket.socket, head: bytes, body: bytes, copy: Copy | None) -> int:
+    """How many bytes of these the system takes now; whether it takes none because the line is dead is found out as in `Outlet.say`."""
+    went = 0
+    try:
+        if not body:
+            return line.send(head)
+        if copy is None or copy.descriptor < 0:
+            return line.sendmsg((head, body))
+        went = line.send(head, _MORE)
+        return went + os.sendfile(line.fileno(), copy.descriptor, 0, len(body)) if went == len(head) else went
+    except OSError:
+        return went

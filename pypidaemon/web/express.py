@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -21,7 +22,8 @@ from twisted.web.http import datetimeToString
 from pypidaemon.shelf import Shelf
 from pypidaemon.web.access import AccessLog, Wording
 from pypidaemon.web.ask import Ask
-from pypidaemon.web.metrics import Counted, Metrics
+from pypidaemon.web.copies import Copies, Copy
+from pypidaemon.web.metrics import Metrics, Tally
 from pypidaemon.web.reply import Term
 from pypidaemon.web.request_ids import RequestIds
 
@@ -30,9 +32,16 @@ LIMIT = 16 << 20
 MET = 8192
 """Heads that are remembered for having come once: only what comes again is worth a place, so a flood of heads that never do takes none."""
 _OVERHEAD = 2048
+_BELIEVED = 2
 _RENEWED = (b"date", b"x-request-id", b"cache-control")
 
 Field = tuple[bytes, bytes]
+
+
+class Hits(Protocol):
+    """Whoever counts answers that were given without being made."""
+
+    hits: int
 
 
 @attrs.define(eq=False)
@@ -49,10 +58,14 @@ class Ready:
     client: str
     """Who asked, where the request itself says so; else whoever is at the other end."""
     wording: Wording
-    counted: Counted
+    tally: Tally
     sent: int
+    copy: Copy | None
+    """The body in the system's own pages, where that is worth it."""
     before: bytes = b""
     behind: bytes = b""
+    said: str = ""
+    """What stands between client and id in the line of the log."""
     start: float = math.inf
     end: float = -math.inf
 
@@ -61,9 +74,10 @@ class Ready:
         """Bytes held, without key and body."""
         return _OVERHEAD + 2 * sum(map(len, self.pieces))
 
-    def renew(self, now: float) -> None:
-        """Make what changes with the clock as it is at that moment, which is within the term."""
+    def renew(self, now: float, said: str) -> None:
+        """Make what changes with the clock as it is at that moment, which is within the term; `said` is so for that second."""
         term = self.term
+        self.said = said
         first, second, third, last = self.pieces
         self.before = first + datetimeToString(now) + second
         self.behind = third + term.cache_control(now).encode("ascii") + last
@@ -79,7 +93,7 @@ class Lane:
 
     :param ids: names the requests, as those on the ordinary road.
     :param believes: whether what a peer of that address says about its own clients counts, so that it is a part of what it asks.
-    :param hit: called for each answer that is not told of otherwise (`Term.given`), beside the log and the metrics.
+    :param answers: counts those that are not told of otherwise (`Term.given`), beside the log and the metrics.
     """
 
     clock: IReactorTime
@@ -87,10 +101,15 @@ class Lane:
     access: AccessLog
     metrics: Metrics
     believes: Callable[[str], bool]
-    hit: Callable[[], None]
+    answers: Hits
+    allows: Callable[[str], bool] | None = None
+    """Asked with the client of each request, where that may have too many: False has the ordinary road say so."""
+    copies: Copies = attrs.field(factory=Copies, init=False, repr=False)
     gave: int = attrs.field(default=0, init=False)
     """How many answers."""
     _shelf: Shelf[bytes, Ready] = attrs.field(init=False, repr=False)
+    _known: dict[bytes, Ready] = attrs.field(factory=dict, init=False, repr=False)
+    """What is on the shelf, found without touching it."""
     _of: dict[str, set[bytes]] = attrs.field(factory=dict, init=False, repr=False)
     """The keys of each project."""
     _met: set[int] = attrs.field(factory=set, init=False, repr=False)
@@ -107,37 +126,44 @@ class Lane:
         return self._shelf.weight
 
     def origin(self, peer: str, secure: bool) -> bytes:
-        """What an answer may depend on besides the head: it goes before that in a key, and begins as no head does."""
-        via = b"\x00" + peer.encode() + b"\x00" if self.believes(peer) else b""
-        return b"\x01" + via if secure else via
+        """What an answer may depend on besides the head: it goes before that in a key, and none begins as another, whatever a client sends behind it."""
+        return b"%c%s\x00" % (_BELIEVED + secure, peer.encode()) if self.believes(peer) else b"%c" % secure
 
     def ready(self, key: bytes, now: float) -> Ready | None:
         """What is to be answered to that key at this moment, where it is known."""
-        ready = self._shelf.get(key)
+        ready = self._known.get(key)
         if ready is None or ready.start <= now < ready.end:
             return ready
+        # It counts as having been asked for once a second, then.
+        self._shelf.get(key)
         term = ready.term
         if not (term.since <= now < term.until and term.still()):
             self._shelf.drop(key)
             return None
-        ready.renew(now)
+        ready.renew(now, self.access.between(ready.wording, now))
         return ready
 
     def answered(self, ready: Ready, client: str, id: str, now: float) -> None:
         """That was sent to that client under that id: the log and the counts say so as of any answer."""
         self.gave += 1
-        self.metrics.count(ready.counted, ready.sent)
-        self.access.again(ready.wording, ready.client or client, id, now)
-        if ready.term.given is not None:
-            ready.term.given(ready.client or client, now)
+        tally = ready.tally
+        tally.requests += 1
+        tally.sent += ready.sent
+        client = ready.client or client
+        said = ready.said if ready.start <= now < ready.end else self.access.between(ready.wording, now)
+        self.access.lines.add(now, f"{client}{said}{id}")
+        given = ready.term.given
+        if given is not None:
+            given(client, now)
         else:
-            self.hit()
+            self.answers.hits += 1
 
     def ended(self, ready: Ready, client: str, id: str, sent: int, seconds: float) -> None:
         """As `answered`, where it took time: so many bytes of the body went out, and nothing follows."""
         self.gave += 1
-        self.hit()
-        self.metrics.count(ready.counted, sent)
+        self.answers.hits += 1
+        ready.tally.requests += 1
+        ready.tally.sent += sent
         self.access.line(ready.wording, ready.client or client, id, sent, seconds)
 
     def wants(self, key: bytes) -> bool:
@@ -170,11 +196,11 @@ class Lane:
         pieces[-1] += b"\r\n"
         first, second, third, last = pieces
         code, sent = int(status.split(b" ", 2)[1]), len(body)
-        client = (ask.client or "-") if key[:1] == b"\x00" or key[1:2] == b"\x00" else ""
-        ready = Ready(
-            term, (first, second, third, last), body, client, self.access.wording(ask, code, sent), self.metrics.counted(ask, code), sent
-        )
+        client = (ask.client or "-") if key[0] >= _BELIEVED else ""
+        wording, tally = self.access.wording(ask, code, sent), self.metrics.tally(ask, code)
+        ready = Ready(term, (first, second, third, last), body, client, wording, tally, sent, self.copies.of(body))
         self._shelf.put(key, ready, len(key) + ready.weight)
+        self._known[key] = ready
         self._of.setdefault(term.project, set()).add(key)
 
     def forget(self, project: str) -> None:
@@ -188,6 +214,7 @@ class Lane:
             self._shelf.drop_where(lambda _: True)
 
     def _gone(self, key: bytes, ready: Ready) -> None:
+        del self._known[key]
         keys = self._of[ready.term.project]
         keys.discard(key)
         if not keys:

@@ -9,6 +9,7 @@ Of a long answer the client is given a piece when it has taken the one before, a
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 
 from pypidaemon.pace import PIECE
 from pypidaemon.web.channel import DoorChannel
-from pypidaemon.web.eager import Outlet
+from pypidaemon.web.eager import JOINED, Outlet
 from pypidaemon.web.express import Lane, Ready
 from pypidaemon.web.places import address_of
 
@@ -45,10 +46,11 @@ class ExpressChannel(DoorChannel):
     """
     As `DoorChannel`. The site's factory also sets `site`, whose `lane` there may be.
 
-    Of Twisted's channel this relies on besides: `requests` is empty and `line_mode` true exactly while no request is under way, and `resetTimeout`
-    begins the wait for the next one anew. `tests/web/test_express.py` notices when that changes.
+    Of Twisted's channel this relies on besides: `requests` is empty and `line_mode` true exactly while no request is under way, and `setTimeout` begins
+    the wait for the next one anew and remembers how long that is in `timeOut`. `tests/web/test_express.py` notices when that changes.
     """
 
+    timeOut: Any
     asked: bytes | None = None
     """While the ordinary road answers: the key under which the lane would know the answer, if that is worth a place."""
 
@@ -59,32 +61,61 @@ class ExpressChannel(DoorChannel):
         self._peer = ""
         self._outlet = Outlet(None)
         self._rest: _Rest | None = None
+        self._resting = False
+        """
+        Whether the last thing here was an answer of the lane that went out whole at once, so that it need not be looked again at each of the things that a
+        request may have to wait for. Whatever comes between takes it back.
+        """
+        self._said_at = -math.inf
+        """When the lane answered last."""
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client: answer at once what is known, and leave the rest to the ordinary road."""
         lane = self.site.lane
-        if lane is None or not self._at_rest():
-            if self._rest is None:
-                super().dataReceived(data)
-            else:
-                # Read before the transport stopped, or decrypted since.
-                self._waiting.append(data)
-                self.transport.pauseProducing()
-            return
-        if lane is not self._lane:
-            self._board(lane)
+        if not self._resting or lane is not self._lane:
+            if lane is None or not self._at_rest():
+                self._ordinary(data)
+                return
+            if lane is not self._lane:
+                self._board(lane)
+            self._resting = self._outlet.look()
         key = self._origin + data
         now = lane.clock.seconds()
         ready = lane.ready(key, now)
-        if ready is not None:
-            self._answer(lane, ready, now)
+        if ready is not None and (lane.allows is None or lane.allows(ready.client or self._peer)):
+            id = lane.ids.next()
+            self._served = True
+            if len(ready.body) <= JOINED:
+                if not self._outlet.say(b"".join((ready.before, id.encode("ascii"), ready.behind, ready.body))):
+                    self._resting = False
+            elif not self._tells(lane, ready, id, now):
+                return
+            lane.answered(ready, self._peer, id, now)
+            if self._clogged:
+                # What he was told he must take before the next one can be late.
+                self.setTimeout(self.setTimeout(None))
+                self.works(True)
+            else:
+                # The idle time begins anew; whoever watches over it looks at this when it is over, so it costs nothing here.
+                self._said_at = now
+                self.site.places.again(self)
             return
         if data.startswith(_BEGINNINGS) and data.find(_END) == len(data) - 4 and lane.wants(key):
             self.asked = key
         try:
-            super().dataReceived(data)
+            self._ordinary(data)
         finally:
             self.asked = None
+
+    def _ordinary(self, data: bytes) -> None:
+        """Take the ordinary road, once it is free."""
+        self._resting = False
+        if self._rest is None:
+            super().dataReceived(data)
+        else:
+            # Read before the transport stopped, or decrypted since.
+            self._waiting.append(data)
+            self.transport.pauseProducing()
 
     def _at_rest(self) -> bool:
         """Whether nothing stands before the next request."""
@@ -107,24 +138,28 @@ class ExpressChannel(DoorChannel):
         self._lane, self._origin, self._peer = lane, lane.origin(address, self.isSecure()), address or "-"
         self._outlet = Outlet(self.transport)
 
-    def _answer(self, lane: Lane, ready: Ready, now: float) -> None:
-        id = lane.ids.next()
-        self._served = True
-        head = ready.before + id.encode("ascii") + ready.behind
+    def _tells(self, lane: Lane, ready: Ready, id: str, now: float) -> bool:
+        """Give an answer that is not copied behind its head; whether it is all said, or the transport has the rest."""
         body = ready.body
-        if len(body) <= PIECE:
-            self._outlet.write(head, body)
-        elif (went := self._outlet.begin(head, body)) < len(body):
-            self._answer_long(_Rest(lane, ready, id, now, went))
+        went = self._outlet.begin(b"".join((ready.before, id.encode("ascii"), ready.behind)), body, ready.copy)
+        if went < len(body):
+            self._resting = False
+            if len(body) > PIECE:
+                self._answer_long(_Rest(lane, ready, id, now, went))
+                return False
+            self.transport.write(body[went:])
+        return True
+
+    def timeoutConnection(self) -> None:
+        """As `DoorChannel.timeoutConnection`, unless the lane has answered since the idle time began."""
+        idle = self.timeOut
+        left = self._said_at + idle - self._lane.clock.seconds() if self._lane is not None and idle is not None else 0.0
+        if left <= 0:
+            super().timeoutConnection()
             return
-        lane.answered(ready, self._peer, id, now)
-        if self._clogged:
-            # What he was told he must take before the next one can be late.
-            self.setTimeout(self.setTimeout(None))
-            self.works(True)
-        else:
-            self.resetTimeout()
-            self.site.places.again(self)
+        # A clock that was put back makes nobody wait longer than from now on.
+        self.setTimeout(min(left, idle))
+        self.timeOut = idle
 
     def _answer_long(self, rest: _Rest) -> None:
         self._rest = rest
@@ -154,6 +189,16 @@ class ExpressChannel(DoorChannel):
         seconds = rest.lane.clock.seconds() - rest.began
         rest.lane.ended(rest.ready, self._peer, rest.id, rest.offset, seconds)
 
+    def loseConnection(self) -> None:
+        """As `DoorChannel.loseConnection`."""
+        self._resting = False
+        super().loseConnection()
+
+    def make_way(self) -> None:
+        """As `DoorChannel.make_way`."""
+        self._resting = False
+        super().make_way()
+
     def resumeProducing(self) -> None:
         """The client has taken what was written: the rest of an answer goes first."""
         if self._rest is None:
@@ -168,8 +213,13 @@ class ExpressChannel(DoorChannel):
         if self._rest is None:
             super().leave()
 
+    def owes(self) -> bool:
+        """As `HearsOut.owes`; the rest of an answer too."""
+        return self._rest is not None or super().owes()
+
     def connectionLost(self, reason: Failure) -> None:
         """The end, whoever made it."""
+        self._resting = False
         rest: Any = self._rest
         if rest is not None:
             self._end_rest(rest)

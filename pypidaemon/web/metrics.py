@@ -17,8 +17,13 @@ from pypidaemon.web.uploads import concerned
 _ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index", "at": "at"}
 _CALLS = (("pypi",), ("RPC2",))
 
-Counted = tuple[tuple[str, str], tuple[str]]
-"""The labels of the counters that a request adds to."""
+
+@attrs.define(eq=False)
+class Tally:
+    """The requests of one kind that were answered with one status, and the bytes of bodies sent for them; who knows it adds to it without a look-up."""
+
+    requests: int = 0
+    sent: int = 0
 
 
 @attrs.define(eq=False)
@@ -35,32 +40,42 @@ class Metrics:
     policies: Mapping[str, IReading] = MappingProxyType({})
     log: IMeasured | None = None
     proxies: Mapping[str, IMeasured] = MappingProxyType({})
+    workers: IMeasured | None = None
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
     places: Callable[[], Places | None] = attrs.field(default=lambda: None, init=False)
     """The connections of the site that this belongs to; set once there is one."""
     rates: IMeasured | None = attrs.field(default=None, init=False)
     """What counts the requests of each address, where that is done."""
-    _requests: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
-    _sent: Counter[tuple[str]] = attrs.field(factory=Counter, init=False)
+    _tallies: dict[tuple[str, str], Tally] = attrs.field(factory=dict, init=False)
+    """By route and status."""
 
     def observe(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
         """An observer of the skin: count one request."""
-        self.count(self.counted(ask, status), sent)
+        tally = self.tally(ask, status)
+        tally.requests += 1
+        tally.sent += sent
 
-    def counted(self, ask: Ask, status: int) -> Counted:
-        """What such an answer is counted under."""
-        route = _route(ask)
-        return (route, str(status)), (route,)
+    def tally(self, ask: Ask, status: int) -> Tally:
+        """Where such an answer is counted."""
+        return self._tallies.setdefault((_route(ask), str(status)), Tally())
 
-    def count(self, counted: Counted, sent: int) -> None:
-        """Count one request, answered with so many bytes of body."""
-        requests, route = counted
-        self._requests[requests] += 1
-        self._sent[route] += sent
+    @property
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """Answers counted, by route and status."""
+        return {labels: tally.requests for labels, tally in self._tallies.items() if tally.requests}
+
+    @property
+    def sent(self) -> Mapping[tuple[str], int]:
+        """Bytes of bodies counted, by route."""
+        sent: Counter[tuple[str]] = Counter()
+        for (route, _), tally in self._tallies.items():
+            if tally.requests:
+                sent[(route,)] += tally.sent
+        return sent
 
     def go_on_from(self, other: Metrics) -> None:
         """Count requests on from what that one has counted, and together with it from now on."""
-        self._requests, self._sent = other._requests, other._sent
+        self._tallies = other._tallies
 
     def expose(self, replaced: Mapping[str, int] = MappingProxyType({})) -> bytes:
         """
@@ -71,8 +86,8 @@ class Metrics:
         from pypidaemon.web.exposition import Exposition
 
         exposition = Exposition(
-            self._requests,
-            self._sent,
+            self.requests,
+            self.sent,
             self.upstreams,
             self.spool,
             self.answers,
@@ -86,6 +101,7 @@ class Metrics:
             replaced=replaced,
             proxies=self.proxies,
             rates=self.rates,
+            workers=self.workers,
         )
         return exposition.text()
 

@@ -59,18 +59,33 @@ class Rates:
         :raises TooManyRequests: its address has none left; this one is not counted.
         """
         host = ask.client
-        if is_our_own(host) or ask.segments in _WATCHED or host in self.uncounted:
+        if ask.segments in _WATCHED or self._counts_never(host):
             return
+        wait = self._spend(host)
+        if wait:
+            self.refused += 1
+            raise TooManyRequests(wait)
+
+    def allows(self, client: str) -> bool:
+        """Count a request of that address, "-" where it has none, if it may make one; if not, `spend` is to say so."""
+        host = "" if client == "-" else client
+        return self._counts_never(host) or not self._spend(host)
+
+    def _counts_never(self, host: str) -> bool:
+        return is_our_own(host) or host in self.uncounted
+
+    def _spend(self, host: str) -> int:
+        """Count a request of that address, or else answer after how many seconds it may make another one."""
         place, now, each = place_of(host), self.clock.seconds(), WINDOW / self.limit
         # A clock that was put back must not keep anybody out for longer than it would take without that.
         used = min(max(self._used.get(place, now) - now, 0.0), WINDOW) + each
         if used > WINDOW + _HAIR:
-            self.refused += 1
-            raise TooManyRequests(math.ceil(used - WINDOW - _HAIR))
+            return math.ceil(used - WINDOW - _HAIR)
         self._used[place] = now + used
         self._used.move_to_end(place)
         if len(self._used) > MOST:
             self._used.popitem(last=False)
+        return 0
 
     def before_quick(self, quick: Callable[[Ask], Reply | None]) -> Callable[[Ask], Reply | None]:
         """That `quick` of a skin, before which each request is counted."""

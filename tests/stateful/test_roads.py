@@ -18,7 +18,7 @@ from pypidaemon.model import NormalizedName
 from tests.fakes import file, page
 from tests.gear import now
 from tests.house import House
-from tests.roads import Roads
+from tests.roads import Kept, Roads
 from tests.web.test_uploads import upload, wheel
 from tests.web.wire import answers
 
@@ -56,6 +56,7 @@ class BothRoads(RuleBasedStateMachine):
         self.site = house.door.site
         self.door = house.door
         self.roads = Roads(self.site)
+        self.kept = Kept(self.site)
         self.upload("alpha")
 
     def indexes(self) -> dict[str, IIndex]:
@@ -106,6 +107,9 @@ class BothRoads(RuleBasedStateMachine):
             event(f"express {answers(heard, (method,))[0].status}")
             plain = self.roads.plainly(head, secure=secure)
             assert heard == plain
+            if not secure:
+                assert self.kept.say(head) == plain
+                event(f"kept at rest {self.kept.channel._resting}")
 
     @rule(name=projects)
     def upload(self, name: str) -> None:
@@ -192,6 +196,7 @@ class BothRoads(RuleBasedStateMachine):
         self.roads = Roads(self.site)
 
     def teardown(self) -> None:
+        self.kept.close()
         self.roads.settle()
 
 

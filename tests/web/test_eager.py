@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Server
 
+from pypidaemon.web.copies import SMALLEST, Copies
 from pypidaemon.web.eager import JOINED, Outlet, able
 from tests.web.wire import Wire
 
@@ -124,6 +125,70 @@ def test_what_does_not_fit_follows_in_order(line: Line, size: int) -> None:
     if size > 100_000:
         assert producer.said[0] == "pause"
         assert producer.said[-1] == "resume"
+
+
+@pytest.mark.parametrize("size", [SMALLEST, 400_000])
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_sent_from_a_copy_is_the_body(line: Line, size: int, gone: bool) -> None:
+    """As far as it goes out at once, whether or not the copy is still there; the rest of it is for who asked."""
+    body = bytes(range(256)) * (size // 256)
+    copy = Copies().of(body)
+    assert copy is not None
+    if gone:
+        copy.close()
+    went = line.outlet.begin(b"head\r\n\r\n", body, copy)
+    assert 0 < went <= len(body)
+    assert (went < len(body)) == (size > 100_000)
+    line.transport.write(body[went:])
+    assert line.drained() == b"head\r\n\r\n" + body
+    line.transport.write(b"waits")
+    assert line.outlet.begin(b"behind", body, copy) == 0
+    assert line.drained() == b"waitsbehind"
+
+
+def test_it_is_seen_once_and_then_said_at_once(line: Line) -> None:
+    """Until something did not go out; then what waits goes first, and what is said goes behind it."""
+    assert line.outlet.look()
+    assert line.outlet.say(b"one ")
+    assert line.heard() == b"one "
+    assert line.reactor.writers == set()
+    large = b"x" * 3_000_000
+    assert not line.outlet.say(large)
+    assert not line.outlet.look()
+    assert not line.outlet.say(b"two")
+    assert line.drained() == large + b"two"
+    assert line.outlet.look()
+    assert line.outlet.say(b"three")
+    assert line.heard() == b"three"
+
+
+def test_a_line_that_is_full_or_dead_is_found_out_by_the_transport(line: Line) -> None:
+    assert line.outlet.look()
+    line.transport.socket.setblocking(False)
+    while True:
+        try:
+            line.transport.socket.send(b"x" * 65536)
+        except BlockingIOError:
+            break
+    assert not line.outlet.say(b"head")
+    assert line.transport in line.reactor.writers
+    assert line.drained().endswith(b"xhead")
+    assert line.outlet.look()
+    line.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    line.far.close()
+    while line.outlet.say(b"head"):
+        pass
+    assert line.transport in line.reactor.writers
+
+
+def test_what_is_no_plain_connection_is_written_to_as_ever() -> None:
+    """It may have to see every byte, so nothing is at once."""
+    wire = Wire(None)
+    outlet = Outlet(wire)
+    assert not outlet.look()
+    assert not outlet.say(b"one ")
+    assert outlet.begin(b"two ", b"body") == 0
+    assert wire.out == b"one two "
 
 
 def test_what_waits_goes_first(line: Line) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
+import attrs
 import pytest
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.logger import LogPublisher
@@ -12,12 +15,13 @@ from twisted.web.http import HTTPChannel
 
 from pypidaemon.pace import PIECE
 from pypidaemon.web import express
+from pypidaemon.web.eager import JOINED
 from pypidaemon.web.express_channel import ExpressChannel
 from pypidaemon.web.request_ids import RequestIds
 from tests.gear import now
 from tests.house import House
-from tests.roads import Roads, client_of
-from tests.web.wire import Client, answers
+from tests.roads import Kept, Roads, client_of
+from tests.web.wire import Client, Heard, answers
 
 JSON = "application/vnd.pypi.simple.v1+json"
 PIP = (f"Accept: {JSON}", "Accept-Encoding: gzip, deflate", 'User-Agent: pip/26.3 {"ci":null}')
@@ -213,6 +217,200 @@ def test_who_does_not_read_is_cut_as_on_the_ordinary_road(house: House, roads: R
     roads.settle()
 
 
+def rested(house: House, roads: Roads, *heads: bytes) -> Kept:
+    """A connection by a real socket on which the lane has just answered each of these."""
+    kept = Kept(roads.express)
+    for head in heads:
+        learnt(roads, head)
+        assert kept.say(head) == roads.plainly(head)
+        assert kept.channel._resting
+    return kept
+
+
+def test_what_comes_behind_an_answer_of_the_lane_keeps_its_place(house: House, roads: Roads) -> None:
+    """Also where the ordinary road has written what the reactor has not sent yet; then the lane takes its turn, and has it back after that."""
+    heads = [request("/simple/alpha/", *PIP), request("/simple/beta/", *PIP)]
+    plain = [roads.plainly(learnt(roads, head) and head) for head in heads]
+    kept = rested(house, roads, *heads)
+    plug = kept.plug
+    assert plug is not None
+    for sent, expected in (
+        ((heads[0] + heads[1], heads[0]), plain[0] + plain[1] + plain[0]),
+        ((heads[0][:30], heads[0][30:], heads[1]), plain[0] + plain[1]),
+        ((heads[1], heads[1] + heads[0][:9], heads[0][9:]), plain[1] + plain[1] + plain[0]),
+    ):
+        for data in sent:
+            kept.channel.dataReceived(data)
+        heard = plug.take()
+        while plug.transport in kept.reactor.writers:
+            kept.reactor.turn()
+            heard += plug.take()
+        assert heard == expected
+        gave = roads.lane.gave
+        assert kept.say(heads[0]) == plain[0]
+        assert roads.lane.gave == gave + 1
+        assert kept.channel._resting
+    kept.close()
+    roads.settle()
+
+
+@pytest.mark.parametrize("how", ["leave", "make way", "idle", "lose"])
+def test_a_connection_that_ends_answers_nothing_more_though_it_was_at_rest(house: House, roads: Roads, how: str) -> None:
+    head = request("/simple/alpha/", *PIP)
+    kept = rested(house, roads, head)
+    gave = roads.lane.gave
+    if how == "leave":
+        roads.express.leave()
+    elif how == "make way":
+        assert roads.express.places._makes_way(None)
+    elif how == "idle":
+        house.clock.advance(60)
+    else:
+        kept.channel.loseConnection()
+    kept.channel.dataReceived(head)
+    assert kept.plug is not None
+    assert kept.plug.hear() == b""
+    assert roads.lane.gave == gave
+    kept.close()
+    roads.settle()
+
+
+def test_S57_who_does_not_read_is_paused_though_he_was_at_rest(house: House, roads: Roads) -> None:
+    """His answers go out in order when he does, and none is begun meanwhile."""
+    head, small = request("/simple/alpha/", "Accept: text/html", "Accept-Encoding: identity"), request("/simple/beta/", *PIP)
+    whole = learnt(roads, head)
+    assert JOINED > len(whole) > 8000
+    kept = rested(house, roads, small)
+    plug = kept.plug
+    assert plug is not None
+    plug.transport.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, 4096)
+    asked = 0
+    while not kept.channel._clogged:
+        kept.channel.dataReceived(head)
+        asked += 1
+    assert not kept.channel._resting
+    gave = roads.lane.gave
+    kept.channel.dataReceived(small)
+    assert roads.lane.gave == gave
+    heard = bytearray()
+    plug.until(lambda: bool(heard.extend(plug.take()) or len(heard) >= asked * len(whole) + 1))
+    kept.reactor.turn()
+    heard += plug.take()
+    found = answers(bytes(heard))
+    assert [len(answer.body) for answer in found] == [len(answers(whole)[0].body)] * asked + [len(answers(roads.plainly(small))[0].body)]
+    kept.close()
+    roads.settle()
+
+
+@pytest.mark.parametrize("size", ["short", "long"])
+def test_what_the_transport_has_left_is_not_overtaken(house: House, roads: Roads, size: str) -> None:
+    """Also where the client has taken all that went out at once, so that there would be room for the next answer before the reactor's next turn."""
+    if size == "long":
+        head, _ = long(house)
+        roads = Roads(house.door.site)
+    else:
+        head = request("/simple/alpha/", "Accept: text/html", "Accept-Encoding: identity")
+    small = request("/simple/beta/", *PIP)
+    whole, last = learnt(roads, head), learnt(roads, small)
+    kept = rested(house, roads, small)
+    plug = kept.plug
+    assert plug is not None
+    plug.transport.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, 4096)
+    heard, asked = bytearray(), 0
+    while not (plug.transport._tempDataBuffer or plug.transport.dataBuffer):
+        kept.channel.dataReceived(head)
+        asked += 1
+    while piece := plug.take():
+        heard += piece
+    kept.channel.dataReceived(small)
+    for _ in range(100_000):
+        kept.reactor.turn()
+        heard += plug.take()
+        if len(heard) >= asked * len(whole) + len(last):
+            break
+    found = answers(bytes(heard))
+    assert [answer.body for answer in found] == [answers(whole)[0].body] * asked + [answers(last)[0].body]
+    kept.close()
+    roads.settle()
+
+
+def test_F72_a_new_configuration_meets_a_connection_that_is_at_rest(house: House, roads: Roads) -> None:
+    """Whom it believes is found out anew, and so it is where there is no lane any more."""
+    head = request("/simple/alpha/", *PIP)
+    kept = rested(house, roads, head)
+    plain = roads.plainly(head)
+    lane = roads.lane
+    other = attrs.evolve(lane, believes=lambda _: True)
+    for now_there in (None, lane, other, lane):
+        roads.express.lane = now_there
+        assert kept.say(head) == plain
+        assert now_there is None or kept.channel._origin == now_there.origin("127.0.0.1", False)
+    kept.close()
+    roads.settle()
+
+
+def test_F44_a_clock_that_is_put_back_lets_nobody_stay_longer(house: House, roads: Roads) -> None:
+    """A minute from when that is noticed, and no longer."""
+    head = request("/simple/alpha/", *PIP)
+    client = client_of(roads.express)
+    learnt(roads, head)
+    house.clock.advance(30)
+    assert client.say(head)
+    house.clock.rightNow -= 3600
+    house.clock.advance(3600 + 30)
+    assert not client.wire.closed
+    house.clock.advance(30)
+    assert client.wire.closed
+    client.hang_up()
+    roads.settle()
+
+
+def test_what_is_told_late_stands_in_the_log_as_of_when_it_was(house: House, roads: Roads) -> None:
+    """As workers tell of answers that they gave."""
+    head = request("/simple/alpha/", *PIP)
+    learnt(roads, head)
+    said: list[str] = []
+    roads.settle()
+    roads.lane.access.lines.publisher = LogPublisher(lambda event: said.append(event["line"]))
+    now = house.clock.seconds()
+    ready = roads.lane.ready(roads.lane.origin("127.0.0.1", False) + head, now)
+    assert ready is not None
+    for moment in (now, now - 7, now + 1.5, now):
+        roads.lane.answered(ready, "-", "id", moment)
+    roads.settle()
+    times = [int(line.partition(":")[2].partition(" ")[0][-2:]) for line in said]
+    assert times == [times[0], (times[0] - 7) % 60, (times[0] + 1) % 60, times[0]]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_S58_who_asks_too_often_is_told_so_on_the_lane_too(house: House, secure: bool) -> None:
+    """Each answer counts once, whichever road gives it, and the refusal is the ordinary road's."""
+    house.requests_per_address = 10
+    house.open({"pypi": house.proxy}, "pypi")
+    roads = Roads(house.door.site)
+    head = request("/simple/alpha/", *PIP)
+    stranger, here = IPv4Address("TCP", "192.0.2.7", 1), IPv4Address("TCP", "127.0.0.1", 1)
+
+    def asked(peer: Any) -> Heard:
+        client = client_of(roads.express, secure=secure, peer=peer)
+        (answer,) = answers(client.say(head))
+        client.hang_up()
+        return answer
+
+    assert {asked(here).status for _ in range(6)} == {200}
+    gave = roads.lane.gave
+    found = [asked(stranger) for _ in range(13)]
+    assert [answer.status for answer in found] == [200] * 10 + [429] * 3
+    assert found[-1].one("retry-after") == "6"
+    assert roads.lane.gave == gave + 10
+    assert house.door.rates is not None
+    assert house.door.rates.measures() == {"refused": 3.0}
+    house.clock.advance(6)
+    assert [asked(stranger).status for _ in range(2)] == [200, 429]
+    assert {asked(UNIXAddress("x")).status for _ in range(30)} == {200}
+    roads.settle()
+
+
 def long(house: House) -> tuple[bytes, bytes]:
     """A head whose answer has several pieces, and the answer."""
     files = ((f"alpha-{n}.0.tar.gz", b"%d" % n) for n in range(2000))
@@ -311,7 +509,7 @@ def test_the_log_and_the_counts_say_of_the_lane_what_they_say_of_the_road(house:
     hits = house.door.routes.pages.answers.hits
     for peer in (IPv4Address("TCP", "192.0.2.7", 1), UNIXAddress("x"), IPv4Address("TCP", "::ffff:192.0.2.8", 1)):
         for asked in (head, request("/simple/alpha/", *PIP)):
-            before = (metrics._requests.copy(), metrics._sent.copy())
+            before = (Counter(metrics.requests), Counter(metrics.sent))
             said.clear()
             for site in (roads.express, roads.ordinary):
                 client = client_of(site, peer=peer)
@@ -320,7 +518,7 @@ def test_the_log_and_the_counts_say_of_the_lane_what_they_say_of_the_road(house:
                 roads.settle()
             assert len(said) == 2
             assert said[0] == said[1]
-            found = (metrics._requests - before[0], metrics._sent - before[1])
+            found = (Counter(metrics.requests) - before[0], Counter(metrics.sent) - before[1])
             assert list(found[0].items()) == [(("simple", "200"), 2)]
             assert found[1][("simple",)] % 2 == 0
     assert house.door.routes.pages.answers.hits == hits + 12
@@ -333,10 +531,34 @@ def test_S61_what_a_trusted_proxy_says_is_of_the_request_and_no_others(house: Ho
 
     roads = Roads(house.door.site)
     roads.lane.believes = Forwarding(("198.51.100.0/24",)).believes
-    assert roads.lane.origin("192.0.2.7", False) == b""
+    assert roads.lane.origin("192.0.2.7", False) == roads.lane.origin("192.0.2.8", False)
     origins = {roads.lane.origin(peer, secure) for peer in ("192.0.2.7", "198.51.100.1", "198.51.100.2", "") for secure in (False, True)}
     assert len(origins) == 8
-    assert not any(origin.startswith((b"G", b"H")) for origin in origins)
+    assert not any(one != other and one.startswith(other) for one in origins for other in origins)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_S55_S61_nobody_passes_for_another_by_what_he_sends(house: House, secure: bool) -> None:
+    """What stands before a head in a key is no head's to say: who sends it gets what anybody does who sends no request."""
+    house.trusted_proxies = ("192.0.2.0/24",)
+    house.open({"pypi": house.proxy}, "pypi")
+    roads = Roads(house.door.site)
+    head = request("/simple/alpha/", *PIP, "X-Forwarded-For: 198.51.100.9")
+    for peer in (IPv4Address("TCP", "192.0.2.7", 1), IPv4Address("TCP", "203.0.113.5", 1)):
+        for trusted_secure in (False, True):
+            for _ in range(4):
+                client = client_of(roads.express, secure=trusted_secure, peer=peer)
+                assert answers(client.say(head))[0].status == 200
+                client.hang_up()
+    gave = roads.lane.gave
+    assert gave
+    beginnings = [roads.lane.origin(peer, other) for peer in ("192.0.2.7", "203.0.113.5") for other in (False, True)]
+    for beginning in (*beginnings, b"\x00192.0.2.7\x00", b"\x01", b"\x01\x00192.0.2.7\x00"):
+        client = client_of(roads.express, secure=secure, peer=IPv4Address("TCP", "203.0.113.5", 2))
+        assert answers(client.say(beginning + head))[0].status == 400, beginning
+        client.hang_up()
+    assert roads.lane.gave == gave
+    roads.settle()
 
 
 def test_a_flood_of_heads_takes_no_place_and_leaves_the_others_theirs(house: House, roads: Roads) -> None:
@@ -410,9 +632,23 @@ def test_what_we_override_is_there_and_nothing_else_of_twisteds_is_hidden(house:
     """A Twisted that renames one of these, or takes a name of ours, is noticed here."""
     inherited = set(dir(HTTPChannel)) | set(vars(HTTPChannel()))
     ours = {name for name in vars(ExpressChannel) if not name.startswith("__")}
-    assert ours & inherited == {"dataReceived", "resumeProducing", "connectionLost"}
+    assert ours & inherited == {
+        "dataReceived",
+        "resumeProducing",
+        "loseConnection",
+        "timeoutConnection",
+        "connectionLost",
+    }
+    assert client_timeout(ExpressChannel()) == (None, 5)
     fresh = set(vars(ExpressChannel())) - set(vars(HTTPChannel()))
     assert fresh & inherited == set()
     client = Client(house.door.site)
     assert (client.channel.requests, client.channel.line_mode) == ([], 1)
     client.hang_up()
+
+
+def client_timeout(channel: Any) -> tuple[Any, Any]:
+    """What the channel of Twisted's says of its time-out before and after it is set."""
+    channel.callLater = lambda _seconds, _called: None
+    before = channel.setTimeout(5)
+    return before, channel.timeOut
