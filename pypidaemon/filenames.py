@@ -212,6 +212,9 @@ def candidates(filename: Filename) -> tuple[NormalizedName, ...]:
 
 def belongs(filename: Filename, name: NormalizedName) -> bool:
     """Whether this may be a file of that project: whether it is one of its `candidates` (S4)."""
+    # What nearly every wheel's name is.
+    if filename.endswith(".whl") and _normal(filename[:-4].partition("-")[0]) == name:
+        return True
     return name in candidates(filename)
 
 

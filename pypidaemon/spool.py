@@ -4,9 +4,7 @@ The spool: one download, many readers (law 9).
 A file that is not here yet is fetched once, into a draft of the blob store, and everybody who wants it reads from that draft. What
 readers see follows law 6, "no last byte before the verdict": while it is not known whether the bytes are the promised ones, they get
 all but the tail, and nothing at all of a file that is small or of unknown size. The download goes on without readers; it is slowed
-by the disk alone and never by a reader, so memory stays flat however slow one of them is (F48).
-
-Where there is no room, what somebody waits for passes through without being kept (`pypidaemon.passing`, F53).
+by the disk alone and never by a reader, so memory stays flat however slow one of them is (F48). Where there is no room, what somebody waits for passes through without being kept (`pypidaemon.passing`, F53).
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ from pypidaemon.passing import Given, Passing
 from pypidaemon.transfers import READ, Checks, Prefix, Reader, Transfer, agree
 from pypidaemon.transfers import Want as Want
 from pypidaemon.tries import Tries
-from pypidaemon.waits import TookTooLong, first, within
+from pypidaemon.waits import TookTooLong, entered, first
 
 QUEUE = 30.0
 """Seconds that a download waits for its turn at most; clients have gone by then."""
@@ -250,7 +248,7 @@ class Spool(Service):
 
     async def _take_turn(self) -> None:
         try:
-            await within(self.clock, QUEUE, self._slots.acquire())
+            await entered(self.clock, QUEUE, self._slots)
         except TookTooLong:
             raise UpstreamUnavailable(_UNNAMED, "too many other files are being fetched") from None
 
@@ -301,6 +299,7 @@ class Spool(Service):
                     raise
             body = None
             attempt += 1
+        want.came(transfer.received)
         checks.insist()
         assert transfer.draft is not None
         try:
@@ -327,7 +326,7 @@ class Spool(Service):
         transfer.want.bound(transfer.size or 0)
         if transfer.draft is None:
             transfer.draft = await self._draft(transfer)
-            transfer.bell.ring()
+            transfer.tell()
         position = body.offset
         if position > transfer.received:
             raise UpstreamUnavailable(_UNNAMED, "it answered with another part than it was asked for")

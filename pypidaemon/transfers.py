@@ -14,12 +14,12 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pypidaemon.errors import CorruptContent, PypidaemonError
 from pypidaemon.interfaces import IBody, IContent, IDraft, ISendable
 from pypidaemon.model import Digest
-from pypidaemon.waits import Bell
 
 SMALL = 2**20
 """Files of up to this many bytes are verified before the first byte is given (law 6)."""
@@ -38,6 +38,10 @@ CHECKED = 4
 
 RECENT = 256 * 2**10
 """How many of the bytes that came last stay in memory, for readers who keep pace; at least one piece, however long."""
+
+
+def _unheard(count: int) -> None:
+    """Nobody waits for so many bytes."""
 
 
 @attrs.frozen
@@ -62,6 +66,7 @@ class Want:
     :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
     :param beside: makes of a small file something that is kept at the same stroke, as in `IKeeping.keep`, where that is this want's own download.
     :param absent: whether the store was just found not to have it, so that it need not be asked again.
+    :param came: called with the number of bytes when the last has come and all are about to be stored, so that others can be asked for meanwhile.
     :param blame: called where `source` brought other bytes than promised, so that it does not ask there again for a while; answers whether it has
         another place to ask.
     """
@@ -79,6 +84,7 @@ class Want:
     blame: Callable[[], bool] | None = None
     beside: Callable[[bytes], bytes | None] | None = None
     absent: bool = False
+    came: Callable[[int], None] = _unheard
 
     @property
     def flight(self) -> Hashable:
@@ -159,7 +165,8 @@ class Transfer:
     readers: int = 0
     given: bool = False
     """Whether any of its bytes may have gone to a reader."""
-    bell: Bell = attrs.field(factory=Bell)
+    _waiting: dict[Deferred[None], Callable[[], bool]] = attrs.field(factory=dict, init=False, repr=False)
+    """Those who wait, and for what."""
     _recent: deque[tuple[int, bytes]] = attrs.field(factory=deque, init=False, repr=False)
 
     @property
@@ -187,7 +194,7 @@ class Transfer:
         self.received += len(data)
         while len(self._recent) > 1 and self.received - self._recent[0][0] > RECENT:
             self._recent.popleft()
-        self.bell.ring()
+        self.tell()
 
     def recent(self, offset: int, limit: int) -> bytes:
         """
@@ -203,12 +210,26 @@ class Transfer:
     async def until(self, condition: Callable[[], bool]) -> IDraft:
         """Wait for that, and give the draft; raise what the transfer failed with."""
         while self.failure is None and not condition():
-            await self.bell.wait()
+            # Nobody is woken for what is not what he waits for: a small file has nothing for anybody before its end.
+            waiter: Deferred[None] = Deferred(self._forget)
+            self._waiting[waiter] = condition
+            await waiter
         if self.failure is not None:
             # All readers share the one error, and each raising would add to its traceback.
             raise self.failure.with_traceback(None)
         assert self.draft is not None
         return self.draft
+
+    def _forget(self, waiter: Deferred[None]) -> None:
+        self._waiting.pop(waiter, None)
+
+    def tell(self) -> None:
+        """Something has changed: wake those who waited for it."""
+        for waiter, condition in list(self._waiting.items()):
+            # One who was woken may have cancelled another, which then is here no more.
+            if waiter in self._waiting and (self.failure is not None or condition()):
+                del self._waiting[waiter]
+                waiter.callback(None)
 
     def end(self, outcome: Digest | Exception) -> None:
         """Tell the readers how it ended."""
@@ -217,7 +238,7 @@ class Transfer:
         else:
             self.digest = outcome
         self._recent.clear()
-        self.bell.ring()
+        self.tell()
         self.release()
 
     def release(self) -> None:

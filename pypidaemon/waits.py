@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -92,10 +92,41 @@ async def pause(clock: IReactorTime, seconds: float) -> None:
     await deferLater(clock, seconds)
 
 
-async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -> T:
+async def entered(clock: IReactorTime, seconds: float, places: DeferredSemaphore) -> None:
+    """
+    Take one of these places, which mostly is free.
+
+    :raises TookTooLong: as `within`.
+    """
+    if places.tokens:
+        places.tokens -= 1
+    else:
+        await within(clock, seconds, places.acquire())
+
+
+def _timers(
+    clock: IReactorTime, seconds: float, late: Callable[[], None], doubt: tuple[float, Callable[[], object]] | None
+) -> list[IDelayedCall]:
+    """The timer of `within` at the end of a list, in whose place the next one comes."""
+    if doubt is None or doubt[0] > seconds:
+        return [clock.callLater(seconds, late)]
+    after, tell = doubt
+
+    def doubted() -> None:
+        timers.append(clock.callLater(seconds - after, late))
+        tell()
+
+    timers = [clock.callLater(after, doubted)]
+    return timers
+
+
+async def within(
+    clock: IReactorTime, seconds: float, awaitable: Awaitable[T], doubt: tuple[float, Callable[[], object]] | None = None
+) -> T:
     """
     Answer what `awaitable` comes to, unless that takes longer than `seconds`; it is then cancelled.
 
+    :param doubt: after how many seconds what is called, where nothing has come by then; one timer serves both.
     :raises TookTooLong: the time is up. That does not depend on how quickly the cancelled one gives up.
     :raises Exception: whatever `awaitable` raised in time.
     """
@@ -123,11 +154,11 @@ async def within(clock: IReactorTime, seconds: float, awaitable: Awaitable[T]) -
     running.addBoth(done)
     if outcome.called:
         return await outcome
-    timer = clock.callLater(seconds, late)
+    timers = _timers(clock, seconds, late, doubt)
     try:
         return await outcome
     finally:
         over.append(True)
-        if timer.active():
-            timer.cancel()
+        if timers[-1].active():
+            timers[-1].cancel()
         running.cancel()

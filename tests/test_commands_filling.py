@@ -12,6 +12,7 @@ import pytest
 
 from pypidaemon.commands import filling, main
 from pypidaemon.commands.reporting import report
+from pypidaemon.errors import PypidaemonError
 from tests.pretended import ControlSocket
 
 INI = """
@@ -132,6 +133,14 @@ def test_a_daemon_that_was_restarted_meanwhile(config: str, daemon: Pretended, c
     daemon.forgets = True
     assert main(["sync", "-c", config]) == 1
     assert "knows nothing of the run" in capsys.readouterr().err
+
+
+def test_nobody_waits_for_a_run_that_is_over_without_a_word() -> None:
+    """As one that fails before it can note how it ended; one that goes on, or has ended, is another matter."""
+    assert filling._answer({"running": {"1": {}}, "ended": {}}, "1", "lost") is None
+    assert filling._answer({"running": {}, "ended": {"1": {"complete": True}}}, "1", "lost") == {"complete": True}
+    with pytest.raises(PypidaemonError, match="lost"):
+        filling._answer({"running": {"2": {}}, "ended": {"3": {}}}, "1", "lost")
 
 
 def test_the_bar() -> None:

@@ -8,6 +8,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError
 
 from pypidaemon.interfaces import IBody
 from pypidaemon.model import Digest
@@ -45,6 +46,28 @@ class Arriving:
     def take(self, data: bytes) -> None:
         self.paper.data += data
         self.transfer.took(data)
+
+
+def test_nobody_is_woken_for_what_he_does_not_wait_for() -> None:
+    """And one who left while others are woken is not either."""
+    it = Arriving(4 * SMALL)
+    looked: list[str] = []
+
+    def known(what: str, count: int) -> bool:
+        looked.append(what)
+        return it.transfer.received >= count
+
+    first, second = later(it.transfer.until(lambda: known("first", 2))), later(it.transfer.until(lambda: known("second", 2)))
+    first.addCallback(lambda _: second.cancel())
+    it.take(b"a")
+    assert looked == ["first", "second"] * 2
+    assert waiting(first)
+    it.take(b"b")
+    with pytest.raises(CancelledError):
+        now(second)
+    now(first)
+    it.take(b"c")
+    assert looked == ["first", "second", "first", "second", "first", "first"]
 
 
 def test_a_reader_who_keeps_pace_never_asks_the_draft() -> None:

@@ -6,12 +6,12 @@ import gc
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.defer import fail as fail_at_once
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from pypidaemon.waits import Bell, TookTooLong, first, within
+from pypidaemon.waits import Bell, TookTooLong, entered, first, within
 from tests.gear import later, now, waiting
 
 
@@ -122,6 +122,55 @@ def test_within_does_not_wait_for_one_who_ignores_that_it_was_cancelled() -> Non
     with pytest.raises(TookTooLong):
         now(waited)
     cleaning.callback(None)
+
+
+@pytest.mark.parametrize(("after", "tells"), [(2.0, [2.0]), (5.0, [5.0]), (6.0, [])])
+def test_within_tells_of_doubt_once_by_the_way(after: float, tells: list[float]) -> None:
+    """Where that is due before the end; one timer at a time serves both."""
+    clock = Clock()
+    told: list[float] = []
+    waiting_for = later(within(clock, 5, Deferred(), (after, lambda: told.append(clock.seconds()))))
+    assert len(clock.getDelayedCalls()) == 1
+    for _ in range(4):
+        clock.advance(1)
+        assert len(clock.getDelayedCalls()) == 1
+    assert waiting(waiting_for)
+    clock.advance(1)
+    with pytest.raises(TookTooLong):
+        now(waiting_for)
+    assert told == tells
+    assert clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_what_comes_in_time_leaves_no_timer_doubted_or_not(seconds: int) -> None:
+    clock = Clock()
+    told: list[None] = []
+    coming: Deferred[str] = Deferred()
+    waiting_for = later(within(clock, 5, coming, (2, lambda: told.append(None))))
+    clock.advance(seconds)
+    coming.callback("here")
+    assert now(waiting_for) == "here"
+    assert len(told) == (seconds > 2)
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_place_is_taken_where_one_is_free_and_waited_for_where_none_is() -> None:
+    clock = Clock()
+    places = DeferredSemaphore(2)
+    now(entered(clock, 5, places))
+    now(entered(clock, 5, places))
+    assert clock.getDelayedCalls() == []
+    third, fourth = later(entered(clock, 5, places)), later(entered(clock, 5, places))
+    assert waiting(third)
+    places.release()
+    now(third)
+    clock.advance(5)
+    with pytest.raises(TookTooLong):
+        now(fourth)
+    places.release()
+    places.release()
+    assert places.tokens == 2
 
 
 def test_within_passes_a_failure_on_and_leaves_no_timer() -> None:

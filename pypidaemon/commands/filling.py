@@ -101,13 +101,25 @@ def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: _Bar) -> tupl
     label, number = str(begun["service"]), str(begun["run"])
     while True:
         state = control.ask(path, "GET", "/sync")["services"].get(label, {})
-        if number in state.get("ended", {}):
-            answer: Answer = state["ended"][number]
+        answer = _answer(state, number, "the daemon knows nothing of the run any more; its log has more")
+        if answer is not None:
             return label, answer
-        if number not in state.get("running", {}):
-            raise PypidaemonError("the daemon knows nothing of the run any more; its log has more")
         bar.show(state["running"][number])
         time.sleep(PAUSE)
+
+
+def _answer(state: Mapping[str, Any], number: str, lost: str) -> Answer | None:
+    """
+    What came of that run; None while it goes on.
+
+    :raises PypidaemonError: it neither goes on nor is it known what came of it, so nobody may wait for that.
+    """
+    if number in state.get("ended", {}):
+        answer: Answer = state["ended"][number]
+        return answer
+    if number not in state.get("running", {}):
+        raise PypidaemonError(lost)
+    return None
 
 
 def _alone(planned: Plan, arguments: argparse.Namespace, bar: _Bar) -> tuple[str, Answer]:
@@ -133,10 +145,10 @@ async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar
         number = str(service.begin(arguments.project, arguments.dry_run))
         while True:
             state = await service.state()
-            if number in state["ended"]:
-                answer: Answer = state["ended"][number]
+            answer = _answer(state, number, "the run ended before it could say what became of it")
+            if answer is not None:
                 return answer
-            bar.show(state["running"].get(number, {}))
+            bar.show(state["running"][number])
             await deferLater(reactor, PAUSE)
     finally:
         await service.runs.stop()

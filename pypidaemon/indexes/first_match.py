@@ -31,7 +31,7 @@ class FirstMatch:
     async def project_names(self) -> ProjectList:
         """As `IIndex`: the names of all its indexes; a name of several has the serial of the first."""
         lists = tuple([await index.project_names() for index in self.indexes])
-        numbers = await self.records.ledger.serials(self.label)
+        numbers = self.records.ledger.late(self.label)
         high = await self.records.ledger.high(self.label)
         ends = [one.fresh_until for one in lists if one.fresh_until is not None]
         whole = ProjectList(

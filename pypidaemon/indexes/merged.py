@@ -75,7 +75,7 @@ class Merged(Service):
     async def project_names(self) -> ProjectList:
         """As `IIndex`: the names of all its indexes; a name of several has the serial of the first, or the one that it got here."""
         lists = tuple([await index.project_names() for index in self.indexes])
-        numbers = await self.records.ledger.serials(self.label)
+        numbers = self.records.ledger.late(self.label)
         high = await self.records.ledger.high(self.label)
         whole = ProjectList(
             entries=lambda: iter(()),

@@ -100,6 +100,20 @@ class IMirrorRecords(Interface):
         """Those digests after that one in their order ("" begins), at most `limit`: there may be tens of millions."""
 
 
+class ITurn(Interface):
+    """The turn of somebody who makes requests to an upstream, one at a time, while no more than so many are made at once by all (R210)."""
+
+    async def enter() -> None:
+        """Wait for it, where it is not held."""
+
+    def leave(count: int) -> None:
+        """
+        Let others make requests, while what came is dealt with; where it is not held, nothing.
+
+        :param count: how many bytes came by the last request.
+        """
+
+
 class IFillable(IIndex):
     """An index that can be filled before anybody asks: a mirror, which shows what it was filled with, or a proxy, which then has the files here."""
 
@@ -118,10 +132,11 @@ class IFillable(IIndex):
     async def foresee(files: Sequence[File]) -> None:
         """These are about to be taken, each once: what is to be found out of all of them is found out by one question."""
 
-    async def take(name: NormalizedName, file: File) -> int:
+    async def take(name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """
         Have that file and its companions here, verified and durable; answer how many bytes were fetched for it, 0 where all was here.
 
+        :param turn: held by whoever asks, left when the bytes of a request have come, and entered again before the next; None is nobody's.
         :raises PypidaemonError: it could not be had.
         """
 

@@ -52,6 +52,8 @@ _HEX = re.compile(r"[0-9a-f]{2,512}\Z", re.ASCII)
 _UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z\Z", re.ASCII)
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z", re.ASCII)
+_USUAL = re.compile(r"(https?)://[A-Za-z0-9_][A-Za-z0-9._-]*(?::\d{1,5})?/[A-Za-z0-9_.~/%:@!$&'()*+,=-]*", re.ASCII)
+"""An absolute URL of which nothing has to be written in another way, as nearly all are."""
 _MARKER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z", re.ASCII)
 _SIDECAR_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 
@@ -127,6 +129,14 @@ def resolve(raw: object, base: str) -> str | None:
     """
     if not isinstance(raw, str) or len(raw) > LONGEST_URL or not raw.strip() or _UNCLEAN.search(raw) or "\\" in raw:
         return None
+    usual = _USUAL.fullmatch(raw)
+    if usual is not None and (usual[1] == "https" or base[:5].lower() == "http:"):
+        return raw
+    return resolved(raw, base)
+
+
+def resolved(raw: str, base: str) -> str | None:
+    """As `resolve`, for a text that has no characters in it that no URL may have."""
     try:
         parts = urlsplit(urljoin(base, raw.strip(" ")))
     except ValueError:

@@ -21,13 +21,14 @@ from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import deferLater
-from twisted.web.client import URI, Agent, HTTPConnectionPool, ProxyAgent
+from twisted.web.client import URI, Agent, ProxyAgent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from pypidaemon.settings import Secret
 from pypidaemon.upstreams.addresses import AddressRefused, GuardedEndpoint, check_host
+from pypidaemon.upstreams.connections import Fields, Pool, Question
 from pypidaemon.upstreams.routes import Proxy, Routes, routes
 from pypidaemon.upstreams.sieve import Sieve, Sieved
 from pypidaemon.upstreams.tunnel import Tunnel
@@ -62,25 +63,6 @@ class Trust:
         context.set_default_verify_paths()
         if self.ca_file is not None:
             context.load_verify_locations(str(self.ca_file))
-
-
-class _Pool(HTTPConnectionPool):
-    """Twisted's pool, which once closed does not take back what was lent out before."""
-
-    def __init__(self, reactor: Any) -> None:
-        HTTPConnectionPool.__init__(self, reactor, persistent=True)
-        self._closed = False
-
-    def closeCachedConnections(self) -> Deferred[None]:
-        self._closed = True
-        closing: Deferred[None] = HTTPConnectionPool.closeCachedConnections(self)
-        return closing
-
-    def _putConnection(self, key: Any, connection: Any) -> None:
-        if self._closed:
-            connection.transport.loseConnection()
-        else:
-            HTTPConnectionPool._putConnection(self, key, connection)
 
 
 @attrs.frozen
@@ -160,8 +142,12 @@ class _Direct(Agent):
     def ask(self, method: bytes, uri: URI, path: bytes, headers: Headers | None, endpoint: IStreamClientEndpoint) -> Deferred[IResponse]:
         """A request without a body for that path, by a connection that is kept or by that endpoint."""
         key = (uri.scheme, uri.host, uri.port)
-        asking: Deferred[IResponse] = self._requestWithEndpoint(key, endpoint, method, uri, headers, None, path)
-        return asking
+        if not isinstance(headers, Fields) or method != b"GET":
+            asking: Deferred[IResponse] = self._requestWithEndpoint(key, endpoint, method, uri, headers, None, path)
+            return asking
+        connecting: Deferred[Any] = self._pool.getConnection(key, endpoint)
+        question = Question(method, path, headers, uri)
+        return connecting.addCallback(lambda connection: connection.request(question))
 
 
 @implementer(IAgent)
@@ -178,7 +164,7 @@ class Outbound:
     _routes: Routes
     _trust: Trust
     _timeout: float
-    _pool: _Pool
+    _pool: Pool
     _live: dict[Sieve, int] = attrs.field(factory=dict, init=False)
     _direct: _Direct = attrs.field(init=False)
     _straight: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = attrs.field(factory=dict, init=False)
@@ -266,7 +252,7 @@ def outbound(
     """
     trust = Trust(ca_file)
     trust.check()
-    pool = _Pool(reactor)
+    pool = Pool(reactor)
     pool.maxPersistentPerHost = pool_size
     pool.cachedConnectionTimeout = 60
     ways = routes(proxy, os.environ if environ is None else environ)

@@ -16,7 +16,7 @@ from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.body import Body
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.origins import BadTarget, Target, check_file, target
-from pypidaemon.waits import TookTooLong, within
+from pypidaemon.waits import TookTooLong, entered
 
 _MOST_TAGS = 256
 
@@ -84,8 +84,9 @@ class Bodies:
             if headers.coding(answer.response):
                 self.exchange.discard(answer)
                 raise self.exchange.stumble(answer, "the file comes in a coding that nobody asked for")
-            self._note(wanted.url, answer.response)
-            return self.begun(answer, begins, total, leave)
+            body = self.begun(answer, begins, total, leave)
+            self._note(wanted.url, body.validator)
+            return body
         except BaseException:
             leave()
             raise
@@ -93,7 +94,7 @@ class Bodies:
     async def enter(self) -> Callable[[], None]:
         """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
         try:
-            await within(self.exchange.clock, self.exchange.limits.queue, self._places.acquire())
+            await entered(self.exchange.clock, self.exchange.limits.queue, self._places)
         except TookTooLong:
             raise self.exchange.fail("too many other files are being fetched from it") from None
         held = [self._places]
@@ -129,11 +130,11 @@ class Bodies:
             raise self.exchange.stumble(answer, "it answers with a part of the file that nobody asked for")
         return said
 
-    def _note(self, url: str, response: IResponse) -> None:
-        tag = headers.header(response, "ETag")
+    def _note(self, url: str, validator: str | None) -> None:
         self._tags.pop(url, None)
-        if tag is not None and tag.startswith('"'):
-            self._tags[url] = tag
+        # Any other kind of validator is a date.
+        if validator is not None and validator.startswith('"'):
+            self._tags[url] = validator
             if len(self._tags) > _MOST_TAGS:
                 self._tags.popitem(last=False)
 

@@ -21,10 +21,10 @@ from pypidaemon.upstreams.limits import Limits
 BULK = 2**20
 """Bytes after which a body is a long one, of which pieces are gathered before its reader is told."""
 
-GATHERED = 256 * 2**10
+GATHERED = 2**20
 """How many bytes are enough to tell it: each telling costs the same, for the reader, the disk, and everybody who follows."""
 
-GATHERING = 0.02
+GATHERING = 0.04
 """Seconds for which those are waited for at most."""
 
 
@@ -62,11 +62,15 @@ class Body(Protocol):
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _arrived: int = attrs.field(default=0, init=False)
+    _began: float = attrs.field(default=0.0, init=False)
+    """When the first of the pieces came that are not read."""
 
     async def read(self) -> bytes:
         """As `IBody`: all that has arrived, or a wait for more."""
         while not self._pieces and not self._done:
             await self._wait()
+        if self.received > BULK and self._unread < GATHERED and not (self._done or self._paused):
+            await self._gather()
         if self._pieces:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
@@ -94,6 +98,8 @@ class Body(Protocol):
         self._arrived += len(data)
         self._unread += len(data)
         self.counted(len(data))
+        if not self._pieces:
+            self._began = self.clock.seconds()
         self._pieces.append(data)
         if self.total is not None and self.offset + self.received > self.total:
             self._give_up(f"sent more than the {self.total} bytes it announced")
@@ -102,7 +108,7 @@ class Body(Protocol):
             self._paused = True
             self._producer.pauseProducing()
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None and self._timer.active() and self.offset + self.received != self.total:
             if self.received <= BULK or self._unread >= GATHERED:
                 self._timer.reset(0)
             elif len(self._pieces) == 1:
@@ -124,18 +130,32 @@ class Body(Protocol):
         else:
             self._finish(None, None)
 
-    async def _wait(self) -> None:
-        seconds = min(self.limits.idle, self.limits.window - self._waited)
-        began, had = self.clock.seconds(), self.received
+    async def _gather(self) -> None:
+        """
+        Let more of a long body come, if the first piece came just now.
+
+        Whoever reads is busy with what he read meanwhile, and would else be given the one or two pieces that came since.
+        """
+        seconds = self._began + GATHERING - self.clock.seconds()
+        if 0 < seconds <= GATHERING:
+            await self._sleep(seconds)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait until something wakes us, at most so long."""
         waiter: Deferred[None] = Deferred()
         self._waiter = waiter
-        self._timer = self.clock.callLater(max(seconds, 0.0), self._wake)
+        self._timer = self.clock.callLater(seconds, self._wake)
         try:
             await waiter
         finally:
             self._waiter = None
             if self._timer.active():
                 self._timer.cancel()
+
+    async def _wait(self) -> None:
+        seconds = min(self.limits.idle, self.limits.window - self._waited)
+        began, had = self.clock.seconds(), self.received
+        await self._sleep(max(seconds, 0.0))
         waited = self.clock.seconds() - began
         self._waited += waited
         if self._done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -16,6 +17,7 @@ from twisted.web.iweb import IResponse
 from pypidaemon.errors import UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.upstreams.addresses import AddressRefused
 from pypidaemon.upstreams.causes import explain
+from pypidaemon.upstreams.connections import Fields
 from pypidaemon.upstreams.file_hosts import FileHosts
 from pypidaemon.upstreams.headers import header, hold, length
 from pypidaemon.upstreams.health import Health
@@ -57,6 +59,17 @@ class _Discard(Protocol):
         self._ended = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+
+
+@lru_cache(64)
+def _headers(authority: str, authorization: bytes | None, fields: tuple[tuple[str, str], ...]) -> Fields:
+    """What is sent with a request; of all files of one host it is the same."""
+    sent = Fields({name: [value] for name, value in fields})
+    if authorization is not None:
+        sent.setRawHeaders(b"Authorization", [authorization])
+    # Twisted's client would add it to a copy of all the others.
+    sent.setRawHeaders(b"Host", [authority.encode("ascii")])
+    return sent
 
 
 async def _nothing(url: str) -> None:
@@ -134,7 +147,7 @@ class Exchange:
         for _ in range(self.limits.redirects + 1):
             answer = await self._once(here, fields, send)
             if answer.response.code not in REDIRECTS:
-                return attrs.evolve(answer, through=through)
+                return attrs.evolve(answer, through=through) if through else answer
             through += ((here, answer.health),)
             location = header(answer.response, "Location")
             self.discard(answer)
@@ -214,20 +227,16 @@ class Exchange:
             sink.cut()
 
     async def _once(self, here: Target, fields: Mapping[str, str], send: Callable[[str, Headers], Awaitable[IResponse]]) -> Answer:
-        sent = Headers({name: [value] for name, value in fields.items()})
-        if self.authorization is not None and here.origin == self.index.origin:
-            sent.setRawHeaders(b"Authorization", [self.authorization])
-        # Twisted's client would add it to a copy of all the others.
-        sent.setRawHeaders(b"Host", [here.authority.encode("ascii")])
+        known = self.authorization if self.authorization is not None and here.origin == self.index.origin else None
+        sent = _headers(here.authority, known, tuple(fields.items()))
         health = self.health_at(here)
         self.requests += 1
         if health is self.health:
             self._asked = True
         else:
             self.elsewhere.note(here.place, here.url)
-        doubt = self.clock.callLater(self.patience, health.silent)
         try:
-            response = await within(self.clock, self.limits.head, send(here.url, sent))
+            response = await within(self.clock, self.limits.head, send(here.url, sent), (self.patience, health.silent))
         except CancelledError:
             raise
         except AddressRefused as error:
@@ -237,7 +246,4 @@ class Exchange:
             cause = explain(error)
             health.failed(cause)
             raise self.fail(cause, health) from error
-        finally:
-            if doubt.active():
-                doubt.cancel()
         return Answer(here, response, health)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as randomness
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -383,9 +383,9 @@ class HttpUpstream(Service):
             self._mark = f"pypidaemon-{await self.records.identity()}"
         return {"User-Agent": AGENT, "Via": passage.via(self._mark)}
 
-    async def _send(self, url: str, sent: Headers) -> IResponse:
-        response: IResponse = await self._out.request(b"GET", url.encode("ascii"), sent, None)
-        return response
+    def _send(self, url: str, sent: Headers) -> Awaitable[IResponse]:
+        asking: Awaitable[IResponse] = self._out.request(b"GET", url.encode("ascii"), sent, None)
+        return asking
 
     def _check_page(self, there: Target) -> None:
         check_page(self._index, there)

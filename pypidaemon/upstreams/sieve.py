@@ -6,6 +6,7 @@ Twisted 26.10 accepts 20,000 response headers of 20 MB (measured in the reliabil
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -24,6 +25,11 @@ SLICE = 16 << 10
 """Bytes handed on at once, so that a decompressor below makes at most a thousand times that before anybody can object."""
 LONG = 256 << 10
 """Bytes read at once where a server sends more than the system gives at first; what comes in no coding is handed on whole."""
+
+
+USUAL_HEAD = re.compile(rb"(HTTP/1\.1 [2-5][0-9]{2} [^\r\n]*+)\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n]*+\r\n)*+)\r\n")
+"""A whole response head as nearly all are: final, with no line that is continued, and every line ended by CR LF."""
+_CODED = re.compile(rb"(?:^|\n)content-encoding", re.IGNORECASE)
 
 
 class HeadTooLarge(Exception):
@@ -168,6 +174,10 @@ class Sieve(ProtocolWrapper):
 
     def _measure(self, piece: bytes) -> bool:
         """Follow the head through `piece`; False where it is too large. Lines may end in a bare LF, as the client has it."""
+        if not self._size and (usual := USUAL_HEAD.match(piece)) is not None:
+            self._in_head = False
+            self._coded = _CODED.search(usual[2]) is not None
+            return usual.end() <= HEAD_SIZE and piece.count(b"\n", 0, usual.end()) <= HEAD_LINES
         position = 0
         while self._in_head:
             end = piece.find(b"\n", position)

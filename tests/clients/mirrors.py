@@ -15,10 +15,11 @@ from urllib.parse import urljoin
 
 import attrs
 
-from tests.clients.daemon import PAUSE, STOPPING, TRIES, Answer, ask, bare_environment, free_port
-from tests.clients.installers import must
+from tests.clients.daemon import PAUSE, STOPPING, TRIES, Answer, ask, free_port
+from tests.clients.installers import begin, must
 from tests.clients.looking import JSON
 from tests.clients.tools import TOOLS, installed
+from tests.forked import Forked
 
 BANDERSNATCHES: Mapping[str, tuple[str, str]] = {
     "bandersnatch 6, simple": ("bandersnatch-6", "api-method = simple"),
@@ -107,8 +108,7 @@ def devpi(place: Path, simple: str) -> Iterator[Devpi]:
     must([tool.program("devpi-init"), "--serverdir", store, "--no-root-pypi", "--root-passwd", "secret"], place)
     weak = ["--argon2-memory-cost", "8", "--argon2-time-cost", "1", "--argon2-parallelism", "1"]
     command = [tool.program("devpi-server"), "--serverdir", store, "--host", "127.0.0.1", "--port", str(port), "--threads", "4", *weak]
-    with (place / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=bare_environment(place / "home"), cwd=place, stdout=log, stderr=log)
+    process = begin(command, place, place / "log")
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url, place / "log")
@@ -121,7 +121,7 @@ def devpi(place: Path, simple: str) -> Iterator[Devpi]:
         process.wait(STOPPING)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes] | Forked, url: str, log: Path) -> None:
     for _ in range(TRIES):
         if process.poll() is not None:
             break

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
+from zope.interface import implementer
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, PypidaemonError, StorageFull, UpstreamUnavailable
@@ -18,10 +19,12 @@ from pypidaemon.explaining import explain
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.mirror.hold import FORGOTTEN, OFTEN
+from pypidaemon.interfaces import ITurn
 from pypidaemon.model import Companion, Digest, File, NormalizedName, NotModified, Outcome, ProjectStatus, Validators
 from pypidaemon.moments import written
 from pypidaemon.simple.reading import read_page
 from pypidaemon.spool import Spool
+from pypidaemon.upstream_files import holding
 from tests.contracts.fillable import (
     A_WHEEL,
     ALPHA,
@@ -316,6 +319,42 @@ class TestOnDisk:
         house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"
         assert now(mirror.take(ALPHA, other)) == len(WHEEL_BYTES) + len(b"another")
         assert now(mirror.blobs.open(Digest(other.core_metadata or ""))).size == len(b"another")
+
+
+@implementer(ITurn)
+@attrs.define
+class Noting:
+    """A turn that notes among what is asked of upstream when it is entered and left, and whether the wheel is stored by then."""
+
+    house: House
+
+    async def enter(self) -> None:
+        self.house.upstream.asked.append("enter")
+
+    def leave(self, count: int) -> None:
+        stored = bool(now(holding(self.house.blobs, [Digest(A_WHEEL.digest or "")])))
+        self.house.upstream.asked.append(f"leave {count} {stored}")
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_R210_whoever_takes_a_file_leaves_his_turn_before_it_is_stored_and_enters_it_before_each_further_request(
+    house: House, mirror: Mirror, proxied: bool
+) -> None:
+    """Of a sidecar that is not in its wheel, and of a provenance; what is here already takes no turn."""
+    other = attrs.evolve(A_WHEEL, core_metadata=hashlib.sha256(b"another").hexdigest())
+    house.upstream.pages["alpha"] = page("alpha", other, serial=9)
+    house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"
+    index: Any = house.proxy if proxied else mirror
+    offered = now(index.offered(ALPHA, 9)).files[0]
+    house.upstream.asked.clear()
+    fetched = now(index.take(ALPHA, offered, Noting(house)))
+    asked = list(house.upstream.asked)
+    assert asked[:2] == [f"body {WHEEL}", f"leave {len(WHEEL_BYTES)} False"]
+    assert asked[2:] == ["enter", f"body {WHEEL}.metadata", "enter", "body provenance"]
+    assert fetched == len(WHEEL_BYTES) + len(b"another") + len(DOCUMENT)
+    house.upstream.asked.clear()
+    assert now(index.take(ALPHA, offered, Noting(house))) == 0
+    assert house.upstream.asked == []
 
 
 class TestUnderWay:

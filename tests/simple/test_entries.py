@@ -21,6 +21,7 @@ from pypidaemon.simple.entries import (
     entry,
     remark,
     resolve,
+    resolved,
     serial,
     status_marker,
     whole,
@@ -108,12 +109,25 @@ def test_R61_relative_urls_are_resolved_against_the_page() -> None:
 @given(st.text(max_size=40) | st.from_regex(r"(https?:)?//[^/]{0,10}/.{0,10}"))
 @example("//[::1]:80/x")
 def test_S47_S51_whatever_is_followed_is_https_without_userinfo(url: str) -> None:
-    resolved = resolve(url, BASE)
-    if resolved is not None:
-        parts = urlsplit(resolved)
+    found = resolve(url, BASE)
+    if found is not None:
+        parts = urlsplit(found)
         assert (parts.scheme, parts.username, parts.fragment) == ("https", None, "")
         assert parts.hostname
-        assert resolved.isascii()
+        assert found.isascii()
+
+
+@given(
+    st.sampled_from(["https", "http", "HTTPS", "ftp"]),
+    st.sampled_from(["index.example", "INDEX.example:80", "h:", "h:999999", "_h", "-h", "a:b@h", "[::1]", ""]),
+    st.text("/a.%~-_+!:@;=,?#$&'()*Z9", max_size=12),
+    st.sampled_from([BASE, BASE.replace("https", "http"), BASE.replace("https", "HTTP")]),
+)
+@example("https", "index.example", "/a/../b", BASE)
+@example("https", "index.example", "//a;b", BASE)
+def test_whatever_the_url_the_short_way_says_what_the_long_one_says(scheme: str, host: str, path: str, base: str) -> None:
+    url = f"{scheme}://{host}{path}"
+    assert resolve(url, base) == resolved(url, base)
 
 
 def test_R53_hashes_are_lower_case_well_formed_and_sha256_first() -> None:

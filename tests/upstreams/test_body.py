@@ -87,11 +87,11 @@ def test_what_comes_in_one_go_wakes_the_reader_once() -> None:
 
 def test_the_connection_is_paused_while_nobody_reads() -> None:
     it = Receiving()
-    it.body.dataReceived(bytes(200 << 10))
+    it.body.dataReceived(bytes(1000 << 10))
     assert it.transport.producerState == "producing"
     it.body.dataReceived(bytes(100 << 10))
     assert it.transport.producerState == "paused"
-    assert len(now(it.body.read())) == 300 << 10
+    assert len(now(it.body.read())) == 1100 << 10
     assert it.transport.producerState == "producing"
 
 
@@ -208,4 +208,48 @@ def test_of_a_long_body_pieces_are_gathered_for_a_moment() -> None:
     it.body.dataReceived(b"the end")
     it.body.connectionLost(DONE)
     assert now(reading) == b"the end"
+    assert not it.clock.getDelayedCalls()
+
+
+def test_whoever_was_busy_is_given_what_comes_together_too() -> None:
+    """What came since may be one small piece, and the next is a moment away; what lies there for longer, is much, or ends is given at once."""
+    it = Receiving()
+    it.body.dataReceived(bytes(BULK + 1))
+    assert len(now(it.body.read())) == BULK + 1
+    it.body.dataReceived(b"some")
+    it.clock.advance(GATHERING / 2)
+    reading = later(it.body.read())
+    it.body.dataReceived(b" more")
+    assert waiting(reading)
+    it.clock.advance(GATHERING / 2)
+    assert now(reading) == b"some more"
+    it.body.dataReceived(b"old")
+    it.clock.advance(GATHERING)
+    assert now(it.body.read()) == b"old"
+    it.body.dataReceived(b"x")
+    reading = later(it.body.read())
+    it.body.dataReceived(bytes(GATHERED))
+    it.clock.advance(0)
+    assert len(now(reading)) == GATHERED + 1
+    it.body.dataReceived(b"the end")
+    reading = later(it.body.read())
+    assert waiting(reading)
+    it.body.connectionLost(DONE)
+    assert now(reading) == b"the end"
+    assert not it.clock.getDelayedCalls()
+
+
+def test_nobody_waits_for_more_of_what_is_paused_or_closed() -> None:
+    it = Receiving(limits=Limits(waiting=10))
+    it.body.dataReceived(bytes(BULK + 1))
+    assert it.transport.producerState == "paused"
+    now(it.body.read())
+    it.body.dataReceived(bytes(10))
+    assert it.transport.producerState == "paused"
+    assert len(now(it.body.read())) == 10
+    it.body.dataReceived(bytes(9))
+    reading = later(it.body.read())
+    assert waiting(reading)
+    it.body.close()
+    assert it.failing(reading) == "it was closed"
     assert not it.clock.getDelayedCalls()

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from pypidaemon import freshness
 from pypidaemon.errors import NoSuchFile
-from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IRecords, ITurn, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, Mirrored, NormalizedName
 from pypidaemon.provenances import fetch
 from pypidaemon.sidecars import stored
@@ -41,12 +41,13 @@ class Documents:
     clock: IReactorTime
     cpu: InThread
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """
         Have the document of a file that promises one here, durable; answer how many bytes were fetched for it.
 
         A file whose document upstream does not have, or has as something else, is good without.
 
+        :param turn: entered before upstream is asked.
         :raises UpstreamUnavailable: it is not here and cannot be had now.
         :raises StorageFull: there is no room for it.
         """
@@ -59,6 +60,8 @@ class Documents:
         if body is not None:
             await self._note(name, file, await stored(self.blobs, body, None), LASTING)
             return 0
+        if turn is not None:
+            await turn.enter()
         try:
             body = await fetch(self.upstream, file.provenance, self.cpu)
         except (NoSuchFile, ValueError) as error:

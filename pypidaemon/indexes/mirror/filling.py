@@ -19,7 +19,7 @@ from pypidaemon.indexes.mirror.documents import Documents
 from pypidaemon.indexes.mirror.hold import Hold
 from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed, with_firsts
 from pypidaemon.indexes.mirror.pages import Pages
-from pypidaemon.interfaces import IBlobStore, IContent, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IRecords, ITurn, IUpstream
 from pypidaemon.model import (
     Companion,
     Digest,
@@ -96,9 +96,9 @@ class Filling:
         await self.records.pages.keep(self.label, name, Remembered(said, now, now))
         return await self._shown(said)
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """As `IFillable`."""
-        fetched = await self.files.take(name, file) + await self.documents.take(name, file)
+        fetched = await self.files.take(name, file, turn) + await self.documents.take(name, file, turn)
         await self.hold.add(name, file)
         return fetched
 
@@ -237,4 +237,7 @@ def _made(
 ) -> UpstreamPage:
     """What is offered of that page: each file as it is here, with a provenance only where its document is."""
     entries = completed(label, page.name, files, facts)
-    return chosen(page, [entry if entry.filename in documents else attrs.evolve(entry, provenance=None) for entry in entries])
+    return chosen(
+        page,
+        [entry if entry.provenance is None or entry.filename in documents else attrs.evolve(entry, provenance=None) for entry in entries],
+    )

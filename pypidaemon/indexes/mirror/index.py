@@ -22,7 +22,7 @@ from pypidaemon.indexes.mirror.explaining import RESERVED, explained
 from pypidaemon.indexes.mirror.filling import Filling
 from pypidaemon.indexes.mirror.names import Names
 from pypidaemon.indexes.mirror.pages import Held, Pages
-from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IKnowing, IMirror, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IKnowing, IMirror, IRecords, ITurn, IUpstream
 from pypidaemon.model import (
     Change,
     Companion,
@@ -204,9 +204,9 @@ class Mirror(Service):
         """As `IFillable`."""
         await self.files.foresee(files)
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """As `IFillable`."""
-        count = await self.filling.take(name, file)
+        count = await self.filling.take(name, file, turn)
         if count:
             # Should more be lost than this, it is noted anew.
             self._missed.discard(name)

@@ -57,7 +57,7 @@ class Policed:
         inner = await self.index.project_names()
         # What is shown later is what was in force with this revision, whatever is ordered while the list is rendered (R72).
         now, rules = self.clock.seconds(), self.view.rules.frozen()
-        numbers = await self.records.ledger.serials(self.label)
+        numbers = self.records.ledger.late(self.label)
         high = await self.records.ledger.high(self.label)
 
         def shown(name: NormalizedName, serial: int) -> int | None:

@@ -33,6 +33,7 @@ from pypidaemon.interfaces import (
     IKnowing,
     IMeasured,
     IRecords,
+    ITurn,
     IUpstream,
 )
 from pypidaemon.model import (
@@ -240,9 +241,9 @@ class Proxy(Service):
         """As `IFillable`."""
         await self.files.foresee(files)
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """As `IFillable`."""
-        return await self.files.take(name, file) + await self.provenance.take(name, file)
+        return await self.files.take(name, file, turn) + await self.provenance.take(name, file, turn)
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `IFillable`: nothing shown changes, and what was taken is noted, so that it is not cleared away and a run knows what is here."""

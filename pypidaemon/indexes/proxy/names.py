@@ -105,7 +105,7 @@ class Names:
         opened = await self._asking.opened(kept)
         if opened is None:
             return None
-        numbers = await self.records.ledger.serials(self.label)
+        numbers = self.records.ledger.late(self.label)
         high = await self.records.ledger.high(self.label)
         hides, own = self.hides, await self.kept()
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from pypidaemon import freshness
 from pypidaemon.errors import NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IContent, IHealth, IRecords, IUpstream
+from pypidaemon.interfaces import IContent, IHealth, IRecords, ITurn, IUpstream
 from pypidaemon.model import Companion, Digest, File, Filename, InThread, NormalizedName
 from pypidaemon.pace import Held
 from pypidaemon.provenances import fetch
@@ -62,14 +62,17 @@ class Provenance:
             raise _absent(file.filename)
         return Held(body, Digest(sha256(body).hexdigest()))
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """
         Have the document of a file that promises one here, of whatever age; answer how many bytes were fetched for it.
 
+        :param turn: entered before upstream is asked.
         :raises UpstreamUnavailable: it is not known here and cannot be had.
         """
         if file.provenance is None or await self.records.documents.recall(self.label, name, file.filename) is not None:
             return 0
+        if turn is not None:
+            await turn.enter()
         return len(await self._asked(name, file, file.provenance, _NONE, None))
 
     async def _asked(self, name: NormalizedName, file: File, url: str, old: bytes, health: IHealth | None) -> bytes:

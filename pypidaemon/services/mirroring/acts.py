@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
-from pypidaemon.interfaces import IFillable, IRecords
+from pypidaemon.interfaces import IFillable, IRecords, ITurn
 from pypidaemon.model import Digest, Fact, File, Leaving, NormalizedName, Progress, ProjectPage, Waiting
 from pypidaemon.moments import written
 from pypidaemon.returns import forget_over
@@ -31,7 +31,7 @@ class Acts(Protocol):
     async def foresee(self, files: Sequence[File]) -> None:
         """As `IFillable.foresee`."""
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn) -> int:
         """As `IFillable.take`."""
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
@@ -71,9 +71,9 @@ class Doing:
         """As `Acts`."""
         await self.index.foresee(files)
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn) -> int:
         """As `Acts`."""
-        return await self.index.take(name, file)
+        return await self.index.take(name, file, turn)
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `Acts`."""
@@ -163,7 +163,7 @@ class Rehearsing:
     async def foresee(self, files: Sequence[File]) -> None:
         """As `Acts`; each of them is asked for alone."""
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn) -> int:
         """As `Acts`; what is here already would be found, as where it is looked for because something was lost."""
         if file.digest is not None and await holding(self.index.blobs, [file.digest]):
             return 0

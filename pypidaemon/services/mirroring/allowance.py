@@ -10,9 +10,16 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from pypidaemon.interfaces import ITurn
 
 MOST = 10
 """Requests to an upstream at once, at most (R210)."""
+ASIDE = 14
+"""
+Files at most that are being stored while their places serve others. They are in memory, and each has one of the spool's places, of which clients need some.
+"""
 
 
 @attrs.define(eq=False)
@@ -31,17 +38,25 @@ class Places:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Within this, one place is taken."""
+        await self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self) -> None:
+        """Take a place."""
         if self._free:
             self._free -= 1
         else:
             turn: Deferred[None] = Deferred(self._waiting.remove)
             self._waiting.append(turn)
             await turn
-        try:
-            yield
-        finally:
-            self._free += 1
-            self._wake()
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._free += 1
+        self._wake()
 
     def dismiss(self) -> None:
         """Cancel all who wait, the last first; who has a place keeps it."""
@@ -75,16 +90,80 @@ class Allowance:
     _places: Places = attrs.field(factory=lambda: Places(MOST), init=False)
     _free: float = attrs.field(default=0.0, init=False)
     """When all that was fetched so far is paid for."""
+    _aside: int = attrs.field(default=0, init=False)
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Within this, one request may be made."""
-        async with self._places.place():
+        await self._enter()
+        try:
+            yield
+        finally:
+            self._places.leave()
+
+    async def turn(self) -> Turn:
+        """Wait until a request may be made; the answer is to be ended."""
+        await self._enter()
+        return Turn(self)
+
+    async def _enter(self) -> None:
+        await self._places.enter()
+        try:
             while self.bandwidth and (wait := self._free - self.clock.seconds()) > 0:
                 await deferLater(self.clock, wait)
-            yield
+        except BaseException:
+            self._places.leave()
+            raise
 
     def took(self, count: int) -> None:
         """So many bytes came."""
         if self.bandwidth:
             self._free = max(self._free, self.clock.seconds()) + count / self.bandwidth
+
+
+@implementer(ITurn)
+@attrs.define(eq=False)
+class Turn:
+    """
+    The turn of one file: a place for a request, which others may have while what came is stored.
+
+    Since storing is done for all together that come meanwhile, it takes the less the more there are.
+    """
+
+    _allowance: Allowance
+    _held: bool = attrs.field(default=True, init=False)
+    _aside: bool = attrs.field(default=False, init=False)
+    _counted: int = attrs.field(default=0, init=False)
+
+    async def enter(self) -> None:
+        """As `ITurn`."""
+        self._come_back()
+        if not self._held:
+            await self._allowance._enter()
+            self._held = True
+
+    def leave(self, count: int) -> None:
+        """As `ITurn`; the place is kept where too many are being stored already."""
+        allowance = self._allowance
+        self._count(count)
+        if self._held and allowance._aside < ASIDE:
+            allowance._aside += 1
+            self._aside, self._held = True, False
+            allowance._places.leave()
+
+    def end(self, count: int) -> None:
+        """It is over, and so many bytes came in all."""
+        self._come_back()
+        self._count(max(count - self._counted, 0))
+        if self._held:
+            self._held = False
+            self._allowance._places.leave()
+
+    def _count(self, count: int) -> None:
+        self._counted += count
+        self._allowance.took(count)
+
+    def _come_back(self) -> None:
+        if self._aside:
+            self._aside = False
+            self._allowance._aside -= 1

@@ -194,8 +194,7 @@ class Looking:
             try:
                 # A refusal is no request, and takes no turn from one.
                 self._check_blocked(name, file)
-                async with self.allowance.request():
-                    count = await self.acts.take(name, file)
+                count = await self._fetched(name, file)
             except StorageFull:
                 raise
             except Refused:
@@ -210,7 +209,6 @@ class Looking:
             except PypidaemonError as error:
                 trouble.append(f"{file.filename}: {error}")
                 return
-            self.allowance.took(count)
             self.tally.files += bool(count)
             self.tally.held += not count
             self.tally.bytes += count
@@ -230,6 +228,16 @@ class Looking:
             await self.acts.lose(name, replaced)
         missed = {file for file in wanted if file not in taken}
         return [file for file in files if file not in missed], sorted(trouble), bool(blocked)
+
+    async def _fetched(self, name: NormalizedName, file: File) -> int:
+        """Take that file when it is its turn; answer how many bytes were fetched for it."""
+        turn = await self.allowance.turn()
+        count = 0
+        try:
+            count = await self.acts.take(name, file, turn)
+        finally:
+            turn.end(count)
+        return count
 
     async def _is_replaced(self, name: NormalizedName, file: File) -> bool:
         """Whether a mirror offers that file and upstream's page has other bytes for it by now, so that nobody can bring its own back."""
