@@ -45,15 +45,28 @@ class _Pool:
     _under_way: int = attrs.field(default=0, init=False)
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Deferred[Any]:
-        """What that function, run on one of the threads, returns or raises."""
+        """
+        What that function, run on one of the threads, returns or raises.
+
+        :raises RuntimeError: there is no thread, and the system gives none.
+        """
         answer: Deferred[Any] = Deferred()
+        if len(self._threads) < min(self._under_way + 1, self.size):
+            self._grow()
         self._under_way += 1
-        if len(self._threads) < min(self._under_way, self.size):
-            thread = Thread(target=self._work, name=f"{self.name}-{len(self._threads)}")
-            thread.start()
-            self._threads.append(thread)
         self._calls.put((answer, function, args, kwargs))
         return answer
+
+    def _grow(self) -> None:
+        """One thread more; where the system gives none, those that are there will do."""
+        thread = Thread(target=self._work, name=f"{self.name}-{len(self._threads)}")
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     def end(self) -> None:
         """Wait until all calls are done and the threads have ended. Their results are on their way to the reactor's thread then."""

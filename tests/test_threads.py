@@ -114,6 +114,29 @@ class ThreadsTests(TestCase):
         finally:
             await self.parent.stopService()
 
+    async def test_where_the_system_gives_no_more_threads_those_that_are_there_do_it(self) -> None:
+        """And only where there is none is a call refused, which makes no later one wait for it."""
+
+        def none(*_: object, **__: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        self.parent.startService()
+        patch = self.patch(threading.Thread, "start", none)
+        try:
+            with pytest.raises(RuntimeError):
+                await self.threads(int, "1")
+            patch.restore()
+            assert await self.threads(int, "2") == 2
+            patch.patch()
+            calls = [Deferred.fromCoroutine(self.threads(int, number)) for number in range(5)]
+            assert [await call for call in calls] == list(range(5))
+            pool = self.threads._pool
+            assert pool is not None
+            assert (pool._under_way, len(pool._threads)) == (0, 1)
+        finally:
+            patch.restore()
+            await self.parent.stopService()
+
     async def test_whoever_always_has_more_to_do_keeps_nobody_else_waiting(self) -> None:
         """Each call is made when the one before it has ended, and what is done meanwhile is handed over in a later turn of the reactor."""
         self.parent.startService()

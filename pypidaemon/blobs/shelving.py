@@ -153,11 +153,12 @@ class Shelves:
             for number, document in enumerate(documents):
                 try:
                     written[number] = self._written(document, files)
-                except (PypidaemonError, OSError) as error:
+                except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
                     outcomes[number] = error
             for _, _, descriptor in chain.from_iterable(written.values()):
                 # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                with suppress(OSError):
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             outcomes |= self._sync_drafts(written)
             durable = [number for number in written if number not in outcomes]
             try:

@@ -105,6 +105,11 @@ class PublicSocket(Service):
             port: Any = self._port
             port.factory = TLSMemoryBIOFactory(context, False, self.factory)
 
+    @property
+    def port(self) -> IListeningPort | None:
+        """What listens; None where nothing does yet, or any more."""
+        return self._port
+
     def address(self) -> str:
         """Where it listens, for people: the URL of a port, the path of a UNIX socket, and until it is bound what the configuration says."""
         if self._port is None:

@@ -14,6 +14,7 @@ import attrs
 from twisted.web.http import Request
 
 from pypidaemon.model import Fetch
+from pypidaemon.web.heads import origin_form
 from pypidaemon.web.places import address_of
 
 MAX_PATH = 4096
@@ -109,16 +110,19 @@ def read(request: Request, id: str) -> Ask:
     """
     Read a request whose head has arrived.
 
+    A target in absolute form is for us as any other (RFC 9112 §3.2.2), where it names the host that Host names: of two names each, one proxy before us
+    would go by this one and the next by the other.
+
     :raises BadRequest: the path is not clean ASCII with a root (R8, R9), it is too long (414), or Host is missing in
-        HTTP/1.1, there twice, or malformed (S56, RFC 9112 §3.2).
+        HTTP/1.1, there twice, malformed, or not the host that the target names (S56, RFC 9112 §3.2).
     """
-    target = request.uri
+    authority, target = origin_form(request.uri)
     path, _, query = target.partition(b"?")
     if len(path) > MAX_PATH:
         raise BadRequest("the path is too long", 414)
     if not target.startswith(b"/"):
         raise BadRequest("the request target must be a path")
-    if _NOT_A_TARGET.search(target):
+    if _NOT_A_TARGET.search(request.uri):
         raise BadRequest("the request target must be plain ASCII")
     headers = _headers(request)
     return Ask(
@@ -127,7 +131,7 @@ def read(request: Request, id: str) -> Ask:
         query=tuple(parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="replace")),
         headers=headers,
         client=peer(request),
-        host=_host(headers, request.clientproto),
+        host=_named(authority, _host(headers, request.clientproto)),
         secure=bool(request.isSecure()),
         id=id,
     )
@@ -170,6 +174,14 @@ def _segment(raw: bytes) -> str:
     if text in (".", "..") or "/" in text or "\\" in text or _CONTROL.search(text):
         raise BadRequest("the path holds a segment that is not clean")
     return text
+
+
+def _named(authority: bytes, host: str) -> str:
+    """The host that both name, target and Host field; HTTP/1.0 may do without the latter."""
+    name = authority.decode("ascii").lower()
+    if name and (host not in ("", name) or not _HOST.fullmatch(name)):
+        raise BadRequest("the request target names another host than the Host header")
+    return name or host
 
 
 def _host(headers: Headers, version: bytes) -> str:

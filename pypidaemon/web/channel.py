@@ -26,7 +26,8 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
 from pypidaemon.web.heads import Limits as Limits
-from pypidaemon.web.heads import early_refusal, refusal, request_line
+from pypidaemon.web.heads import early_refusal, origin_form, refusal, request_line
+from pypidaemon.web.hearing_out import HearsOut
 from pypidaemon.web.intake import Room
 from pypidaemon.web.places import address_of
 from pypidaemon.web.reply import bare, phrase
@@ -53,7 +54,7 @@ def _options(headers: Headers) -> set[bytes]:
 _Channel: Any = HTTPChannel
 
 
-class DoorChannel(Timed, _Channel):  # type: ignore[misc]  # Twisted's channel carries no types
+class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's channel carries no types
     """
     A connection from a client. Made by the site's factory, which sets `limits`, `room` and `callLater` and hears of the end by `ended`.
 
@@ -151,14 +152,14 @@ class DoorChannel(Timed, _Channel):  # type: ignore[misc]  # Twisted's channel c
         status = early_refusal(whole, seen, self.limits)
         if status is None and end >= 0:
             self._line = method, target, _ = request_line(whole)
-            self.largest = self.limits.body if self.room is None else self.room(method, target)
+            self.largest = self.limits.body if self.room is None else self.room(method, origin_form(target)[1])
             status = refusal(whole, self.limits, self.largest)
         if status is not None:
             self.refuse(status)
             return
         if end < 0:
             return
-        if self.spare and self._line[1].partition(b"?")[0] not in WATCHED:
+        if self.spare and origin_form(self._line[1])[1].partition(b"?")[0] not in WATCHED:
             self.refuse(503)
             return
         rest = self._head[end + 4 :]

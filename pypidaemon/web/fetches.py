@@ -27,10 +27,8 @@ TOGETHER = 1.0
 """Seconds within which files that are sent at once, again and again, are counted together; so many are lost in a crash."""
 DAY = 86_400.0
 """Seconds of a day."""
-_REMEMBERED = 20_000
+REMEMBERED = 20_000
 """Rows that are remembered for that, at some 500 bytes each."""
-_ADDRESSES = 1000
-"""Addresses that are remembered for one file besides."""
 
 
 @attrs.define
@@ -46,8 +44,10 @@ class Fetches:
 
     book: IFetchRecords
     clock: IReactorTime
-    _noted: Shelf[Hashable, float] = attrs.field(factory=lambda: Shelf(_REMEMBERED), init=False)
+    _noted: Shelf[Hashable, float] = attrs.field(factory=lambda: Shelf(REMEMBERED), init=False)
     """When the rows of the last minute were noted."""
+    _lately: dict[tuple[Again, str], float] = attrs.field(factory=dict, init=False, repr=False)
+    """When it was noted that each address took what is sent at once, again and again, so that this costs a look for each request."""
     _counting: list[Again] = attrs.field(factory=list, init=False)
     _today: str = attrs.field(default="", init=False)
     """The day for which they count."""
@@ -93,6 +93,18 @@ class Fetches:
             self._today = day(now)
             # No later than the day ends, since a day that is over never changes.
             self._due = self.clock.callLater(min(TOGETHER, DAY - now % DAY), self.settle)
+
+    def is_news(self, again: Again, address: str, now: float) -> bool:
+        """Whether it is to be noted that this address takes that, once more."""
+        lately, key = self._lately, (again, address)
+        before = lately.get(key)
+        if before is not None and 0 <= now - before < AGAIN:
+            return False
+        # An address may have as many others as it likes, so it is all of them together that are bounded.
+        if len(lately) >= REMEMBERED:
+            lately.clear()
+        lately[key] = now
+        return True
 
     def settle(self) -> None:
         """Put on record what was counted together."""
@@ -141,8 +153,6 @@ class Again:
     fetches: Fetches
     fetch: Fetch
     whole: bool
-    _noted: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
-    """When it was noted that each address took it, so that this costs a look for each request."""
     _count: int = attrs.field(default=0, init=False)
 
     def __call__(self, address: str, now: float) -> None:
@@ -151,11 +161,7 @@ class Again:
             if not self._count:
                 self.fetches.wait_for(self)
             self._count += 1
-        before = self._noted.get(address)
-        if before is None or not 0 <= now - before < AGAIN:
-            if len(self._noted) >= _ADDRESSES:
-                self._noted.clear()
-            self._noted[address] = now
+        if self.fetches.is_news(self, address, now):
             self.fetches.begun(attrs.evolve(self.fetch, address="" if address == "-" else address, time=now))
 
     def taken(self) -> int:

@@ -45,6 +45,7 @@ _REQUEST_LINE = re.compile(rb"(%s) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])" % _TOKE
 _FIELD = re.compile(rb"(%s):([\t\x20-\x7e\x80-\xff]*)" % _TOKEN)
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_ABSOLUTE = re.compile(rb"https?://([^/?]+)", re.IGNORECASE)
 
 
 def request_line(head: bytes) -> tuple[bytes, bytes, bytes]:
@@ -54,6 +55,19 @@ def request_line(head: bytes) -> tuple[bytes, bytes, bytes]:
         return b"", b"", b""
     method, target, version = first.split(b" ")
     return method, target, version
+
+
+def origin_form(target: bytes) -> tuple[bytes, bytes]:
+    """
+    The host that a target in absolute form names, with its port, and that target as others are, which begin with the path (RFC 9112 §3.2.2).
+
+    Of any other target no host and itself. Neither is looked at more closely here.
+    """
+    found = _ABSOLUTE.match(target)
+    if found is None:
+        return b"", target
+    below = target[found.end() :]
+    return found[1], below if below.startswith(b"/") else b"/" + below
 
 
 def refusal(head: bytes, limits: Limits, room: int | None = None) -> int | None:

@@ -57,8 +57,8 @@ class Kernel:
         """
         How many of these bytes can be moved without waiting for a disk.
 
-        The first of each `_LOOK` and the last are looked at, since what was read of a file in one go is let go of in one go. Where the system cannot tell,
-        it is so few that the wait is short.
+        The first of each `_LOOK` and the last are looked at, since what was read of a file in one go is let go of in one go. Of a file that cannot tell it is
+        none, as it may lie on another machine. Where the system cannot tell of any, it is so few that the wait is short.
         """
         place = offset
         try:
@@ -68,8 +68,8 @@ class Kernel:
             os.preadv(file, _SEEN, offset + count - 1, os.RWF_NOWAIT)
         except BlockingIOError:
             return max(place - _LOOK - offset, 0)
-        except (AttributeError, OSError):
-            return min(count, PIECE)
+        except (AttributeError, OSError) as error:
+            return 0 if getattr(error, "errno", None) == errno.EOPNOTSUPP else min(count, PIECE)
         return count
 
 
@@ -168,7 +168,9 @@ class Line:
         """Send what can be sent now; whether there is more to send."""
         file = self._content.descriptor()
         count = min(TURN, self._end - self._at)
-        if file is not None and self._at >= self._sure:
+        if self._at < self._sure:
+            count = min(count, self._sure - self._at)
+        elif file is not None:
             count = self.kernel.ready(file, self._at, count)
         if file is None or not count:
             return False

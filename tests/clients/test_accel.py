@@ -78,5 +78,10 @@ def test_nginx_sends_what_the_daemon_lets_it(daemon: Daemon, upstream: Upstream,
         assert ask(url, "GET", path, {"Range": "bytes=99999999-"}).status == 416
         assert ask(url, "HEAD", path).headers["content-length"] == str(len(cold.body))
         assert ask(url, "GET", place).status == 404
+        # What nginx cannot read, or is evicted just then, is not said to be no file: installers believe that.
+        elsewhere = free_port()
+        lost = internal.replace(f"{daemon.folder}/var/blobs/", f"{tmp_path}/nothing/")
+        with nginx(tmp_path / "other", f"server {{ listen 127.0.0.1:{elsewhere}; {before} {lost} }}", f"http://127.0.0.1:{elsewhere}"):
+            assert ask(f"http://127.0.0.1:{elsewhere}", "GET", path).status == 503
         daemon.order("block", "accelerated==1.0", "--reason", "it is bad")
         assert ask(url, "GET", path).status == 403

@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.posixbase import _DisconnectSelectableMixin
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Server
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 TURNS = 20_000
@@ -20,7 +20,7 @@ TURNS = 20_000
 
 
 @implementer(IReactorFDSet)
-class Turning(Clock):
+class Turning(_DisconnectSelectableMixin, Clock):
     """As much of a reactor as a TCP transport needs."""
 
     def __init__(self) -> None:
@@ -54,15 +54,15 @@ class Turning(Clock):
         readable, writable, _ = select.select(self.readers, self.writers, [], 0)
         for one in writable:
             if one in self.writers:
-                self._ended(one, one.doWrite())
+                self._ended(one, one.doWrite(), isRead=False)
         for one in readable:
             if one in self.readers:
-                self._ended(one, one.doRead())
+                self._ended(one, one.doRead(), isRead=True)
         self.advance(0)
 
-    def _ended(self, one: Any, why: Any) -> None:
+    def _ended(self, one: Any, why: Any, *, isRead: bool) -> None:
         if why is not None:
-            one.connectionLost(Failure(CONNECTION_LOST if why is True or isinstance(why, int) else why))
+            self._disconnectSelectable(one, CONNECTION_LOST if isinstance(why, int) else why, isRead)  # type: ignore[no-untyped-call]
 
 
 class Plug:

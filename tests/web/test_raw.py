@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
 
 from pypidaemon.web.heads import Limits, refusal
+from pypidaemon.web.site import Caps
 from tests.web.wire import Seen, answers, get
 
 HOST = b"Host: index.example\r\n"
@@ -111,7 +113,19 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "one header of 18 kB": (head(b"X: " + b"y" * 18000), 431),
     "Expect other": (post(b"Expect: the unexpected", b"Content-Length: 1") + b"x", 417),
     # Targets and hosts: read by the door itself.
-    "absolute form": (line(b"http://evil.example/x"), 400),
+    "absolute form of another host": (line(b"http://evil.example/x"), 400),
+    "absolute form of another port": (line(b"http://index.example:81/x"), 400),
+    "absolute form of a host like ours": (line(b"http://index.example.evil.example/x"), 400),
+    "absolute form with a user": (line(b"http://index.example@evil.example/x"), 400),
+    "absolute form with our user": (line(b"http://u@index.example/x"), 400),
+    "absolute form without a host": (line(b"http:///x"), 400),
+    "absolute form of another scheme": (line(b"ftp://index.example/x"), 400),
+    "absolute form with a backslash": (line(b"http://index.example\\x"), 400),
+    "absolute form with a fragment": (line(b"http://index.example/x#y"), 400),
+    "absolute form, double slash": (line(b"http://index.example//x"), 400),
+    "absolute form without Host": (head(first=b"GET http://index.example/x HTTP/1.1", host=b""), 400),
+    "absolute form, no name": (head(first=b"GET http://<x>/x HTTP/1.0", host=b""), 400),
+    "authority form": (line(b"index.example:80"), 400),
     "asterisk": (head(first=b"OPTIONS * HTTP/1.1"), 400),
     "relative": (line(b"simple/"), 400),
     "fragment": (line(b"/simple/#x"), 400),
@@ -208,6 +222,13 @@ ACCEPTED: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "decoded once": (get("/%252e%252e/%252f"), ("%2e%2e", "%2f")),
     "UTF-8": (get("/%C3%A9"), ("é",)),
     "semicolon": (get("/..;/a"), ("..;", "a")),
+    # RFC 9112 §3.2.2.
+    "absolute form": (line(b"http://index.example/simple/a/"), ("simple", "a", "")),
+    "absolute form in any case": (line(b"HTTPS://INDEX.example/a"), ("a",)),
+    "absolute form with port": (head(first=b"GET http://[::1]:8080/a HTTP/1.1", host=b"Host: [::1]:8080\r\n"), ("a",)),
+    "absolute form without a path": (line(b"http://index.example"), ("",)),
+    "absolute form with a query alone": (line(b"http://index.example?x=http://y/"), ("",)),
+    "absolute form in HTTP/1.0": (b"GET http://index.example/a HTTP/1.0\r\n\r\n", ("a",)),
     "query": (get("/a?..%2f//x=%00&y"), ("a",)),
     "Host with port": (head(first=b"GET /a HTTP/1.1", host=b"Host: Index.Example:8080\r\n"), ("a",)),
     "Host IPv6": (head(first=b"GET /a HTTP/1.1", host=b"Host: [::1]:8080\r\n"), ("a",)),
@@ -234,6 +255,35 @@ def test_R8_R9_what_is_clean_is_dispatched_with_its_path_decoded_once(name: str,
     assert answer.status == 200
     assert [ask.segments for ask in door.asks] == [segments]
     client.hang_up()
+
+
+@pytest.mark.parametrize("target", [b"/legacy/?x", b"http://index.example/legacy/?x"])
+def test_S62_how_large_a_body_may_be_goes_by_the_path_in_whatever_form(target: bytes) -> None:
+    asked: list[tuple[bytes, bytes]] = []
+
+    def room(method: bytes, path: bytes) -> int:
+        asked.append((method, path))
+        return 10
+
+    door = Seen(room=room)
+    client = door.client()
+    (answer,) = answers(client.say(head(b"Content-Length: 11", first=b"POST " + target + b" HTTP/1.1")))
+    assert answer.status == 413
+    assert asked == [(b"POST", b"/legacy/?x")]
+    client.hang_up()
+
+
+@pytest.mark.parametrize("target", [b"/+health", b"http://index.example/+health"])
+def test_S58_whoever_watches_is_answered_in_whatever_form_he_asks(target: bytes) -> None:
+    door = Seen(caps=Caps(total=1))
+    working = door.client()
+    working.channel.works(True)
+    watching = door.client(address=IPv4Address("TCP", "192.0.2.8", 1))
+    assert watching.channel.spare
+    (answer,) = answers(watching.say(line(target)))
+    assert answer.status == 200
+    for client in (working, watching):
+        client.hang_up()
 
 
 def test_R222_pipelined_requests_keep_their_order() -> None:

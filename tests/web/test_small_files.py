@@ -15,6 +15,7 @@ from pypidaemon.accounts.people import OPERATOR, Unacceptable
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import NotAllowed, PypidaemonError
 from pypidaemon.model import Digest, NormalizedName
+from pypidaemon.web.fetches import REMEMBERED
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.small_files import LARGEST, LASTS, LIMIT
 from tests.fakes import file
@@ -198,6 +199,41 @@ def test_each_taking_is_noted_and_counted_as_on_the_ordinary_road(house: House) 
     again("192.0.2.1", house.clock.seconds() + 60)
     assert whole() == before + 5
     assert len(now(house.records.fetches.of_project(ALPHA, None, 0.0, 100))) == 5
+
+
+def test_what_is_remembered_of_who_takes_what_is_bounded_over_all_files(house: House) -> None:
+    """An address of IPv6 has as many others as it likes, and there are as many equal requests as there are spellings of one."""
+    fetches = house.door.routes.files.fetches
+    assert fetches is not None
+    agains = []
+    for agent in range(4):
+        reply = house.door.routes.quick(house.ask(PATH, user_agent=f"pip/{agent}"))
+        assert reply is not None
+        assert reply.term is not None
+        again = reply.term().given
+        assert again is not None
+        agains.append(again)
+    for number in range(REMEMBERED // 2):
+        for again in agains:
+            again(f"2001:db8::{number:x}", house.clock.seconds())
+    assert len(fetches._lately) <= REMEMBERED
+    fetches.settle()
+
+
+def test_what_was_counted_is_on_record_when_the_door_is_closed(house: House) -> None:
+    """Though nobody waits the second for it."""
+    reply = quick(house)
+    assert reply is not None
+    assert reply.term is not None
+    again = reply.term().given
+    assert again is not None
+    assert house.door.routes.files.fetches is not None
+    house.door.routes.files.fetches.settle()
+    before = sum(one.count for one in now(house.records.fetches.counts("2026-05-28", 10)))
+    again("192.0.2.1", house.clock.seconds())
+    now(house.door.stopService())
+    assert sum(one.count for one in now(house.records.fetches.counts("2026-05-28", 10))) == before + 1
+    assert house.clock.getDelayedCalls() == []
 
 
 def test_a_part_is_no_ready_answer(house: House) -> None:
