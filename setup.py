@@ -51,6 +51,7 @@ setup(
         "pypidaemon.upstreams",
         "pypidaemon.verification",
         "pypidaemon.web",
+        "pypidaemon.workers",
         "twisted.plugins",
     ],
     package_data={"pypidaemon": ["py.typed"], "pypidaemon.records": ["schema/*.sql"]},

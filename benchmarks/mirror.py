@@ -20,7 +20,7 @@ from statistics import median
 
 import attrs
 import processes
-from catalogue import FIRST
+from catalogue import FIRST, invented
 from measuring import circumstances, cpu_seconds, get, table
 from processes import Spent
 from store import page
@@ -240,7 +240,7 @@ def populate(records: Path, count: int) -> None:
 
     In one transaction and with one page for all, since the daemon's own way, a durable transaction for each, would take an hour.
     """
-    names = [f"made-up-{number:06}" for number in range(count)]
+    names = [*map(invented, range(count))]
     body, now = pack_mirrored(Mirrored(page("made-up", 1), FIRST)), time.time()
     connection = sqlite3.connect(records)
     with connection:

@@ -140,18 +140,19 @@ def transfers(upstream: Running, project: str) -> tuple[int, int]:
     return counted["requests"], counted["sent"]
 
 
-def daemon(folder: Path, simple: str, data: Path | None = None, first: str = "/+ready", sections: str = "") -> Running:
+def daemon(folder: Path, simple: str, data: Path | None = None, first: str = "/+ready", sections: str = "", settings: str = "") -> Running:
     """
     Start a real daemon that proxies the simple index at a URL, and wait for its first good answer.
 
     :param data: its data folder; in `folder` where none is given.
     :param first: the path that has to be answered with 200.
     :param sections: more of the configuration.
+    :param settings: more of its section `[daemon]`.
     """
     port = free_port()
     configuration = folder / "config.ini"
     configuration.write_text(
-        f"[daemon]\nlisten = tcp:{port}:interface=127.0.0.1\ndata = {data or folder / 'data'}\nindex = pypi\n\n"
+        f"[daemon]\nlisten = tcp:{port}:interface=127.0.0.1\ndata = {data or folder / 'data'}\nindex = pypi\n{settings}\n"
         f"[index:pypi]\nuse = proxy\nupstream = pypi\nexposed = yes\n\n[upstream:pypi]\nuse = http\nurl = {simple}\nproxy = none\n{sections}"
     )
     running = start([sys.executable, "-m", "pypidaemon", "run", "-c", str(configuration)], folder, "daemon.log")
@@ -196,6 +197,8 @@ _PEERS: Mapping[str, Sequence[str]] = {
     "devpi": ("devpi-server", "devpi-client"),
     "proxpi": ("proxpi", "gunicorn"),
     "peryx": ("peryx",),
+    "pypiserver": ("pypiserver", "gunicorn", "watchdog"),
+    "py-spy": ("py-spy",),
     "bandersnatch-6": ("bandersnatch==6.8.0",),
     "bandersnatch-8": ("bandersnatch==8.2.0",),
 }

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
 
-from pypidaemon import components
+from pypidaemon import __version__, components
 from pypidaemon.blueprints import Part as Part
 from pypidaemon.blueprints import Plan as Plan
 from pypidaemon.blueprints import plan as plan
@@ -24,10 +25,11 @@ from pypidaemon.errors import ConfigError, PypidaemonError
 from pypidaemon.interfaces import ILocal, IMeasured, IMendable, IReading
 from pypidaemon.made import Made as Made
 from pypidaemon.model import Knowledge
+from pypidaemon.rendered import Rendered, basis, program
 from pypidaemon.renewing import House, Household, kept
 from pypidaemon.schema import local_url
 from pypidaemon.services.activation import endpoint, handed_over
-from pypidaemon.services.folder import LISTS, NAMES, DataFolder, NoNewRecords
+from pypidaemon.services.folder import LISTS, NAMES, RENDERED, DataFolder, NoNewRecords
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
 from pypidaemon.staff import caches as caches
 from pypidaemon.staff import evicting as evicting
@@ -37,9 +39,16 @@ from pypidaemon.staff import pruning as pruning
 from pypidaemon.staff import rulemaking as rulemaking
 from pypidaemon.staff import verification_means as verification_means
 from pypidaemon.staff import weighed as weighed
+from pypidaemon.workers.service import Workers
 
 DISK_THREADS = 8
 """How many calls may wait for a disk at once."""
+
+ANSWERS = "answers"
+"""The name of the folder for pages below the one for all that is rendered."""
+
+MOST_RENDERED = 256 << 20
+"""Bytes of these at most: some ten thousands of pages, compressed."""
 
 CPU_THREADS = 2
 """How many pages may be read or rendered at once; more would only wait for the interpreter."""
@@ -156,7 +165,7 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
         "clock": reactor,
         "data": plan.data,
         "disk": disk,
-        # What the records remember by digest lies here, so unlike the rendered lists these stay over a restart.
+        # What the records remember by digest lies here.
         "lists": DirectoryBlobs(path=plan.data / NAMES, label=NAMES, disk=disk),
         "cpu": Threads(reactor, "cpu", CPU_THREADS),
         "inspector": ProcessInspector(reactor),
@@ -167,6 +176,7 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
         "holdings": Holdings(),
         "local_indexes": {},
         # Asked for by no component, but there is one for all houses.
+        "rendered_lists": DirectoryBlobs(path=plan.data / RENDERED / LISTS, label=RENDERED, disk=disk),
         "log": LostLines(),
         "ballast": Ballast(plan.data),
         "room": room,
@@ -195,31 +205,42 @@ def build(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]] = stay
     from pypidaemon.services.lookups import Lookups
     from pypidaemon.services.second_look import SecondLook
 
-    first = _house(plan, reactor, reload, None)
-    site, operated = first.front
     household: Household
+    workers = Workers(
+        reactor,
+        lambda: household.house.plan.daemon.workers,
+        lambda: household.sockets,
+        lambda: household.house.front[0],
+        lambda: bool(household.house.plan.daemon.trusted_proxies),
+    )
+    first = _house(plan, reactor, reload, workers, None)
+    site, operated = first.front
 
     def raised(later: Plan, standing: House) -> House:
-        return _house(later, reactor, reload, standing)
+        return _house(later, reactor, reload, workers, standing)
 
     def leave() -> None:
         household.house.door.leave()
         site.leave()
 
-    draining = Draining(reactor, lambda: household.house.plan.daemon.drain, leave, site.empty, site.drop)
+    async def empty() -> None:
+        await workers.empty()
+        await site.empty()
+
+    draining = Draining(reactor, lambda: household.house.plan.daemon.drain, leave, empty, lambda: workers.drop() + site.drop())
     control = PrivateSocket(reactor, plan.data / CONTROL, operated)
-    household = Household(first, (Lookups(reactor), control, draining), (SecondLook(first.rulings),), raised)
+    household = Household(first, (Lookups(reactor), control, draining), (workers, SecondLook(first.rulings)), raised, workers.renew)
     return household
 
 
-def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], before: House | None) -> House:
+def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], workers: Workers, before: House | None) -> House:
     """
     All of the daemon but the sockets, made and not started: after `before`, the first of which went before any other.
 
+    :param workers: the other processes that answer, which outlive every house.
     :raises ConfigError: as `make`.
     """
     from pypidaemon.accounts.doorkeeper import Doorkeeper
-    from pypidaemon.blobs.directory import DirectoryBlobs
     from pypidaemon.services.janitor import Janitor
     from pypidaemon.services.open_files import OpenFiles
     from pypidaemon.web.door import build as build_door
@@ -229,10 +250,10 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
     records = made.records()
     rulings = before.rulings if before else rulemaking(made, reactor)
     doorkeeper = Doorkeeper(made.objects[plan.accounts], records, reactor, os.urandom)
-    # Each door has a place of its own for what it renders: what one throws away another may have just made.
     number = before.number + 1 if before else 0
-    rendered = plan.data / LISTS / str(number)
-    lists = DirectoryBlobs(path=rendered, label=LISTS, disk=made.given["disk"])
+    lists = made.given["rendered_lists"]
+    by = basis(program(__version__, Path(__file__).parent), f"{plan.origin}\n{plan.text}")
+    rendered = Rendered(plan.data / RENDERED / ANSWERS, by, MOST_RENDERED, made.given["disk"], made.given["room"].lacking)
     evicts = evicting(made, reactor)
     door = build_door(
         indexes=made.exposed(),
@@ -260,7 +281,10 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
         attestations=made.given["informants"][Knowledge.PROVENANCE],
         policies={one.label: one for one in made.living("policy") if IReading.providedBy(one)},
         proxies={label: IMeasured(one) for label, one in made.indexes().items() if IMeasured.providedBy(one)},
+        workers=workers,
+        told=workers.changed,
         lists=lists,
+        rendered=rendered,
         announcements=made.given["announcements"],
         clock=reactor,
         cpu=made.given["cpu"],
@@ -301,11 +325,12 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], befo
             door.go_on_from(gone.door)
             for site, its in zip(front, (door.site, door.control), strict=True):
                 site.turn_to(its)
+        workers.changed(None)
 
     # What was handed over is only there once.
     descriptors = () if before else handed_over()
     sockets = tuple(PublicSocket(text, _endpoint(plan, reactor, text, descriptors), front[0]) for text in plan.daemon.listen)
-    return House(plan, made, rulings, doorkeeper, evicts, door, front, number, services, clocks, sockets, take_over, rendered)
+    return House(plan, made, rulings, doorkeeper, evicts, door, front, number, services, clocks, sockets, take_over)
 
 
 def _endpoint(plan: Plan, reactor: Any, description: str, descriptors: tuple[int, ...]) -> Any:

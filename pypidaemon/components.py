@@ -126,10 +126,13 @@ def load(kind: str, use: str) -> type:
 
     :raises Unloadable: there is no such component, its module does not import, or it is not what it should be.
     """
-    known = offered(kind)
-    place = known.get(use) or (use if ":" in use else "")
-    if not place:
-        raise Unloadable(f"there is no {kind} {use!r}", [*known, "package.module:Class"])
+    # Nobody else can offer a built-in name; so the installed packages, each of which would be opened, need not be asked for one.
+    place = BUILT_IN[kind].get(use)
+    if place is None:
+        known = offered(kind)
+        place = known.get(use) or (use if ":" in use else "")
+        if not place:
+            raise Unloadable(f"there is no {kind} {use!r}", [*known, "package.module:Class"])
     found = _imported(place)
     if not inspect.isclass(found):
         raise Unloadable(f"{place} is not a class")

@@ -7,7 +7,6 @@ were at has ended. Where anything is wrong with the new configuration, or a part
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,6 @@ class House:
     :param clocks: those of them that act by themselves, of which there must not be two of a kind.
     :param sockets: by which it is to be reached.
     :param take_over: has the next request come here; what the house before, which it is given, was at goes on there.
-    :param rendered: a folder that nobody wants when this house is gone.
     """
 
     plan: Plan
@@ -101,7 +99,6 @@ class House:
     clocks: tuple[IService, ...]
     sockets: tuple[PublicSocket, ...]
     take_over: Callable[[Any], None]
-    rendered: Path
 
 
 class Household(OrderedService):
@@ -112,12 +109,21 @@ class Household(OrderedService):
     :param before: what stands between the house and the public sockets, in the order of starting.
     :param after: what starts when it can be reached.
     :param raised: makes a house of a plan, beside the one that is given.
+    :param renewed: called when another house and its sockets have just come into force.
     """
 
-    def __init__(self, house: House, before: Iterable[IService], after: Iterable[IService], raised: Callable[[Plan, House], House]) -> None:
+    def __init__(
+        self,
+        house: House,
+        before: Iterable[IService],
+        after: Iterable[IService],
+        raised: Callable[[Plan, House], House],
+        renewed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.house = house
         self._before, self._after = tuple(before), tuple(after)
         self._raised = raised
+        self._renewed = renewed
         self._sockets = house.sockets
         self._leaving: list[House] = []
         self._turns = DeferredLock()
@@ -160,6 +166,7 @@ class Household(OrderedService):
         for socket, its in renewed:
             socket.renew(its.endpoint)
         self._arrange(closed)
+        self._renewed()
         await self.end([*_but(old.clocks, new.clocks), *closed])
         self._arrange(())
         if self.running:
@@ -187,8 +194,6 @@ class Household(OrderedService):
         self._leaving.remove(old)
         await self.end(_but(old.services, self.house.services, tuple(self._old())))
         self._arrange(())
-        if self.running:
-            await self.house.made.given["disk"](shutil.rmtree, old.rendered, True)
 
 
 def _but(services: Iterable[IService], *others: Iterable[IService]) -> list[IService]:

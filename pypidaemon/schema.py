@@ -179,6 +179,11 @@ class Daemon:
         default=0,
         help="how many requests one address may make in a minute, this machine and trusted-proxies excepted; in IPv6 one /64; 0: as many as it likes",
     )
+    workers: int = setting(
+        some,
+        default=1,
+        help="how many processes answer at plain TCP sockets: all but one of them only what was answered before",
+    )
     data: Path | None = setting(path, default=None, help="the folder that everything is kept in")
     budget: tuple[Share, ...] = setting(
         budget,

@@ -17,7 +17,7 @@ from pypidaemon.budget import MIRRORED
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.filenames import package_type
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, IRecords, ITended, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IOnDisk, IRecords, ITended, ITurn, IUpstream
 from pypidaemon.model import Digest, Fact, File, Filename, InThread, NormalizedName, Use
 from pypidaemon.opening import with_digest
 from pypidaemon.pace import Held
@@ -29,6 +29,10 @@ from pypidaemon.volume import Allotment
 from pypidaemon.whereabouts import whereabouts
 
 _MOST_ABSENT = 100_000
+
+
+def _uncounted(count: int) -> None:
+    """Nobody has a turn to leave when so many bytes have come."""
 
 
 @attrs.define
@@ -117,12 +121,13 @@ class UpstreamFiles:
                 self._absent.clear()
             self._absent |= digests - await self.blobs.holding(digests)
 
-    async def take(self, name: NormalizedName, file: File) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """
         Have a file and its sidecar here, verified by every hash and durable; answer how many bytes were fetched for them.
 
         What is here already may be old and recorded by nobody yet, so it is too young to be cleared away from now on (law 7).
 
+        :param turn: left when the file has come and is about to be stored, and entered before its sidecar is asked for.
         :raises PypidaemonError: they could not be had.
         """
         await self._insist_on_room(file)
@@ -136,6 +141,7 @@ class UpstreamFiles:
             beside=partial(_found, beside, file.filename, Digest(file.core_metadata or "")) if made else None,
             # It may have come since, by whatever way; then it is only fetched in vain.
             absent=file.digest in self._absent,
+            came=turn.leave if turn is not None else _uncounted,
         )
         if file.digest is not None:
             self._absent.discard(file.digest)
@@ -149,6 +155,8 @@ class UpstreamFiles:
                 # It was in the wheel, and was kept with it.
                 self.announce(name)
             elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest, content)):
+                if turn is not None:
+                    await turn.enter()
                 # Where none can be had, the page promises none from now on, and the file is good without.
                 with (
                     suppress(NoSuchFile),
@@ -196,6 +204,7 @@ class UpstreamFiles:
         waited_for: bool = False,
         beside: Callable[[bytes], bytes | None] | None = None,
         absent: bool = False,
+        came: Callable[[int], None] = _uncounted,
     ) -> Want:
         promised = file.digest
         places = whereabouts(self.upstream, name, file, promised)
@@ -229,6 +238,7 @@ class UpstreamFiles:
             blame=places.blame,
             beside=beside,
             absent=absent,
+            came=came,
         )
 
     async def _insist_on_an_archive(self, filename: Filename, digest: Digest) -> None:

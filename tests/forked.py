@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import attrs
 
 ROOT = Path(__file__).resolve().parents[1]
 PAUSE = 0.005
-"""Seconds between two looks at a process that is to end."""
+"""Seconds between two looks at a process that is to end, where one has to look."""
 LARGEST = 1 << 20
 
 
@@ -47,10 +48,25 @@ class Forked:
         """
         until = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
-            if until is not None and time.monotonic() > until:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(PAUSE)
+            self._doze(left)
         return code
+
+    def _doze(self, longest: float | None) -> None:
+        """Until it has ended, or for that many seconds; a moment where the system cannot wake us, which is not its parent."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            time.sleep(PAUSE)
+            return
+        try:
+            watch = select.poll()
+            watch.register(descriptor, select.POLLIN)
+            watch.poll(None if longest is None else longest * 1000)
+        finally:
+            os.close(descriptor)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended; its number stays its own until it was looked at."""

@@ -27,6 +27,7 @@ from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.interfaces import IIndex
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.memory import MemoryRecords
+from pypidaemon.rendered import Rendered
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
 from pypidaemon.services.evicting import Evicting
@@ -38,6 +39,7 @@ from pypidaemon.volume import Room, Space
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
 from pypidaemon.web.reply import Reply
+from pypidaemon.workers.service import Workers
 from tests.fakes import FakeUpstream
 from tests.gear import inline, now
 
@@ -81,6 +83,11 @@ class House:
     """Whether `get` also asks what is ready over the wire, by the express lane and past it."""
     compared: dict[bool, int] = attrs.field(factory=dict)
     """How many answers were compared, by whether the lane gave them in the end."""
+    rendered: Rendered | None = None
+    """What keeps ready answers over a restart."""
+    rendered_lists: MemoryBlobs | None = None
+    told: Callable[[str | None], None] = lambda _: None
+    """Told of whatever the express lane forgets."""
     space: Space = Space(50 << 30, 100 << 30)
     """What is free on the volume."""
     room: Room = attrs.field(init=False)
@@ -219,7 +226,8 @@ class House:
             spool=self.spool,
             disk=Evicting(Caches(self.records, Holdings(), self.clock, self.announcements.announce), self.room, self.clock),
             lacking=self.room.lacking,
-            lists=MemoryBlobs(),
+            lists=self.rendered_lists or MemoryBlobs(),
+            rendered=self.rendered,
             announcements=self.announcements,
             clock=self.clock,
             cpu=inline,
@@ -229,6 +237,8 @@ class House:
             trusted_proxies=self.trusted_proxies,
             log=LostLines(),
             local_url="http://127.0.0.1:3141/",
+            workers=Workers(self.clock, lambda: 1, tuple, lambda: self.door.site, bool),
+            told=lambda project: self.told(project),  # noqa: PLW0108  # another one may be told by then
             random=lambda count: b"\x07" * count,
         )
 
@@ -263,7 +273,11 @@ class House:
         if self.door.routes.quick(ask) is None:
             return
         roads = Roads(self.door.site)
-        head = head_of(ask)
+        try:
+            head = head_of(ask)
+        except UnicodeEncodeError:
+            # No client can say that on a wire.
+            return
         for _ in range(3):
             heard, express = roads.ask(head)
             assert heard == roads.plainly(head)

@@ -447,7 +447,7 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "SecondLook",
+        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "Workers", "SecondLook",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
 
@@ -485,7 +485,7 @@ def test_what_is_too_old_is_forgotten_and_where_nothing_is_kept_all_of_it(tmp_pa
 
 
 def test_the_lists_of_upstreams_have_a_store_of_their_own(tmp_path: Path) -> None:
-    """Not that of the files, and not that of rendered lists, which is emptied at each start while the records remember these."""
+    """Not that of the files, and not that of rendered lists, which may go at any time while the records remember these."""
     made = make(planned(tmp_path, "[daemon]\n" + SILENT), Reactor())
     lists = made.given["lists"]
     assert made.bare["index:pypi"].lists is lists

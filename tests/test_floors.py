@@ -65,6 +65,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "flights",
             "files",
             "volume",
+            "rendered",
             "pace",
             "opening",
             "blobs.",
@@ -106,7 +107,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     ("rooms", ["indexes."]),
     ("clocks", ["services."]),
-    ("door", ["web."]),
+    ("door", ["web.", "workers."]),
     (
         "roof",
         [

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.services.folder import LISTS, LOCK, DataFolder
+from pypidaemon.services.folder import LISTS, LOCK, RENDERED, DataFolder
 from pypidaemon.services.lock import InUse, held, take
 from pypidaemon.services.ordered import CannotStart, OrderedService
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
@@ -125,15 +125,17 @@ def test_something_else_in_its_place_is_one_line(tmp_path: Path) -> None:
         DataFolder(tmp_path / "var").startService()
 
 
-def test_rendered_lists_of_another_time_go(tmp_path: Path) -> None:
+def test_rendered_lists_of_an_earlier_version_go(tmp_path: Path) -> None:
     """And nothing else does."""
     (tmp_path / LISTS).mkdir()
     (tmp_path / LISTS / "old").write_text("")
+    (tmp_path / RENDERED / LISTS).mkdir(parents=True)
     (tmp_path / "blobs").mkdir()
     folder = DataFolder(tmp_path)
     folder.startService()
     folder.stopService()
     assert not (tmp_path / LISTS).exists()
+    assert (tmp_path / RENDERED / LISTS).exists()
     assert (tmp_path / "blobs").exists()
 
 

@@ -373,7 +373,7 @@ def test_nothing_of_a_house_that_went_is_left(tmp_path: Path) -> None:
             daemon.ask("/index/private/simple/")
             daemon.reload(ALL_KINDS.format(f"b{turn}-*"))
             daemon.loop.until(lambda house=house: not house.door.running)  # type: ignore[misc]  # the default is the house
-            daemon.loop.until(lambda house=house: not house.rendered.exists())  # type: ignore[misc]  # as above
+            daemon.loop.until(lambda house=house: house.door not in daemon.household.services)  # type: ignore[misc]  # as above
             counts.append((opened(), len(daemon.household.services)))
             del house, made, parts
         (before, services), (after, services_after) = counts[0], counts[-1]

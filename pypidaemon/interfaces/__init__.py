@@ -39,6 +39,7 @@ from pypidaemon.interfaces.mirrors import IFillable as IFillable
 from pypidaemon.interfaces.mirrors import IMirror as IMirror
 from pypidaemon.interfaces.mirrors import IMirroring as IMirroring
 from pypidaemon.interfaces.mirrors import IMirrorRecords as IMirrorRecords
+from pypidaemon.interfaces.mirrors import ITurn as ITurn
 from pypidaemon.interfaces.people import IAccount as IAccount
 from pypidaemon.interfaces.policies import IAgeing as IAgeing
 from pypidaemon.interfaces.policies import IChangingPolicy as IChangingPolicy

@@ -139,6 +139,9 @@ class ILedger(Interface):
     async def serials(label: str) -> Mapping[NormalizedName, int]:
         """The numbers given so far, of every project that was ever numbered."""
 
+    def late(label: str) -> Mapping[NormalizedName, int]:
+        """The same, as of the moment when it is first asked for something: it then reads, so it is for threads alone. Who never asks pays nothing."""
+
     async def numbers(label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
         """The same of the projects after that name in order of names ("" begins), at most `limit`: there may be hundreds of thousands."""
 

@@ -14,6 +14,10 @@ class IAccount(Interface):
     authenticated: bool = Attribute("Whether credentials were shown and hold.")
     scope: str = Attribute("What tells the answers this account may see from those of others: equal scopes see the same.")
 
+    sight: str = Attribute(
+        "The same, and it stays so over a change of rights and over restarts: equal words see the same of the same index."
+    )
+
     def may(action: str, index_label: str, project: NormalizedName | None) -> bool:
         """Whether this account may do that there; a project None asks about the index as a whole."""
 

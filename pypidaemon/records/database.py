@@ -12,6 +12,7 @@ import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -156,16 +157,20 @@ class Database:
         :raises UnusableDatabase: the database turned out to be damaged.
         :raises PypidaemonError: SQLite failed otherwise.
         """
+        return await self.reading(lambda: self._asked(self._reader, lambda connection: question(connection, *args, **kwargs)))
 
-        def ask() -> T:
-            try:
-                return self._guarded(lambda: transact("BEGIN", self._reader(), lambda connection: question(connection, *args, **kwargs)))
-            except ValueError as error:
-                # What a question makes of rows it can make of all that was ever written.
-                self._damaged = True
-                raise understood(self.title, error) from error
+    def here(self, question: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `read` answers, and raises, asked in this thread, which is none of ours and not the reactor's."""
+        with closing(self._guarded(self._another)) as connection:
+            return self._asked(lambda: connection, lambda connection: question(connection, *args, **kwargs))
 
-        return await self.reading(ask)
+    def _asked(self, connection: Callable[[], sqlite3.Connection], question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._guarded(lambda: transact("BEGIN", connection(), question))
+        except ValueError as error:
+            # What a question makes of rows it can make of all that was ever written.
+            self._damaged = True
+            raise understood(self.title, error) from error
 
     async def read_nothing(self, question: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Answer the same of an empty database in memory, as if the file were new; it is not looked at. Raises what `read` does."""
@@ -261,14 +266,18 @@ class Database:
 
     def _reader(self) -> sqlite3.Connection:
         """This thread's own connection."""
-        if self._writer is None:
-            raise RuntimeError(f"{self.title}: not open")
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
+        if connection is None or self._writer is None:
+            connection = self._another()
             self._readers.append(connection)
             self._own.connection = connection
+        return connection
+
+    def _another(self) -> sqlite3.Connection:
+        if self._writer is None:
+            raise RuntimeError(f"{self.title}: not open")
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
         return connection
 
     def _guarded(self, work: Callable[[], T]) -> T:

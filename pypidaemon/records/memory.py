@@ -196,6 +196,10 @@ class MemoryLedger:
         """The numbers given so far, in the order of the names."""
         return {name: change.serial for name, (_, change) in sorted(self._rows[label].items())}
 
+    def late(self, label: str) -> Mapping[NormalizedName, int]:
+        """As `ILedger.late`; it has them already."""
+        return {name: change.serial for name, (_, change) in self._rows[label].items()}
+
     async def numbers(self, label: str, after: str, limit: int) -> list[tuple[NormalizedName, int]]:
         """The same of the projects after that name, at most `limit`."""
         return [(name, serial) for name, serial in (await self.serials(label)).items() if name > after][:limit]

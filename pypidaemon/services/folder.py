@@ -17,7 +17,10 @@ from pypidaemon.services.lock import LOCK as LOCK
 from pypidaemon.services.lock import PATIENCE, take
 
 LISTS = "lists"
-"""The name of the folder for rendered project lists below the data folder: made again by each daemon, so emptied at its start."""
+"""The name of the folder for rendered project lists below the one for all that is rendered; below the data folder itself it is of an earlier version."""
+
+RENDERED = "rendered"
+"""The name of the folder below the data folder for what was rendered and can be again: it may be removed at any time, and no backup has it."""
 
 RESTORING = "restoring"
 """The name of a file below the data folder that is there while a backup is brought back into it."""

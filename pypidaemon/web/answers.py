@@ -9,8 +9,9 @@ index itself), and `part` how much of it is listed ("" is all), so that neither 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
+from typing import Protocol
 
 import attrs
 import zstandard
@@ -116,6 +117,8 @@ class Answer:
     tag: str
     length: int
     bodies: dict[str, bytes]
+    asked: bool = False
+    """Whether somebody has had it since it was made."""
 
     def etag(self, coding: str) -> str:
         """The strong ETag of that coding: one per representation and per content coding (R72)."""
@@ -156,11 +159,35 @@ def decompress(body: bytes, coding: str) -> bytes:
     return body
 
 
+class Keeping(Protocol):
+    """Where answers stay over a restart; `flights` is what it is at."""
+
+    flights: Flights[str, None]
+
+    async def recall(self, key: AnswerKey, state: State, /) -> Answer | None:
+        """The answer of that key that was made of the same; None where there is none."""
+
+    def save(self, key: AnswerKey, answer: Answer, /) -> None:
+        """Keep that answer as it is now; nobody waits for it, and nothing is said where it cannot be."""
+
+
+def _outdated(_: AnswerKey, __: Iterable[str], ___: float) -> None:
+    pass
+
+
 @attrs.define
 class Answers:
-    """The store: bounded in memory by bytes, dropped by name when something is announced."""
+    """
+    The store: bounded in memory by bytes, dropped by name when something is announced.
+
+    :param kept: what there was before a restart.
+    """
 
     cpu: InThread
+    kept: Keeping | None = None
+    outdated: Callable[[AnswerKey, Iterable[str], float], None] = attrs.field(default=_outdated, init=False, repr=False)
+    """Called with what is dropped since something about its project was announced, where somebody had it, with the codings it was had in, and until when it
+    would have held by the clock."""
     changed: Callable[[NormalizedName], None] = attrs.field(default=lambda _: None, init=False, repr=False)
     """Called with a project of which the answers here are not what they were: whoever knows a way round this store hears of it."""
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
@@ -169,22 +196,24 @@ class Answers:
     flights: Flights[tuple[object, ...], Answer] = attrs.field(factory=Flights, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
+    recalled: int = attrs.field(default=0, init=False)
+    """How many were made before the last start and did not have to be made again."""
 
     def __attrs_post_init__(self) -> None:
         self._shelf, self._views = (Shelf(limit, lambda key, _: self.changed(key.project)) for limit in (LIMIT, VIEWS))
 
-    def hit(self) -> None:
-        """One of the answers here was given without being looked up."""
-        self.hits += 1
-
     def keeps(self, key: AnswerKey, answer: Answer) -> bool:
         """Whether that is still the answer of that key. It counts as having been asked for."""
+        answer.asked = True
         return self._of(key).get(key) is answer
 
     def fresh(self, key: AnswerKey, now: float, resting: float = 0.0) -> Answer | None:
         """The answer of that key if it may be given without asking the index; `resting` as in `State.holds`."""
         answer = self._of(key).get(key)
-        return answer if answer is not None and answer.state.holds(now, resting) else None
+        if answer is None or not answer.state.holds(now, resting):
+            return None
+        answer.asked = True
+        return answer
 
     async def make(self, key: AnswerKey, made: Making, reading: Reading) -> Answer:
         """
@@ -211,8 +240,16 @@ class Answers:
         return answer
 
     async def _render(self, key: AnswerKey, made: Making) -> Answer:
+        kept = self.kept if made.lasting else None
+        answer = None if kept is None else await kept.recall(key, made.state)
+        if answer is not None:
+            self.recalled += 1
+            return answer
         self.misses += 1
-        return await self.cpu(_rendered, key, made)
+        answer = await self.cpu(_rendered, key, made)
+        if kept is not None:
+            kept.save(key, answer)
+        return answer
 
     async def body(self, key: AnswerKey, answer: Answer, coding: str) -> bytes:
         """The answer in that coding, made and kept where it was not asked for before."""
@@ -223,13 +260,19 @@ class Answers:
                 answer.bodies[coding] = body
                 if self._of(key).get(key) is answer:
                     self._of(key).put(key, answer, answer.weight)
+                    if self.kept is not None:
+                        self.kept.save(key, answer)
         return body
 
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: drop what was made of that project, or of all."""
         self.readings.spoil(name)
+        had = [] if name is None else self._shelf.find(lambda key: key.project == name)
         for shelf in (self._shelf, self._views):
             shelf.drop_where(lambda key: name is None or key.project == name)
+        for key, answer in had:
+            if answer.asked:
+                self.outdated(key, tuple(answer.bodies), answer.state.until())
 
     def turn(self) -> None:
         """A line went down or came back: what pages list while one is down is made anew the next time, also what is being made now."""

@@ -62,6 +62,7 @@ class Control:
     """Has the counts of the disk be those of now."""
     policies: Mapping[str, IReading] = MappingProxyType({})
     replaced: ReplacedDesk = attrs.field(factory=lambda: ReplacedDesk(None))
+    workers: IMeasured | None = None
     started: float = attrs.field(init=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -160,12 +161,14 @@ class Control:
             "upstreams": {label: state | counted(self.upstreams[label]) for label, state in upstream_states(self.upstreams).items()},
             "downloads": dict(self.spool.measures()),
             **({"disk": dict(self.disk.measures())} if self.disk is not None else {}),
+            **({"workers": dict(self.workers.measures())} if self.workers is not None else {}),
             **({"policies": {label: dict(policy.read()) for label, policy in self.policies.items()}} if self.policies else {}),
             "answers": {
                 "held": len(self.answers),
                 "bytes": self.answers.weight,
                 "ready": self.answers.hits,
                 "rendered": self.answers.misses,
+                "recalled": self.answers.recalled,
             },
         }
 

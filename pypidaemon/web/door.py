@@ -22,6 +22,7 @@ from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, I
 from pypidaemon.leaves import bare
 from pypidaemon.model import InThread, NormalizedName
 from pypidaemon.releases import Releases
+from pypidaemon.rendered import Rendered
 from pypidaemon.replacements import Replacements
 from pypidaemon.returns import Returns
 from pypidaemon.rulemaking import Rulemaking
@@ -29,6 +30,8 @@ from pypidaemon.rulings import Rulings
 from pypidaemon.verification.run import Means
 from pypidaemon.web.accel import Accel
 from pypidaemon.web.access import AccessLog
+from pypidaemon.web.ahead import Ahead
+from pypidaemon.web.answer_files import AnswerFiles
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.cache import CacheDesk
@@ -62,7 +65,7 @@ from pypidaemon.web.reply import Reply
 from pypidaemon.web.request_ids import RequestIds
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.rulings import RulingDesk
-from pypidaemon.web.shown import Past
+from pypidaemon.web.shown import Past, Shown
 from pypidaemon.web.site import DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
 from pypidaemon.web.small_files import SmallFiles
@@ -89,6 +92,7 @@ class Door(Service):
     desk: Control
     access: AccessLog
     rates: Rates | None = None
+    ahead: Ahead | None = None
 
     def leave(self) -> None:
         """Say from now on that this is no place for anybody new (F79)."""
@@ -116,12 +120,17 @@ class Door(Service):
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
         self.access.lines.wait_no_more()
+        if self.routes.files.fetches is not None:
+            self.routes.files.fetches.settle()
         lists = self.routes.lists
         return landing(
             *(desk.flights for desk in self.desks),
             self.uploads.flights,
             self.routes.pages.answers.flights,
+            *((self.ahead.flights,) if self.ahead is not None else ()),
+            *((self.routes.pages.answers.kept.flights,) if self.routes.pages.answers.kept is not None else ()),
             lists.flights,
+            lists.reading,
             lists.sweeps,
             self.history.flights,
             self.history.renumbering.flights,
@@ -170,6 +179,9 @@ def build(
     reload: Callable[[], Awaitable[None]] | None = None,
     log: IMeasured | None = None,
     proxies: Mapping[str, IMeasured] = MappingProxyType({}),
+    rendered: Rendered | None = None,
+    workers: IMeasured | None = None,
+    told: Callable[[str | None], None] = lambda _: None,
     random: Callable[[int], bytes] = os.urandom,
 ) -> Door:
     """
@@ -204,12 +216,15 @@ def build(
     :param reload: reads it again and has it in force when it comes back.
     :param log: counts the lines of the log that were lost.
     :param proxies: the indexes that count what they doubted of upstream's pages.
+    :param rendered: keeps what was rendered over a restart; without it all is rendered anew.
+    :param workers: counts the processes, and what others than this one do.
+    :param told: told whenever the lane forgets what it knows of a project, or with None of all, before anybody else is.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
     """
     known = Hosts(hosts, public_url)
-    answers = Answers(cpu)
+    answers = Answers(cpu, AnswerFiles(rendered) if rendered is not None else None)
     announcements.listen(answers.forget)
-    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors, disk, policies, log, proxies)
+    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors, disk, policies, log, proxies, workers)
     rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock, cpu)
     gate = Gate(doorkeeper, conceal, rulemaking)
     every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
@@ -240,7 +255,7 @@ def build(
         past=Past(default, indexes[default], clock, cpu),
         pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering, held),
         integrity=Integrity(gate),
-        lists=Lists(indexes, lists, clock, cpu, history.settle),
+        lists=Lists(indexes, lists, clock, cpu, history.settle, rendered),
         files=Files(gate, small, taking, accel),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
@@ -272,8 +287,8 @@ def build(
     forwarding = Forwarding(trusted_proxies)
 
     rates = Rates(clock, requests_per_address, forwarding) if requests_per_address else None
-    lane = Lane(clock, RequestIds(random), access, metrics, forwarding.believes, answers.hit)
-    _kept_true(lane, answers, small, held, doorkeeper)
+    lane = Lane(clock, RequestIds(random), access, metrics, forwarding.believes, answers, rates.allows if rates else None)
+    _kept_true(lane, answers, small, held, doorkeeper, told)
     skin = Skin(
         routes.handle,
         rates.before_quick(routes.quick) if rates else routes.quick,
@@ -282,8 +297,7 @@ def build(
         observe,
         lambda ask: known.vouched(forwarding.seen(ask)),
         receive=rates.before_receive(receive) if rates else receive,
-        # On the lane nobody would count.
-        lane=None if rates else lane,
+        lane=lane,
         ids=lane.ids,
     )
     metrics.rates = rates
@@ -314,6 +328,7 @@ def build(
         count,
         policies,
         ReplacedDesk(Replacements(records, clock, partial(_anew, every, announcements))),
+        workers,
     )
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
     return Door(
@@ -329,7 +344,16 @@ def build(
         control,
         access,
         rates,
+        _ahead(clock, routes),
     )
+
+
+def _ahead(clock: IReactorTime, routes: Routes) -> Ahead:
+    """What has pages made anew that changed."""
+    pages, indexes = routes.pages, routes.indexes
+    ahead = Ahead(clock, lambda key, codings: pages.ahead(key, Shown(key.index, indexes[key.index]), codings))
+    pages.answers.outdated = ahead.changed
+    return ahead
 
 
 def _rights_changed(routes: Routes) -> None:
@@ -337,11 +361,22 @@ def _rights_changed(routes: Routes) -> None:
     routes.links.forget()
 
 
-def _kept_true(lane: Lane, answers: Answers, small: SmallFiles, held: Held, doorkeeper: Doorkeeper) -> None:
+def _kept_true(
+    lane: Lane, answers: Answers, small: SmallFiles, held: Held, doorkeeper: Doorkeeper, told: Callable[[str | None], None]
+) -> None:
     """Let the lane hear of everything but the clock that a ready answer depends on: `Routes.quick` asks these and nobody else."""
-    answers.changed = small.changed = lane.forget
-    held.stirred = lane.clear
-    doorkeeper.stirred = lane.clear
+
+    def forget(project: str) -> None:
+        told(project)
+        lane.forget(project)
+
+    def clear() -> None:
+        told(None)
+        lane.clear()
+
+    answers.changed = small.changed = forget
+    held.stirred = clear
+    doorkeeper.stirred = clear
 
 
 async def _anew(every: Mapping[str, IIndex], announcements: Announcements, name: NormalizedName) -> None:

@@ -49,6 +49,7 @@ class Exposition(Collector):
     replaced: Mapping[str, int] = MappingProxyType({})
     proxies: Mapping[str, IMeasured] = MappingProxyType({})
     rates: IMeasured | None = None
+    workers: IMeasured | None = None
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -85,8 +86,13 @@ class Exposition(Collector):
         yield _counted("pypidaemon_upstream", "What was asked of an upstream and came of it", ["upstream", "what"], asked)
         spooled = [((what,), value) for what, value in self.spool.measures().items()]
         yield _counted("pypidaemon_spool", "Downloads of files and what became of them", ["what"], spooled)
-        ready = [(("ready",), self.answers.hits), (("rendered",), self.answers.misses)]
-        yield _counted("pypidaemon_answers", "Index answers that were ready, and that had to be rendered", ["what"], ready)
+        ready = [(("ready",), self.answers.hits), (("rendered",), self.answers.misses), (("recalled",), self.answers.recalled)]
+        yield _counted(
+            "pypidaemon_answers",
+            "Index answers that were ready, that had to be rendered, or that an earlier start had rendered",
+            ["what"],
+            ready,
+        )
         checked = self.attestations.measures().items() if self.attestations is not None else ()
         signed = [((what,), value) for what, value in checked]
         yield _counted("pypidaemon_attestations", "Attestations of files, and publishers new to a project", ["what"], signed)
@@ -120,6 +126,8 @@ class Exposition(Collector):
         yield CounterMetricFamily("pypidaemon_requests_refused", "Requests of addresses that had made too many", value=refused)
         if self.places is not None:
             yield from _connections(self.places)
+        if self.workers is not None:
+            yield from _processes(self.workers)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
 
 
@@ -134,6 +142,14 @@ def _documents(policies: Mapping[str, IReading]) -> Iterator[Metric]:
             if what != "trouble":
                 read.add_metric([label, what], value)
     yield from (trouble, read)
+
+
+def _processes(workers: IMeasured) -> Iterator[Metric]:
+    """How many processes answer, and what those did that only answer what was answered before."""
+    said = dict(workers.measures())
+    yield GaugeMetricFamily("pypidaemon_processes", "Processes that answer, this one among them", value=said.pop("processes"))
+    done = [((what,), value) for what, value in said.items()]
+    yield _counted("pypidaemon_workers", "What worker processes answered, asked for and handed over, and how many died", ["what"], done)
 
 
 def _room(disk: IMeasured) -> Iterator[Metric]:

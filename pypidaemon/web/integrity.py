@@ -44,8 +44,7 @@ class Addresses:
 
     def of(self, shown: Shown, name: NormalizedName, file: File) -> str | None:
         """The URL to name for that file; upstream's own where we have no address of ours, or the file's name says no version."""
-        version = version_of(file.filename, name)
-        if self.public is None or file.provenance is None or version is None:
+        if self.public is None or file.provenance is None or (version := version_of(file.filename, name)) is None:
             return file.provenance
         root = self.public
         if shown.view:

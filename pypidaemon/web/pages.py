@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from pypidaemon.simple.links import from_page
 from pypidaemon.simple.negotiation import Representation, negotiate
 from pypidaemon.simple.write_html import render_html
 from pypidaemon.simple.write_json import render_json
+from pypidaemon.web.answer_files import takes
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.caching import answer_reply, cache_control, counts_to
@@ -114,18 +116,48 @@ class Pages:
         if spelled != name or not slash:
             # One hop mends spelling and slash together (R5, R6, S8).
             return moved(ask, f"../{name}/" if slash else f"{name}/")
-        form = preferred(ask)
-        key = AnswerKey(shown.label, name, form.value, view=shown.view)
-        render = render_json if form is Representation.JSON else render_html
+        key = AnswerKey(shown.label, name, preferred(ask).value, view=shown.view)
         accepted = ask.headers.every("accept-encoding")
-        with self.answers.readings.of(name) as reading:
+
+        async def asked() -> ProjectPage:
             page = await heard(self.gate, account, shown.index, (name,), shown.index.project_page(name))
             self.gate.check_sources(account, page.sources, name)
+            return page
+
+        # Mirrors of ours must not shrink with us, so another daemon is always given all.
+        whole = passage.passed(ask.headers.every("via"))
+        answer, coding, body = await self._made(key, shown, asked, accepted, whole)
+        answer.asked = True
+        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(answer.state.sources, name))
+
+    async def ahead(self, key: AnswerKey, shown: Shown, codings: Sequence[str]) -> None:
+        """
+        Have that page ready in these codings, whoever will ask for it: rights are asked then.
+
+        :raises PypidaemonError: it cannot be had now.
+        """
+        # What is left while a line is down is made of what is here when somebody asks.
+        if takes(key) and not key.part and not self.held.down(key.index):
+            for coding in codings or ("",):
+                await self._made(key, shown, partial(shown.index.project_page, key.project), (coding or "identity",), whole=True)
+
+    async def _made(
+        self, key: AnswerKey, shown: Shown, asked: Callable[[], Awaitable[ProjectPage]], accepted: Sequence[str], whole: bool
+    ) -> tuple[Answer, str, bytes]:
+        """
+        The answer as of now, and it in the best coding that is accepted.
+
+        :param asked: asks the index for the page.
+        :param whole: whether all of the page is wanted, also where not all of it can be given.
+        """
+        form = Representation(key.form)
+        render = render_json if form is Representation.JSON else render_html
+        with self.answers.readings.of(key.project) as reading:
+            page = await asked()
             if not shown.view:
                 self.renumbering.shown(shown.label, page)
             left = None
-            # Mirrors of ours must not shrink with us, so another daemon is always given all.
-            if not passage.passed(ask.headers.every("via")):
+            if not whole:
                 await self.held.confirmed(shown.label, page.sources)
                 left = await self.held.left(shown.label, shown.index, page)
             listed = page if left is None else left.page
@@ -139,5 +171,4 @@ class Pages:
             )
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
-            body = await self.answers.body(key, answer, coding)
-        return answer_reply(ask, answer, coding, body, self.clock.seconds(), not self.gate.is_public(page.sources, name))
+            return answer, coding, await self.answers.body(key, answer, coding)

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -27,8 +27,8 @@ PAUSE = 0.02
 """A daemon has `TRIES` times `PAUSE` seconds to become ready."""
 STOPPING = 20.0
 """Seconds that a daemon has to end by itself once it is told to."""
-IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd")
-"""What a daemon and an order import. Under pytest they are forked, since imports are most of what they would spend; `tests/frame` and others start programs."""
+IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd", "twisted.plugins.*", "tests.clients.scripted_index")
+"""What a daemon, an order and an upstream import. Under pytest they are forked, since imports are most of what they would spend; `tests/frame` and others start programs."""
 
 
 def bare_environment(home: Path) -> dict[str, str]:
@@ -65,19 +65,27 @@ class Seen:
 class Upstream:
     """A `TestIndex` in another process; methods that are not here are said with `tell`."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
+    said: IO[bytes]
+    """What it is told goes there."""
+    heard: IO[bytes]
+    """What it answers comes from there."""
     url: str
 
     @classmethod
     def begin(cls, home: Path, *certificate: str) -> Upstream:
         """Start it; it has no projects yet. With a file of key and certificates it speaks https."""
-        environment = {**bare_environment(home), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-        script = str(Path(__file__).with_name("scripted_index.py"))
-        process = subprocess.Popen(
-            [sys.executable, script, *certificate], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home
-        )
-        assert process.stdout is not None
-        return cls(process, json.loads(process.stdout.readline())["result"])
+        environment = {**bare_environment(home), "PYTHONPATH": str(ROOT)}
+        (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+        said, heard = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
+        process: subprocess.Popen[bytes] | Forked
+        with os.fdopen(theirs_in, "rb") as hearing, os.fdopen(theirs_out, "wb") as speaking, (home / "log").open("ab") as log:
+            if nursery := NURSERIES.of(sys.executable, *IMPORTS):
+                process = nursery.begin("tests.clients.scripted_index:run", certificate, environment, home, hearing, speaking, log)
+            else:
+                command = [sys.executable, str(Path(__file__).with_name("scripted_index.py")), *certificate]
+                process = subprocess.Popen(command, env=environment, stdin=hearing, stdout=speaking, cwd=home)
+        return cls(process, said, heard, json.loads(heard.readline())["result"])
 
     @property
     def simple(self) -> str:
@@ -86,11 +94,9 @@ class Upstream:
 
     def tell(self, name: str, *arguments: Any, **keywords: Any) -> Any:
         """Have one of `TestIndex`'s methods called, or one of the script's own words obeyed."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([name, arguments, keywords]).encode() + b"\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        self.said.write(json.dumps([name, arguments, keywords]).encode() + b"\n")
+        self.said.flush()
+        answer = json.loads(self.heard.readline())
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
@@ -108,11 +114,9 @@ class Upstream:
 
     def end(self) -> None:
         """Stop the process, which does so by itself once nobody speaks to it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
+        self.said.close()
         self.process.wait(STOPPING)
-        self.process.stdout.close()
+        self.heard.close()
 
 
 def free_port() -> int:

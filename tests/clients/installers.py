@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +14,11 @@ import attrs
 from packaging.utils import canonicalize_name
 
 from tests.clients.daemon import bare_environment
-from tests.clients.tools import TOOLS, installed
-from tests.forked import NURSERIES
+from tests.clients.tools import acquainted, forkable, installed
+from tests.forked import NURSERIES, Forked
 
 PATIENCE = 90
 """Seconds after which an installer is taken to hang."""
-IMPORTS = ("pip._internal.cli.main", "pip._internal.commands.install", "pip._internal.operations.install.wheel")
-"""What the newest pip imports whenever it installs something, which is most of what it spends."""
 
 
 @attrs.frozen
@@ -32,12 +32,24 @@ class Outcome:
 def run(command: Sequence[str], place: Path, environment: Mapping[str, str] | None = None) -> Outcome:
     """Run a program in a folder, with a home of its own below it."""
     settings = {**bare_environment(place / "home"), **(environment or {})}
-    python, *words = command
-    if words[:2] == ["-m", "pip"] and python == str(TOOLS["pip"].folder / "bin" / "python") and (pips := NURSERIES.of(python, *IMPORTS)):
-        done = pips.run("pip._internal.cli.main:main", words[2:], settings, place, "", PATIENCE)
-        return Outcome(done.returncode, done.stdout + done.stderr)
+    if found := forkable(command):
+        tool, entry, words = found
+        if nursery := NURSERIES.of(tool.program("python"), *tool.imports):
+            done = nursery.run(entry, words, settings, place, "", PATIENCE)
+            return Outcome(done.returncode, done.stdout + done.stderr)
     done = subprocess.run(command, cwd=place, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return Outcome(done.returncode, done.stdout + done.stderr)
+
+
+def begin(command: Sequence[str], place: Path, log: Path) -> subprocess.Popen[bytes] | Forked:
+    """Start a program that runs until it is told to end, in the same way; what it says goes to that file."""
+    settings = bare_environment(place / "home")
+    with log.open("ab") as out, open(os.devnull, "rb") as nothing:
+        if found := forkable(command):
+            tool, entry, words = found
+            if nursery := NURSERIES.of(tool.program("python"), *tool.imports):
+                return nursery.begin(entry, words, settings, place, nothing, out, out)
+        return subprocess.Popen(command, cwd=place, env=settings, stdin=nothing, stdout=out, stderr=out)
 
 
 def must(command: Sequence[str], place: Path, environment: Mapping[str, str] | None = None) -> str:
@@ -76,7 +88,9 @@ def uv_command(*arguments: str) -> list[str]:
 
 
 def uv_environment(index: str, place: Path) -> dict[str, str]:
-    """Keeps uv to one index, and to a cache that nobody had before."""
+    """Keeps uv to one index, and to a cache that nobody had before; all that is in it is what uv knows of this Python."""
+    if not (place / "uv-cache").exists():
+        shutil.copytree(acquainted(), place / "uv-cache")
     return {
         "UV_NO_CONFIG": "1",
         "UV_DEFAULT_INDEX": index,

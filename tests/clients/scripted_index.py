@@ -139,5 +139,10 @@ def main(certificate: str | None = None) -> int:
     return 0
 
 
+def run() -> int:
+    """The same as a program."""
+    return main(*sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(run())

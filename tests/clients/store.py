@@ -65,9 +65,13 @@ class Store:
 
 
 @contextmanager
-def store(folder: Path, upstream: str) -> Iterator[Store]:
-    """Such a daemon as long as the block lasts. What it logged in that time must be nothing to worry about, and no secret."""
-    found = Store(Daemon(folder, upstream, SECTIONS, index="root", uploads="private"))
+def store(folder: Path, upstream: str, settings: str = "") -> Iterator[Store]:
+    """
+    Such a daemon as long as the block lasts. What it logged in that time must be nothing to worry about, and no secret.
+
+    :param settings: more of its section `[daemon]`.
+    """
+    found = Store(Daemon(folder, upstream, SECTIONS, index="root", uploads="private", settings=settings))
     order = found.daemon.order
     found.daemon.start()
     try:

@@ -20,17 +20,13 @@ VERSION = "0.0.1.dev137"
 """Of the wheel whose provenance is known."""
 PROVENANCE = f"/integrity/{NAME}/{VERSION}/{CIRCLECI.filename}/provenance"
 
-OPEN = """
-[index:root]
-use = proxy
-"""
-
-POLICED = """
+SECTIONS = """
 [policy:signed]
 use = attested
 
 [index:all]
 use = proxy
+exposed = yes
 
 [index:root]
 use = policed
@@ -39,9 +35,10 @@ policies = signed
 """
 
 
-@pytest.fixture
-def secure(tmp_path: Path) -> Iterator[tuple[Upstream, str]]:
-    """An index that speaks https, since no other can name provenance (R29), and the key that its section needs for that."""
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon before an index that speaks https, since no other can name provenance (R29)."""
+    tmp_path = tmp_path_factory.mktemp("attested")
     authority = trustme.CA()
     chain, ca_file = tmp_path / "server.pem", tmp_path / "ca.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
@@ -49,7 +46,13 @@ def secure(tmp_path: Path) -> Iterator[tuple[Upstream, str]]:
     upstream = Upstream.begin(tmp_path / "upstream", str(chain))
     try:
         stock(upstream)
-        yield upstream, f"ca-file = {ca_file}\n"
+        daemon = Daemon(tmp_path / "daemon", upstream.simple, f"ca-file = {ca_file}\n{SECTIONS}", index="root")
+        daemon.start()
+        try:
+            yield daemon
+        finally:
+            daemon.stop()
+        daemon.check_log()
     finally:
         upstream.end()
 
@@ -71,22 +74,14 @@ def stock(upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize("install", [installers.pip, installers.uv_pip], ids=["pip", "uv"])
-def test_the_attested_release_is_installed(secure: tuple[Upstream, str], install: installers.Installer, tmp_path: Path) -> None:
+def test_the_attested_release_is_installed(secure: Daemon, install: installers.Installer, tmp_path: Path) -> None:
     """Without the policy it is the newer one, so it is the policy that decides."""
-    upstream, certificate = secure
-    for sections, version in ((certificate + OPEN, "9.0"), (certificate + POLICED, VERSION)):
-        place = tmp_path / ("policed" if version == VERSION else "open")
+    for index, version in ((f"{secure.url}/index/all/simple/", "9.0"), (secure.simple, VERSION)):
+        place = tmp_path / version
         place.mkdir()
-        daemon = Daemon(place / "daemon", upstream.simple, sections=sections, index="root")
-        daemon.start()
-        try:
-            assert install(daemon.simple, place, [NAME]) == {NAME: version}
-            if version == VERSION:
-                refused = daemon.ask("GET", "/packages/by-name/all/" + f"{NAME}/{NAME.replace('-', '_')}-9.0-py3-none-any.whl")
-                assert (refused.status, "it has no provenance" in refused.reason) == (403, True), refused
-                document = daemon.ask("GET", PROVENANCE)
-                assert json.loads(document.body)["attestation_bundles"]
-        finally:
-            daemon.stop()
-        daemon.check_log()
-        assert not list((place / "daemon" / "home").rglob("*sigstore*")), "the root of trust came with the library"
+        assert install(index, place, [NAME]) == {NAME: version}
+    refused = secure.ask("GET", "/packages/by-name/all/" + f"{NAME}/{NAME.replace('-', '_')}-9.0-py3-none-any.whl")
+    assert (refused.status, "it has no provenance" in refused.reason) == (403, True), refused
+    document = secure.ask("GET", PROVENANCE)
+    assert json.loads(document.body)["attestation_bundles"]
+    assert not list((secure.folder / "home").rglob("*sigstore*")), "the root of trust came with the library"

@@ -17,7 +17,7 @@ from tests.clients.relay import relay
 
 pytestmark = pytest.mark.clients
 
-MANY = 20
+MANY = 12
 LARGE = "seeds_large-1.0-py3-none-any.whl"
 
 

@@ -13,7 +13,7 @@ from tests.clients.store import store
 
 pytestmark = pytest.mark.clients
 
-KILLS = 5
+KILLS = 3
 """`benchmarks/kills.py` goes on until a thousand uploads were acknowledged."""
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.clients.daemon import PAUSE, STOPPING, TRIES, ask, bare_environment, free_port
+from tests.clients.daemon import IMPORTS, PAUSE, STOPPING, TRIES, ask, bare_environment, free_port
 from tests.clients.tools import ROOT
+from tests.forked import NURSERIES, Forked
 
 pytestmark = pytest.mark.clients
 
@@ -51,24 +52,30 @@ class Managed:
     port: int = attrs.field(factory=free_port)
     told: list[str] = attrs.field(factory=list)
     socket: socket.socket = attrs.field(factory=lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it and its orders get."""
+        home = bare_environment(self.folder / "home")
+        return {**home, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "NOTIFY_SOCKET": str(self.folder / "notify")}
 
     def write(self, deny: str = "none") -> None:
         """Have the file say that."""
         (self.folder / "config.ini").write_text(CONFIGURATION.format(port=self.port, deny=deny))
 
     def start(self, *command: str, **more: str) -> None:
-        """Start it, and come back when it says that it is ready."""
+        """Start it, by twistd or else by this command, and come back when it says that it is ready."""
         self.socket.bind(str(self.folder / "notify"))
         self.socket.settimeout(TRIES * PAUSE)
-        environment = {
-            **bare_environment(self.folder / "home"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-            "NOTIFY_SOCKET": str(self.folder / "notify"),
-            **more,
-        }
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log, close_fds=not more)
+        nursery = NURSERIES.of(sys.executable, *IMPORTS)
+        with (self.folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
+            if not command:
+                assert nursery is not None
+                self.process = nursery.begin("twisted.scripts.twistd:run", TWISTD, self.environment, self.folder, nothing, log, log)
+            else:
+                environment = {**self.environment, **more}
+                self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log, close_fds=not more)
         self.until("READY=1")
 
     def until(self, word: str) -> str:
@@ -156,10 +163,7 @@ def managed(tmp_path: Path) -> Iterator[Managed]:
         one.process.wait()
 
 
-TWISTD = (
-    sys.executable, "-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()",
-    "--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini",
-)  # fmt: skip
+TWISTD = ("--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini")
 HAND_OVER = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])"
 RUN = (sys.executable, "-m", "pypidaemon", "run", "-c", "config.ini")
 
@@ -167,7 +171,7 @@ RUN = (sys.executable, "-m", "pypidaemon", "run", "-c", "config.ini")
 def test_F80_F79_F72_transfers_outlive_a_new_configuration_and_a_stop(managed: Managed) -> None:
     """And the service manager hears of each; twistd's own handlers of signals would end it at the first."""
     whole = (managed.folder / "files" / FILE).read_bytes()
-    managed.start(*TWISTD)
+    managed.start()
     first = managed.download()
     managed.write(deny="alpha")
     managed.send(signal.SIGHUP)
@@ -182,9 +186,9 @@ def test_F80_F79_F72_transfers_outlive_a_new_configuration_and_a_stop(managed: M
     assert "lissen: unknown key" in managed.until("READY=1")
     assert ask(url, "GET", "/simple/alpha/").status == 404
     managed.write()
-    command = [sys.executable, "-m", "pypidaemon", "reload", "-c", "config.ini"]
-    environment = {**bare_environment(managed.folder / "home"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    done = subprocess.run(command, env=environment, cwd=managed.folder, capture_output=True, text=True, timeout=60, check=False)
+    nursery = NURSERIES.of(sys.executable, *IMPORTS)
+    assert nursery is not None
+    done = nursery.run("pypidaemon.commands:main", ["reload", "-c", "config.ini"], managed.environment, managed.folder, "", 60)
     assert (done.returncode, done.stdout) == (0, f"{managed.folder}/config.ini was read again and is in force\n")
     second = managed.download()
     managed.send(signal.SIGTERM)

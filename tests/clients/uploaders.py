@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -140,7 +141,9 @@ def pdm(to: Login, place: Path, release: Release) -> Outcome:
     """pdm, with files that lie in `dist`."""
     release.build(place)
     release.project(place, '[build-system]\nrequires = ["pdm-backend"]\nbuild-backend = "pdm.backend"\n')
-    environment = KEYRING | {"PDM_CHECK_UPDATE": "0", "PDM_CACHE_DIR": str(place / "pdm-cache")}
+    # It would make a virtual environment first.
+    (place / ".pdm-python").write_text(sys.executable)
+    environment = KEYRING | {"PDM_CHECK_UPDATE": "0", "PDM_CACHE_DIR": str(place / "pdm-cache"), "PDM_USE_VENV": "0"}
     account = ["-r", to.url, "-u", to.user, "-P", to.password]
     return run([installed("pdm").program("pdm"), "publish", "--no-build", *account], place, environment)
 

@@ -536,6 +536,25 @@ class OnDiskTests(TestCase):
         assert await held(self.store) == {sha256(b"small"), sha256(b"other")}
         assert self.drafts() == []
 
+    async def test_what_cannot_be_made_of_one_content_does_no_harm_to_the_others(self) -> None:
+        """Whatever goes wrong with it: archives have more ways than anybody has thought of."""
+
+        def wrong(data: bytes) -> bytes:
+            raise RecursionError("an archive in an archive in an archive")
+
+        outcomes = self.store._shelves.keep([Document(b"one"), Document(b"two", None, wrong), Document(b"three")])
+        assert [type(outcome) for outcome in outcomes] == [str, RecursionError, str]
+        assert await held(self.store) == {sha256(b"one"), sha256(b"three")}
+        assert self.drafts() == []
+
+    async def test_where_the_system_takes_no_advice_about_files_they_are_kept_all_the_same(self) -> None:
+        def unknown(*_: Any) -> None:
+            raise OSError(errno.ENOSYS, "unknown")
+
+        self.patch(os, "posix_fadvise", unknown)
+        assert self.store._shelves.keep([Document(b"one"), Document(b"two")]) == [sha256(b"one"), sha256(b"two")]
+        assert self.drafts() == []
+
     async def test_a_folder_tidied_away_between_two_moves_is_made_again_and_nothing_is_lost(self) -> None:
         names = [b"%d" % number for number in range(5)]
         real, calls = os.rename, []

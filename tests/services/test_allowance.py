@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
 
-from pypidaemon.services.mirroring.allowance import MOST, Allowance, Places
+from pypidaemon.interfaces import ITurn
+from pypidaemon.services.mirroring.allowance import ASIDE, MOST, Allowance, Places
 from tests.gear import later, now, waiting
 
 
@@ -57,3 +61,74 @@ def test_who_leaves_or_is_dismissed_takes_no_place() -> None:
     now(first)
     now(one("last"))
     assert begun == ["first", "last"]
+
+
+def test_R210_what_came_is_stored_while_others_make_their_requests() -> None:
+    """But no more at once than the spool has places for, and who makes another request waits for his turn again."""
+    clock = Clock()
+    allowance = Allowance(clock)
+    turns = [now(allowance.turn()) for _ in range(MOST)]
+    verifyObject(ITurn, turns[0])
+    more = [later(allowance.turn()) for _ in range(ASIDE)]
+    assert all(waiting(one) for one in more)
+    turns[0].leave(1)
+    turns[0].leave(1)
+    assert not waiting(more[0])
+    assert waiting(more[1])
+    again = later(turns[0].enter())
+    assert waiting(again)
+    for one in more:
+        one.cancel()
+        with suppress(CancelledError):
+            now(one).end(0)
+    now(again)
+    now(turns[0].enter())
+    for turn in turns:
+        turn.end(1)
+        turn.end(1)
+    turns = [now(allowance.turn()) for _ in range(MOST)]
+    assert waiting(later(allowance.turn()))
+
+
+def test_only_so_many_are_stored_beside_those_who_make_requests() -> None:
+    allowance = Allowance(Clock())
+    stored = []
+    for _ in range(ASIDE):
+        stored.append(now(allowance.turn()))
+        stored[-1].leave(1)
+    turns = [now(allowance.turn()) for _ in range(MOST)]
+    turns[0].leave(1)
+    one = later(allowance.turn())
+    assert waiting(one)
+    stored[0].end(1)
+    turns[1].leave(1)
+    assert not waiting(one)
+
+
+def test_bytes_count_when_they_have_come_and_once() -> None:
+    """Whoever makes the next request waits for them, also while they are being stored."""
+    clock = Clock()
+    allowance = Allowance(clock, 100)
+    turn = now(allowance.turn())
+    turn.leave(200)
+    following = later(allowance.turn())
+    clock.advance(1.9)
+    assert waiting(following)
+    turn.end(300)
+    clock.advance(1.0)
+    assert waiting(following)
+    clock.advance(0.2)
+    now(following).end(0)
+
+
+def test_who_stops_waiting_for_the_bandwidth_takes_no_place() -> None:
+    clock = Clock()
+    allowance = Allowance(clock, 1)
+    allowance.took(100)
+    for _ in range(2 * MOST):
+        one = later(allowance.turn())
+        one.cancel()
+        with pytest.raises(CancelledError):
+            now(one)
+    clock.advance(100)
+    now(allowance.turn())
