@@ -42,11 +42,12 @@ from pypidaemon.model import (
 )
 from pypidaemon.records import schemas
 from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.packing import pack
 from pypidaemon.records.rules import merged
 from pypidaemon.records.sqlite import SqliteRecords
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_ledger import SqliteLedger
-from pypidaemon.records.sqlite_pages import SqlitePages
+from pypidaemon.stored import encode
 from tests.gear import inline, later, now, waiting
 from tests.records_gear import BAR, FOO, SDIST, WHEEL, InlinePool, record, sqlite_records
 
@@ -456,7 +457,15 @@ def second_schema(path: Path) -> None:
     opened.close()
     cache = Database(beside(path), "page cache", schemas.steps("cache")[:1], "NORMAL", inline, inline)
     cache.open()
-    now(SqlitePages(cache).keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
+    encoded = encode(PAGE)
+
+    def fill(connection: sqlite3.Connection) -> None:
+        # As the program of then did: today's knows of columns that were not there.
+        fingerprint = hashlib.blake2b(encoded, digest_size=16).digest()
+        connection.execute("INSERT INTO pages VALUES ('pypi', 'foo', ?, 1.0, 2.0)", (fingerprint,))
+        connection.execute("INSERT INTO bodies VALUES ('pypi', 'foo', ?)", (pack(encoded),))
+
+    cache.at_once(fill)
     cache.close()
 
 
