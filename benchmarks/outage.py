@@ -101,7 +101,7 @@ class Side:
         os.kill(self.upstream.pid, signal.SIGSTOP)
         time.sleep(AGE)
         self.ask(PAGES[0], PIP)
-        self.reaches(lambda state: state != "up", 15)
+        self.reaches(lambda state: state in {"down", "probing"}, 30)
 
     def mend(self) -> float:
         """Have it answer again; the seconds until that is noticed."""
