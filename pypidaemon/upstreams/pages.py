@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 import attrs
@@ -25,6 +24,7 @@ from pypidaemon.upstreams.limits import Limits
 from pypidaemon.waits import TookTooLong, within
 
 _ENDS = (b"}", b"</html>", b"</methodresponse>")
+_BLOCK = 256 << 10
 
 
 class BadPage(Exception):
@@ -137,8 +137,9 @@ class Page(Protocol):
     tally: Tally
     what: str = "page"
     finished: Deferred[bytes] = attrs.field(init=False)
-    # One buffer, since a body may come in pieces so small that each costs more than it holds.
-    _body: BytesIO = attrs.field(factory=BytesIO, init=False, repr=False)
+    # In blocks of much the same size: pieces may be so small that each costs more than it holds, and one buffer that grows is copied from hole to hole.
+    _blocks: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    _last: bytearray = attrs.field(factory=bytearray, init=False, repr=False)
     _size: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -154,7 +155,10 @@ class Page(Protocol):
         elif self._size > self.limits.ratio_from and self._size > self.tally.raw * self.limits.ratio:
             self._refuse(f"its {self.what} is compressed beyond belief")
         else:
-            self._body.write(data)
+            self._last += data
+            if len(self._last) >= _BLOCK:
+                self._blocks.append(bytes(self._last))
+                self._last.clear()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -163,8 +167,8 @@ class Page(Protocol):
         """
         if self.finished.called:
             return
-        body = self._body.getvalue()
-        self._body = BytesIO()
+        body = b"".join((*self._blocks, self._last))
+        self._forget()
         cut = reason.check(PotentialDataLoss) is not None and not body.rstrip().lower().endswith(_ENDS)
         if cut or reason.check(ResponseDone, PotentialDataLoss) is None:
             self.finished.errback(BadPage(f"it broke off after {self._size} bytes"))
@@ -174,9 +178,13 @@ class Page(Protocol):
             self.finished.callback(body)
 
     def _refuse(self, why: str) -> None:
-        self._body = BytesIO()
+        self._forget()
         self._drop()
         self.finished.errback(BadPage(why))
+
+    def _forget(self) -> None:
+        self._blocks.clear()
+        self._last.clear()
 
     def _drop(self) -> None:
         transport: Any = self.transport
