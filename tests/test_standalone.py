@@ -14,6 +14,7 @@ from pypidaemon.commands.control import NotRunning
 from pypidaemon.commands.standalone import daemon_or_alone
 from pypidaemon.errors import ConfigError, PypidaemonError
 from pypidaemon.services.folder import DataFolder
+from tests.needs import missing
 from tests.test_commands_people import INI
 from tests.test_commands_verify import Stored, ran
 
@@ -78,9 +79,10 @@ def test_a_running_daemon_is_asked_though_the_configuration_is_right_no_more(tmp
         daemon_or_alone(str(file), str, alone)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what belongs to others")
 def test_root_writes_nothing_into_records_of_another_user(tmp_path: Path) -> None:
     """That user's daemon could not even start then."""
+    if os.geteuid() != 0:
+        missing("only root can write what belongs to others")
     file = tmp_path / "c.ini"
     file.write_text(INI)
     Stored(tmp_path)
@@ -98,8 +100,9 @@ def test_root_writes_nothing_into_records_of_another_user(tmp_path: Path) -> Non
     assert ran("cache", "ls", "-c", str(file))[0] == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away what it writes")
 def test_F94_what_root_brings_back_into_the_folder_of_another_user_is_that_users(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        missing("only root can give away what it writes")
     file = tmp_path / "c.ini"
     file.write_text(INI)
     Stored(tmp_path)
