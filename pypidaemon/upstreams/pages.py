@@ -25,6 +25,8 @@ from pypidaemon.waits import TookTooLong, within
 
 _ENDS = (b"}", b"</html>", b"</methodresponse>")
 _BLOCK = 256 << 10
+_UNSEEN = 512 << 10
+"""Bytes that may have come more than were decoded: what was read at once, and what a coding adds to what it cannot shrink."""
 
 
 class BadPage(Exception):
@@ -56,11 +58,12 @@ class Tally:
     """
     Lies below treq's decoder, for one request: counts what arrives before it is decoded, and lets at most one coding through.
 
-    Codings may be stacked (RFC 9110 §8.4), and each layer may grow a thousandfold.
+    Codings may be stacked (RFC 9110 §8.4), and each layer may grow a thousandfold. `told` is called whenever more has come, before it is decoded.
     """
 
     agent: IAgent
     raw: int = attrs.field(default=0, init=False)
+    told: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _gzip: bool = attrs.field(default=False, init=False)
     _tail: bytes = attrs.field(default=b"", init=False)
 
@@ -87,6 +90,7 @@ class Tally:
     def _count(self, data: bytes) -> None:
         self.raw += len(data)
         self._tail = (self._tail + data[-4:])[-4:]
+        self.told()
 
 
 async def ask(tally: Tally, url: str, headers: Headers, reactor: Any, body: bytes | None = None) -> IResponse:
@@ -144,6 +148,7 @@ class Page(Protocol):
 
     def __attrs_post_init__(self) -> None:
         self.finished = Deferred(lambda _: self._drop())
+        self.tally.told = self._compare
 
     def dataReceived(self, data: bytes) -> None:
         """Keep a piece, unless it is one too many."""
@@ -176,6 +181,11 @@ class Page(Protocol):
             self.finished.errback(BadPage(f"its {self.what} does not decode to its own end"))
         else:
             self.finished.callback(body)
+
+    def _compare(self) -> None:
+        """Object to what goes on after its coding has ended: the decoder hands none of it on, and keeps all of it."""
+        if not self.finished.called and self.tally.raw > self._size + _UNSEEN:
+            self._refuse(f"its {self.what} goes on after its own end")
 
     def _refuse(self, why: str) -> None:
         self._forget()

@@ -8,6 +8,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -261,6 +262,11 @@ class AgainstIndex(TestCase):
         assert await cause(self.fetch()) == "its page is compressed beyond belief"
         assert self.upstream.bytes_in < 64 << 10
 
+    async def test_S53_F18_what_goes_on_after_the_end_of_its_coding_is_cut_while_it_is_small(self) -> None:
+        self.index.break_("*", Fault(body=gzip.compress(PAGE), headers=(("Content-Encoding", "gzip"),), endless=True))
+        assert await cause(self.fetch()) == "its page goes on after its own end"
+        assert self.upstream.bytes_in < 1 << 20
+
     async def test_S53_stacked_codings_are_refused(self) -> None:
         twice = gzip.compress(gzip.compress(bytes(1 << 20)))
         self.index.break_("*", Fault(body=twice, headers=(("Content-Encoding", "gzip, gzip"),)))
@@ -276,8 +282,6 @@ class AgainstIndex(TestCase):
         page(await self.fetch())
 
     async def test_S53_F18_a_page_beyond_the_cap_is_cut(self) -> None:
-        import attrs
-
         upstream = started(self, self.served.simple, limits=attrs.evolve(QUICK, page_size=1000, head=5.0, page=5.0))
         self.index.break_("*", Fault(body=b" " * 5000))
         assert await cause(upstream.fetch_page(NAME, NOTHING)) == "its page is too large"
