@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.caches import Caches
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IMeasured
+from pypidaemon.services.recurring import Recurring
 from pypidaemon.volume import Allotment, Allotments, Room, Space
 
 FIRST = 5.0
@@ -63,23 +63,22 @@ class Evicting(Service):
     """The roles of which it was told that their budgets are used up."""
     _surveyed: bool = attrs.field(init=False, default=False)
     _told: bool = attrs.field(init=False, default=False)
-    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
-    _flights: Flights[str, None] = attrs.field(init=False, factory=Flights, repr=False)
+    _recurring: Recurring = attrs.field(init=False, repr=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._recurring = Recurring(self.clock, self._look, FIRST, EVERY)
 
     def startService(self) -> None:
         """Begin to look."""
         Service.startService(self)
         self.room.short = self._hurry
-        self._due = self.clock.callLater(FIRST, self._begin)
+        self._recurring.start()
 
     def stopService(self) -> Deferred[None]:
         """Do nothing any more; fires when what was under way has ended."""
         Service.stopService(self)
-        due, self._due = self._due, None
-        if due is not None:
-            due.cancel()
-        return landing(self._flights)
+        return self._recurring.stop()
 
     def measures(self) -> Mapping[str, float]:
         """As `IMeasured`."""
@@ -120,12 +119,7 @@ class Evicting(Service):
 
     def _hurry(self) -> None:
         """Something was not kept just now for want of room."""
-        if self._due is not None and self._due.getTime() - self.clock.seconds() > SOON:
-            self._due.reset(SOON)
-
-    def _begin(self) -> None:
-        self._due = None
-        self._flights.start("", self._look)
+        self._recurring.hurry(SOON)
 
     async def _look(self) -> None:
         try:
@@ -133,9 +127,6 @@ class Evicting(Service):
         except PypidaemonError as error:
             self.failed += 1
             self._log.warn("room could not be made: {error}", error=str(error))
-        finally:
-            if self.running:
-                self._due = self.clock.callLater(EVERY, self._begin)
 
     async def look(self) -> None:
         """
@@ -147,7 +138,7 @@ class Evicting(Service):
         await self._bound_pages()
         if self.clock.seconds() >= self._weighing_due and any(one.limit is not None for one in self.allotments.all()):
             # There may be millions, and eviction is not to wait for them.
-            self._flights.start("weighing", self._weigh)
+            self._recurring.flights.start("weighing", self._weigh)
 
     async def _bound_pages(self) -> None:
         """Forget pages where they are too many; where those that stay are too many all the same, not soon again."""

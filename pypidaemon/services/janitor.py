@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IMeasured
 from pypidaemon.returns import forget_over
+from pypidaemon.services.recurring import Recurring
 from pypidaemon.settings import duration, given, setting
 from pypidaemon.telling import plural
 from pypidaemon.verification.clearing import AGE, Clearing
@@ -69,30 +69,25 @@ class Janitor(Service):
     removed: int = attrs.field(init=False, default=0)
     failed: int = attrs.field(init=False, default=0)
     """Rounds that were not done to their end."""
-    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
-    _flights: Flights[str, None] = attrs.field(init=False, factory=Flights, repr=False)
+    _recurring: Recurring = attrs.field(init=False, repr=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._recurring = Recurring(self.clock, self._round, FIRST, self.interval)
 
     def startService(self) -> None:
         """Begin to wait."""
         Service.startService(self)
-        self._due = self.clock.callLater(FIRST, self._begin)
+        self._recurring.start()
 
     def stopService(self) -> Deferred[None]:
         """Do nothing any more; fires when what was under way has ended."""
         Service.stopService(self)
-        due, self._due = self._due, None
-        if due is not None:
-            due.cancel()
-        return landing(self._flights)
+        return self._recurring.stop()
 
     def measures(self) -> Mapping[str, float]:
         """As `IMeasured`."""
         return {word: getattr(self, word) for word in ("rounds", "forgotten", "removed", "failed")}
-
-    def _begin(self) -> None:
-        self._due = None
-        self._flights.start("", self._round)
 
     async def _round(self) -> None:
         forgotten, removed = self.forgotten, self.removed
@@ -104,8 +99,6 @@ class Janitor(Service):
             self._log.warn("{label}: could not clear up to the end: {error}", label=self.label, error=str(error))
         finally:
             self.rounds += 1
-            if self.running:
-                self._due = self.clock.callLater(self.interval, self._begin)
         forgotten, removed = self.forgotten - forgotten, self.removed - removed
         if forgotten or removed:
             self._log.info(

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.flights import Flights, landing
+from pypidaemon.services.recurring import Recurring
 
 FIRST = 60.0
 """Seconds after the start until the chores are done for the first time: by then a start has other things behind it."""
@@ -33,34 +33,25 @@ class Pruning(Service):
     clock: IReactorTime
     chores: Mapping[str, Chore]
     name: str = "pruning"
-    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
-    _flights: Flights[str, None] = attrs.field(init=False, factory=Flights, repr=False)
+    _recurring: Recurring = attrs.field(init=False, repr=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._recurring = Recurring(self.clock, self._prune, FIRST, EVERY)
 
     def startService(self) -> None:
         """Begin to wait."""
         Service.startService(self)
-        self._due = self.clock.callLater(FIRST, self._begin)
+        self._recurring.start()
 
     def stopService(self) -> Deferred[None]:
         """Do nothing any more; fires when what was under way has ended."""
         Service.stopService(self)
-        due, self._due = self._due, None
-        if due is not None:
-            due.cancel()
-        return landing(self._flights)
-
-    def _begin(self) -> None:
-        self._due = None
-        self._flights.start("", self._prune)
+        return self._recurring.stop()
 
     async def _prune(self) -> None:
-        try:
-            for what, chore in self.chores.items():
-                await self._do(what, chore)
-        finally:
-            if self.running:
-                self._due = self.clock.callLater(EVERY, self._begin)
+        for what, chore in self.chores.items():
+            await self._do(what, chore)
 
     async def _do(self, what: str, chore: Chore) -> None:
         try:
