@@ -32,11 +32,13 @@ class Forgetful(Files):
 
     :param sees: told before each change.
     :param lies: of which it is said that they were synced while they were not, told whether it is a folder: for tests of tests.
+    :param whole: whether it is synced as a whole where it is asked to be.
     """
 
     root: Path
     sees: Callable[[], None] = lambda: None
     lies: Callable[[bool], bool] = lambda _: False
+    whole: bool = False
     calls: int = attrs.field(default=0, init=False)
     """How many times something was to be changed or synced."""
     steps: list[Step] = attrs.field(factory=list, init=False)
@@ -45,6 +47,8 @@ class Forgetful(Files):
     _now: Disk = attrs.field(init=False)
     _nodes: Iterator[Node] = attrs.field(factory=lambda: itertools.count(1), init=False)
     _descriptors: dict[int, Node] = attrs.field(factory=dict, init=False)
+    _opened: dict[int, int] = attrs.field(factory=dict, init=False)
+    """After how many steps a folder was."""
 
     def __attrs_post_init__(self) -> None:
         self._now = Disk({0: {}}, {})
@@ -105,10 +109,17 @@ class Forgetful(Files):
         self._descriptors[descriptor] = self._node(path)
         return descriptor
 
+    def another(self, descriptor: int) -> int:
+        """As `Files.another`."""
+        other = Files.another(self, descriptor)
+        self._descriptors[other] = self._descriptors[descriptor]
+        return other
+
     def folder(self, path: str) -> int:
         """As `Files.folder`."""
         descriptor = Files.folder(self, path)
         self._descriptors[descriptor] = self._node(path)
+        self._opened[descriptor] = len(self.steps)
         return descriptor
 
     def write(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
@@ -141,6 +152,20 @@ class Forgetful(Files):
         if not self.lies(node in self._now.names):
             self.steps.append(Synced(node))
 
+    def sync_together(self, folder: int, count: int) -> bool:
+        """As `Files.sync_together`, for however few. It is silent of all that was written before there was that descriptor, and has lost it."""
+        if not self.whole or self._failure():
+            return False
+        lost: set[Node] = set()
+        for step in self.steps[: self._opened[folder]]:
+            if isinstance(step, Written):
+                lost.add(step.node)
+            elif isinstance(step, Synced):
+                lost.discard(step.node)
+        synced = {*self._now.names, *self._now.bytes} - lost
+        self.steps += [Synced(node) for node in synced if not self.lies(node in self._now.names)]
+        return True
+
     def rename(self, path: str, target: str) -> None:
         """As `Files.rename`."""
         self._call()
@@ -153,6 +178,19 @@ class Forgetful(Files):
         self._call()
         Files.remove(self, path)
         self._do(Named(*self._place(path), None))
+
+    def link(self, descriptor: int, folder: int, name: str) -> None:
+        """As `Files.link`: of a file that lies elsewhere, whose bytes nobody has synced yet."""
+        self._call()
+        Files.link(self, descriptor, folder, name)
+        node = self._descriptors[descriptor] = next(self._nodes)
+        self._do(Named(self._descriptors[folder], name, node))
+        self._do(Written(node, 0, os.pread(descriptor, 1 << 24, 0)))
+
+    def seal(self, descriptor: int) -> int:
+        """As `Files.seal`; permissions are not noted."""
+        self._call()
+        return Files.seal(self, descriptor)
 
     def touch(self, path: str) -> None:
         """As `Files.touch`; times are not noted."""

@@ -628,7 +628,7 @@ def test_F54_a_full_disk_stops_nobody_from_logging_in(records: SqliteRecords, li
 
 
 def test_an_answer_from_the_audit_log_is_bounded(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pypidaemon.records.sqlite_accounts.MOST_DEEDS", 2)
+    monkeypatch.setattr("pypidaemon.records.deeds.MOST_DEEDS", 2)
     for time in (1.0, 2.0, 3.0):
         now(records.accounts.note(Deed(time, "ada", "", "upload", "foo")))
     assert [deed.time for deed in now(records.accounts.deeds(0.0, 10))] == [2.0, 3.0]

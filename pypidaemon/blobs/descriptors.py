@@ -65,6 +65,18 @@ class OpenFile:
         """The descriptor, for a use that is over before anybody else runs; None once it was closed."""
         return self.descriptor if self._wanted else None
 
+    def another(self) -> int:
+        """
+        Another descriptor of the same file, for whoever takes care that it is closed.
+
+        :raises ValueError: as `use`.
+        :raises StorageFailed: there is none left.
+        """
+        if not self._wanted:
+            raise ValueError("use of closed content")
+        with room():
+            return self.files.another(self.descriptor)
+
     async def use(self, disk: InThread, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
         Run `function` on a thread; the descriptor stays open until it has run, also where whoever waits for it has long left.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,18 +19,20 @@ from pypidaemon.blobs import tending
 from pypidaemon.blobs.descriptors import OpenFile
 from pypidaemon.blobs.drafts import FileDraft, sweep
 from pypidaemon.blobs.rounds import Rounds
-from pypidaemon.blobs.shelving import Document, Shelves
+from pypidaemon.blobs.shelving import Document, Shelves, Whole
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.files import Files
-from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ISendable, ITended
+from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ISendable, ISharing, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
 
 TOGETHER = 64
 """Contents that are stored in one go at most: each has a file open meanwhile."""
-ROUNDS = 4
-"""How many such goes are under way at once: a disk confirms what several threads wait for at one stroke, and half of its threads are left to others."""
+ROUNDS = 1
+"""How many such goes are under way at once: the fewer there are, the more are in each, and a mirror is filled with less work for the disk by one than by two."""
+LONG = 1 << 20
+"""Bytes from which a draft is stored alone: those that are stored together wait for each other."""
 
 
 @implementer(IContent, IOnDisk, ISendable)
@@ -65,7 +67,7 @@ class FileContent:
         return await self._file.use(self._disk, tending.set_aside, self._file.files, self.path, self._file.descriptor, into)
 
 
-@implementer(IBlobStore, IHolding, IKeeping, ITended)
+@implementer(IBlobStore, IHolding, IKeeping, ISharing, ITended)
 @attrs.define(eq=False, slots=False)
 class DirectoryBlobs(Service):
     """
@@ -80,7 +82,7 @@ class DirectoryBlobs(Service):
     disk: InThread = given("disk")
     files: Files = attrs.field(factory=Files, kw_only=True, repr=False)
     _shelves: Shelves = attrs.field(init=False, repr=False)
-    _rounds: Rounds[Document, Digest] = attrs.field(init=False, repr=False)
+    _rounds: Rounds[Document | Whole, Digest] = attrs.field(init=False, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -137,6 +139,15 @@ class DirectoryBlobs(Service):
     async def keep(self, data: bytes, expected: Digest | None, beside: Callable[[bytes], bytes | None] | None = None) -> Digest:
         """Make these bytes a blob; as `IKeeping.keep`, together with all others that come meanwhile."""
         return await self._rounds.join(Document(data, expected, beside))
+
+    async def keep_all(self, documents: Sequence[tuple[bytes, bytes | None]]) -> list[Digest | Exception]:
+        """Make each of these a blob, and what stands beside it another; as `IKeeping.keep_all`."""
+        return await self.disk(self._shelves.keep, [Document(data, None, _always(beside)) for data, beside in documents])
+
+    async def share(self, descriptor: int, expected: Digest) -> bool:
+        """Give that file a second name; as `ISharing.share`."""
+        # Whoever asks may leave, and close theirs, while a thread works with it.
+        return await self.disk(self._shelves.share, os.dup(descriptor), expected)
 
     async def remove(self, digest: Digest) -> None:
         """Forget that content; as `IBlobStore.remove`."""
@@ -238,7 +249,17 @@ class DirectoryBlobs(Service):
     def _create(self) -> FileDraft:
         shelves, drafts = self._shelves, str(self.path / DRAFTS)
         shelves.check()
-        return FileDraft.create(self.files, drafts, self.disk, lambda path, digest: shelves.put([(path, digest)]), shelves.sync)
+        return FileDraft.create(self.files, drafts, self.disk, self._settle)
+
+    async def _settle(self, path: str, digest: Digest, descriptor: int, size: int) -> None:
+        """Store a draft that is whole, together with all others that come meanwhile."""
+        draft = Whole(path, digest, descriptor)
+        if size < LONG:
+            await self._rounds.join(draft)
+            return
+        (outcome,) = await self.disk(self._shelves.keep, [draft])
+        if isinstance(outcome, Exception):
+            raise outcome
 
     def _holding(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         return frozenset(digest for digest in digests if (place := self._place(digest)) is not None and _is_file(place))
@@ -264,6 +285,10 @@ class DirectoryBlobs(Service):
                 names = os.listdir(folder.path)
                 found.extend(Digest(name) for name in names if DIGEST.match(name) and name.startswith(beginning))
         return found
+
+
+def _always(beside: bytes | None) -> Callable[[bytes], bytes | None]:
+    return lambda _: beside
 
 
 def _is_file(place: str) -> bool:

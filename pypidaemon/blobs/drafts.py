@@ -11,14 +11,14 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
 from zope.interface import implementer
 
-from pypidaemon.blobs.descriptors import OpenFile, room
+from pypidaemon.blobs.descriptors import FULL, OpenFile, room
 from pypidaemon.errors import CorruptContent, StorageFull
 from pypidaemon.files import Files
 from pypidaemon.interfaces import IDraft, IInFile, ISendable
@@ -80,16 +80,14 @@ class FileDraft:
     """
     A draft in a file of its own, in the volume of its store. Make one with `create`, on a thread.
 
-    :param shelve: moves the file (its path is given) to the place of that digest so that it stays there after a power cut; called on a
-        thread, when the file itself is durable.
-    :param sync: makes what that descriptor is of durable, as `Files.sync`.
+    :param shelve: makes the file at that path durable and moves it to the place of that digest so that it stays there after a power cut; of the
+        descriptor, which is another one of that file, it takes care.
     """
 
     _path: str
     _file: OpenFile
     _disk: InThread
-    _shelve: Callable[[str, Digest], None]
-    _sync: Callable[[int], None]
+    _shelve: Callable[[str, Digest, int, int], Awaitable[object]]
     size: int | None = attrs.field(init=False, default=None)
     digest: Digest | None = attrs.field(init=False, default=None)
     _growth: Growth = attrs.field(init=False, factory=Growth)
@@ -100,9 +98,7 @@ class FileDraft:
     """Whether a write is under way, or ended in a way that leaves it open how much of it is here."""
 
     @classmethod
-    def create(
-        cls, files: Files, folder: str, disk: InThread, shelve: Callable[[str, Digest], None], sync: Callable[[int], None]
-    ) -> FileDraft:
+    def create(cls, files: Files, folder: str, disk: InThread, shelve: Callable[[str, Digest, int, int], Awaitable[object]]) -> FileDraft:
         """
         Begin a draft in `folder`.
 
@@ -110,7 +106,7 @@ class FileDraft:
         :raises StorageFailed: the disk takes nothing.
         """
         path, descriptor = begun(files, folder)
-        return cls(path, OpenFile(descriptor, files), disk, shelve, sync)
+        return cls(path, OpenFile(descriptor, files), disk, shelve)
 
     @property
     def written(self) -> int:
@@ -154,7 +150,10 @@ class FileDraft:
             # A writer that was cancelled, or whose disk failed, does not know how much of what it wrote is here, or still will be.
             if self._unsure:
                 raise CorruptContent("a write to the draft was interrupted")
-            digest = await self._file.use(self._disk, self._settle, expected)
+            digest = Digest(self._hash.hexdigest())
+            if expected is not None and digest != expected:
+                raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")
+            await self._shelve(self._path, digest, self._file.another(), self._growth.size)
         except Exception:
             await self.abort()
             raise
@@ -189,15 +188,6 @@ class FileDraft:
         self._hash.update(data)
         self._written += len(data)
 
-    def _settle(self, expected: Digest | None) -> Digest:
-        digest = Digest(self._hash.hexdigest())
-        if expected is not None and digest != expected:
-            raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")
-        with room():
-            self._sync(self._file.descriptor)
-            self._shelve(self._path, digest)
-        return digest
-
     def _discard(self) -> None:
         discard_at(self._file.files, self._path)
 
@@ -224,6 +214,30 @@ def begun(files: Files, folder: str) -> tuple[str, int]:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def linked(files: Files, descriptor: int, folder: str) -> str | None:
+    """
+    Let the file behind that descriptor be a draft in the folder too; answer its path, None where that cannot be.
+
+    It is locked as a draft is (`begun`), for as long as the descriptor is open.
+    """
+    name = secrets.token_hex(16)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        place = files.folder(folder)
+    except OSError:
+        return None
+    try:
+        files.link(descriptor, place, name)
+    except OSError as error:
+        if error.errno in FULL:
+            with room():
+                raise
+        return None
+    finally:
+        os.close(place)
+    return os.path.join(folder, name)
 
 
 def append(files: Files, descriptor: int, data: bytes, position: int) -> None:

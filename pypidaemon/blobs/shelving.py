@@ -2,7 +2,7 @@
 Blobs brought to their places so that they stay there after a power cut, many in one go (law 7). All of it is done on threads.
 
 Each is a file of its own that is synced before it is moved, and the folder that it is moved to is synced after. What is done for many at once is done once
-for each folder, and the disk is waited for once where it would be waited for many times.
+for each folder, or once for the whole volume where that is quicker (`pypidaemon.flushing`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import errno
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 
 import attrs
@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 from pypidaemon.blobs import tending
 from pypidaemon.blobs.descriptors import FULL, room
-from pypidaemon.blobs.drafts import append, begun, discard_at
+from pypidaemon.blobs.drafts import append, begun, discard_at, linked
 from pypidaemon.blobs.tending import DRAFTS
 from pypidaemon.errors import CorruptContent, PypidaemonError, StorageFailed
 from pypidaemon.files import Files
@@ -43,6 +43,17 @@ class Document:
     expected: Digest | None = None
     beside: Callable[[bytes], bytes | None] | None = None
 
+
+@attrs.frozen
+class Whole:
+    """A draft that all of a content is in; the descriptor is closed when it is stored, or cannot be."""
+
+    path: str
+    digest: Digest
+    descriptor: int
+
+
+_PIECE = 1 << 18
 
 _Written = tuple[str, Digest, int]
 """The path, the digest and the descriptor of a draft."""
@@ -100,16 +111,18 @@ class Shelves:
 
         :raises CannotStore: some of them are not, and those may be anywhere.
         """
-        moved = list(drafts)
-        left, digests = deque(moved), [digest for _, digest in moved]
-        self._make_durable(digests)
+        with self._volume() as volume:
+            self._put(list(drafts), volume)
+
+    def _put(self, drafts: Sequence[tuple[str, Digest]], volume: int) -> None:
+        """As `put`."""
+        left, digests = deque(drafts), [digest for _, digest in drafts]
         try:
-            self._move(left)
+            self._move(left, volume)
         except FileNotFoundError:
             # Somebody tidied up an empty folder that was here a moment ago.
             self._durable.clear()
-            self._make_durable(digest for _, digest in left)
-            self._move(left)
+            self._move(left, volume)
         self._remember(digests)
 
     def renew(self, digests: Iterable[Digest]) -> frozenset[Digest]:
@@ -124,11 +137,12 @@ class Shelves:
         with room():
             found = tending.renewed(self.files, [(digest, self.place(digest)) for digest in digests])
         unsure = found - self._sure - self._were_sure
-        self._make_durable(unsure)
-        with room():
-            for shelf in sorted({os.path.dirname(self.place(digest)) for digest in unsure}):
-                self.sync_folder(shelf)
-        self._remember(unsure)
+        if unsure:
+            with self._volume() as volume, room():
+                folders = self._made(unsure)
+                self._settle(volume, [*_parents(folders), *sorted({_shelf_of(digest) for digest in unsure})], ())
+                self._durable |= folders
+            self._remember(unsure)
         return found
 
     def forget(self, digest: Digest) -> None:
@@ -141,7 +155,7 @@ class Shelves:
         if len(self._sure) > REMEMBERED:
             self._were_sure, self._sure = self._sure, set()
 
-    def keep(self, documents: Sequence[Document]) -> list[Digest | Exception]:
+    def keep(self, documents: Sequence[Document | Whole]) -> list[Digest | Exception]:
         """
         Make each of these a blob, and answer its digest, or why it is none; nothing is left of one that failed.
 
@@ -150,19 +164,17 @@ class Shelves:
         outcomes: dict[int, Digest | Exception] = {}
         written: dict[int, list[_Written]] = {}
         with ExitStack() as files:
+            volume = files.enter_context(self._volume())
             for number, document in enumerate(documents):
                 try:
                     written[number] = self._written(document, files)
                 except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
                     outcomes[number] = error
-            for _, _, descriptor in chain.from_iterable(written.values()):
-                # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
-                with suppress(OSError):
-                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            outcomes |= self._sync_drafts(written)
+            late = {number for number in written if isinstance(documents[number], Whole)}
+            outcomes |= self._sync_drafts(written, late, volume)
             durable = [number for number in written if number not in outcomes]
             try:
-                self.put((path, digest) for number in durable for path, digest, _ in written[number])
+                self._put([(path, digest) for number in durable for path, digest, _ in written[number]], volume)
                 outcomes.update((number, written[number][0][1]) for number in durable)
             except (PypidaemonError, OSError) as error:
                 outcomes.update(dict.fromkeys(durable, error))
@@ -172,9 +184,70 @@ class Shelves:
                         discard_at(self.files, path)
         return [outcomes[number] for number in range(len(documents))]
 
-    def _sync_drafts(self, written: Mapping[int, Sequence[_Written]]) -> dict[int, Digest | Exception]:
-        """Make these durable in themselves; answer what went wrong with which."""
+    def share(self, descriptor: int, expected: Digest) -> bool:
+        """
+        As `ISharing.share`; the descriptor is closed when this returns.
+
+        It is sealed before it is read, so that what is read is what stays.
+        """
+        try:
+            self.check()
+            path = linked(self.files, descriptor, os.path.join(self.root, DRAFTS))
+            if path is None:
+                return False
+            try:
+                if not self._sealed(descriptor, expected):
+                    return False
+                with room():
+                    self.sync(descriptor)
+                self.put([(path, expected)])
+            finally:
+                # A file that is moved to where it is already keeps the name that it was to lose.
+                discard_at(self.files, path)
+            return True
+        finally:
+            os.close(descriptor)
+
+    def _sealed(self, descriptor: int, expected: Digest) -> bool:
+        """
+        Let nobody write to that file any more, and answer whether it may be shared; where it may not, it is as it was.
+
+        :raises CorruptContent: these are not the expected bytes.
+        """
+        try:
+            mode = self.files.seal(descriptor)
+        except OSError:
+            # Not every file system has permissions to take away.
+            return False
+        sealed = False
+        try:
+            if self.files.is_written_to(descriptor):
+                return False
+            found = _sha256(self.files, descriptor)
+            if found != expected:
+                raise CorruptContent(f"the content has sha256 {found}, promised was {expected}")
+            sealed = True
+        finally:
+            if not sealed:
+                with suppress(OSError):
+                    self.files.unseal(descriptor, mode)
+        return True
+
+    def _sync_drafts(self, written: Mapping[int, Sequence[_Written]], late: Collection[int], volume: int) -> dict[int, Digest | Exception]:
+        """
+        Make these durable in themselves; answer what went wrong with which.
+
+        :param late: those that were written before the volume's descriptor was there. Of a failure then another's sync may have been told, and nobody is
+            told twice but who asks for that very file.
+        """
         wrong: dict[int, Digest | Exception] = {}
+        together = sum(len(drafts) for number, drafts in written.items() if number not in late)
+        if not self.failed and self.files.sync_together(volume, together):
+            written = {number: written[number] for number in late}
+        for _, _, descriptor in chain.from_iterable(written.values()):
+            # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
+            with suppress(OSError):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         for number, drafts in written.items():
             try:
                 with room():
@@ -184,8 +257,11 @@ class Shelves:
                 wrong[number] = error
         return wrong
 
-    def _written(self, document: Document, files: ExitStack) -> list[_Written]:
+    def _written(self, document: Document | Whole, files: ExitStack) -> list[_Written]:
         """A draft that has all of that, and one of what is to be kept beside it."""
+        if isinstance(document, Whole):
+            files.callback(os.close, document.descriptor)
+            return [(document.path, document.digest, document.descriptor)]
         digest = Digest(hashlib.sha256(document.data).hexdigest())
         if document.expected not in (None, digest):
             raise CorruptContent(f"the content has sha256 {digest}, promised was {document.expected}")
@@ -210,52 +286,81 @@ class Shelves:
             raise
         return path, digest, descriptor
 
-    def _make_durable(self, digests: Iterable[Digest]) -> None:
+    def _made(self, digests: Iterable[Digest]) -> set[str]:
         """
-        Make the folders for these, and sync their parents.
+        Make the folders for these, and answer those whose parents are to be synced.
 
         That a folder exists does not say that it would after a power cut: another thread may be about to sync it. So each process
         syncs each once, and remembers which.
         """
-        inner = {os.path.join(digest[:2], digest[2:4]) for digest in digests} - self._durable
-        outer = {shelf[:2] for shelf in inner} - self._durable
-        for folders in (outer, inner):
-            with room():
-                for folder in sorted(folders):
-                    with suppress(FileExistsError):
-                        self.files.make(os.path.join(self.root, folder))
-                for parent in sorted({os.path.dirname(folder) for folder in folders}):
-                    self.sync_folder(os.path.join(self.root, parent) if parent else self.root)
-            self._durable |= folders
+        inner = {_shelf_of(digest) for digest in digests} - self._durable
+        folders = {shelf[:2] for shelf in inner} - self._durable | inner
+        for folder in sorted(folders):
+            with suppress(FileExistsError):
+                self.files.make(os.path.join(self.root, folder))
+        return folders
 
-    def sync_folder(self, folder: str) -> None:
+    def _settle(self, volume: int, folders: Collection[str], held: Collection[int]) -> None:
         """
-        Make the names in a folder durable; as `sync`.
+        Make the names in these folders durable, and in those that the descriptors are of; as `sync`.
 
         :raises StorageFailed: as `sync`.
         :raises OSError: as `sync`.
         """
-        descriptor = self.files.folder(folder)
-        try:
+        self.check()
+        if self.files.sync_together(volume, len(folders) + len(held)):
+            return
+        for folder in folders:
+            descriptor = self.files.folder(os.path.join(self.root, folder) if folder else self.root)
+            try:
+                self.sync(descriptor)
+            finally:
+                os.close(descriptor)
+        for descriptor in held:
             self.sync(descriptor)
-        finally:
-            os.close(descriptor)
 
-    def _move(self, left: deque[tuple[str, Digest]]) -> None:
-        """Move those that are left, and sync the folders to which any were moved, in whatever way this ends."""
+    def _move(self, left: deque[tuple[str, Digest]], volume: int) -> None:
+        """Move those that are left to their folders, made if missing, and sync whatever any was moved to, in whatever way this ends."""
         with room(), ExitStack() as held:
+            folders = self._made(digest for _, digest in left)
             shelves: dict[str, int] = {}
             try:
                 while left:
                     draft, digest = left[0]
-                    place = self.place(digest)
-                    shelf = os.path.dirname(place)
+                    shelf = _shelf_of(digest)
                     if shelf not in shelves:
-                        shelves[shelf] = held.enter_context(tending.together(self.files, shelf))
+                        shelves[shelf] = held.enter_context(tending.together(self.files, os.path.join(self.root, shelf)))
                     # It comes now, however long ago its last byte was written, so whoever clears up leaves it alone.
                     self.files.touch(draft)
-                    self.files.rename(draft, place)
+                    self.files.rename(draft, self.place(digest))
                     left.popleft()
             finally:
-                for descriptor in shelves.values():
-                    self.sync(descriptor)
+                self._settle(volume, _parents(folders), shelves.values())
+            self._durable |= folders
+
+    @contextmanager
+    def _volume(self) -> Iterator[int]:
+        """A descriptor by which the volume can be synced, of whatever fails from now on."""
+        with room():
+            descriptor = self.files.folder(self.root)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _shelf_of(digest: Digest) -> str:
+    return os.path.join(digest[:2], digest[2:4])
+
+
+def _parents(folders: Iterable[str]) -> list[str]:
+    """The folders that those are in, the outermost first."""
+    return sorted({os.path.dirname(folder) for folder in folders})
+
+
+def _sha256(files: Files, descriptor: int) -> Digest:
+    found, offset = hashlib.sha256(), 0
+    while piece := files.read(descriptor, _PIECE, offset):
+        found.update(piece)
+        offset += len(piece)
+    return Digest(found.hexdigest())

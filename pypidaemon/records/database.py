@@ -1,8 +1,8 @@
 """
 One SQLite database: opened and checked at start, written by one thread, read by a few, closed at stop.
 
-The books say what to ask and write, this says how: WAL, one connection per thread, one transaction per question. What SQLite raises
-becomes an error of ours here and nowhere else.
+The books say what to ask and write, this says how: WAL, one connection per thread, one transaction per question; changes that come while another is on its
+way to the disk go there together (`pypidaemon.records.group`). What SQLite raises becomes an error of ours here and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from pypidaemon.errors import PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.model import InThread
 from pypidaemon.records import place, schemas
+from pypidaemon.records.group import Change, Group
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,7 +49,9 @@ class DamagedDatabase(UnusableDatabase):
 def understood(title: str, error: Exception) -> PypidaemonError:
     """Our error for what SQLite raised, or for a row that cannot be read: one line, no path."""
     if isinstance(error, ValueError) or str(error).startswith("Could not decode"):
-        return DamagedDatabase(f"{title}: the database is damaged: something in it is not what was written")
+        return DamagedDatabase(
+            f"{title}: the database is damaged: something in it is not what was written; `pypidaemon verify --repair` mends it"
+        )
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _FULL or code & 0xFF == sqlite3.SQLITE_FULL:
         return StorageFull(f"{title}: there is no room left")
@@ -103,6 +106,7 @@ class Database:
     _readers: list[sqlite3.Connection] = attrs.field(factory=list, init=False)
     _own: threading.local = attrs.field(factory=threading.local, init=False)
     _damaged: bool = attrs.field(default=False, init=False)
+    _group: Group = attrs.field(factory=Group, init=False)
     _unsynced: StorageFailed | None = attrs.field(default=None, init=False)
     """Why nothing is written any more: what a disk could not keep once, it may claim to have the next time it is asked (F60)."""
 
@@ -178,18 +182,24 @@ class Database:
 
     async def write(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Answer `change(connection, ...)`, done on the writing thread in a transaction of its own: all of it, or none where it raises.
+        Answer `change(connection, ...)`, done on the writing thread in a transaction: all of it, or none where it raises; it is on the disk then.
+
+        Those that come meanwhile share the next transaction and its way to the disk, in their order; each is undone alone where it raises. Where the
+        transaction fails each is done again in one of its own, so a change may be called twice, and must not use up what it is given.
 
         :raises StorageFull: there is no room; nothing was changed (F54).
         :raises StorageFailed: the disk takes nothing, or failed to keep what was written, now or before (F58, F60).
         :raises UnusableDatabase: the database turned out to be damaged.
         :raises PypidaemonError: SQLite failed otherwise, also when another process kept it busy for too long (F68).
         """
-
-        def do() -> T:
-            return self.at_once(change, *args, **kwargs)
-
-        return await self.writing(do)
+        wanted: Change[T] = Change(lambda connection: change(connection, *args, **kwargs))
+        self._group.add(wanted)
+        try:
+            return await self.writing(lambda: self._group.outcome(wanted, self.at_once))
+        except RuntimeError:
+            # Where there is no thread any more, it must not be done after all by whoever comes when there is one again.
+            self._group.drop(wanted)
+            raise
 
     def at_once(self, change: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `write` does, in this thread: for the writing thread, and for the start, before that one is at work."""

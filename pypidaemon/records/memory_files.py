@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject
+from pypidaemon.errors import Conflict, NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IFileRecords
-from pypidaemon.model import Change, Digest, File, Filename, FileRecord, NormalizedName, Standing
-from pypidaemon.records.rules import Holder, common, cut, is_new, may_found
+from pypidaemon.model import Change, Deed, Digest, Entered, File, Filename, FileRecord, NormalizedName, OnRecord, Settled, Standing
+from pypidaemon.records.rules import Holder, common, cut, is_new, may_found, replaces, takes_over
 
 
 @attrs.frozen
@@ -56,21 +56,70 @@ class MemoryFiles:
         """
         project = self._projects.get((label, name))
         filename = record.file.filename
-        holders = [
-            Holder(holder, known.records[filename].file.digest, known.records[filename].standing)
-            for (where, holder), known in self._projects.items()
-            if where == label and filename in known.records
-        ]
         may_found(name, founder, project is not None, await self.owner(label, name))
-        if not is_new(name, record.file, holders):
+        if not is_new(name, record.file, self._holders(label, filename)):
             return self._project(label, name).serial
         project = project or _Project(owner=founder)
         return self._happened(label, name, record.version, action, _with(project, record))
+
+    async def look(self, label: str, name: NormalizedName, filename: Filename) -> OnRecord:
+        """
+        What is known of a project and of one file name of it.
+
+        :raises NoSuchProject: it was never recorded, or was forgotten.
+        """
+        project = self._project(label, name)
+        return OnRecord(project.serial, project.owner, project.records.get(filename))
+
+    async def enter(
+        self,
+        label: str,
+        name: NormalizedName,
+        record: FileRecord,
+        action: str,
+        founder: str | None,
+        deed: Deed | None,
+        instead: str | None = None,
+    ) -> Entered:
+        """
+        As `add`, and tell what was before; the audit log is another book, and the deed is not in it.
+
+        :raises Conflict: as `add`.
+        """
+        known = self._projects.get((label, name))
+        before = None if known is None else known.serial
+        may_found(name, founder, known is not None, await self.owner(label, name))
+        if instead is not None and replaces(name, record.file, self._holders(label, record.file.filename)):
+            return Entered(await self.record(label, name, record, instead), before)
+        serial = await self.add(label, name, record, action, founder)
+        return Entered(serial, before, serial != before)
 
     async def record(self, label: str, name: NormalizedName, record: FileRecord, action: str) -> int:
         """Add a file, or replace the record of that file name, and answer the serial."""
         project = self._projects.get((label, name), _Project())
         return self._happened(label, name, record.version, action, _with(project, record))
+
+    async def settle(self, label: str, name: NormalizedName, records: Sequence[FileRecord], action: str) -> Settled:
+        """Take these records over as they are, each that does not conflict with one that is here; the project exists from then on."""
+        project = self._projects.get((label, name))
+        taken: list[FileRecord] = []
+        conflicts: list[Filename] = []
+        for record in records:
+            filename = record.file.filename
+            holders = [
+                (holder, known.records[filename])
+                for (where, holder), known in self._projects.items()
+                if where == label and filename in known.records
+            ]
+            try:
+                taken += [record] if takes_over(name, record, holders) else []
+            except Conflict:
+                conflicts.append(filename)
+        if project is not None and not taken:
+            return Settled(project.serial, (), tuple(conflicts))
+        version = common(record.version for record in taken)
+        serial = self._happened(label, name, version, action, _with(project or _Project(), *taken))
+        return Settled(serial, tuple(record.file.filename for record in taken), tuple(conflicts))
 
     async def amend(self, label: str, name: NormalizedName, filename: Filename, file: File, action: str) -> int:
         """
@@ -147,6 +196,13 @@ class MemoryFiles:
         """How many records, of any label and standing, name that content as the file itself or as its METADATA."""
         records = [record for project in self._projects.values() for record in project.records.values()]
         return sum(digest in (record.file.digest, record.file.core_metadata) for record in records)
+
+    def _holders(self, label: str, filename: Filename) -> list[Holder]:
+        return [
+            Holder(holder, known.records[filename].file.digest, known.records[filename].standing)
+            for (where, holder), known in self._projects.items()
+            if where == label and filename in known.records
+        ]
 
     def _project(self, label: str, name: NormalizedName) -> _Project:
         try:

@@ -34,8 +34,11 @@ def unpack(body: bytes) -> bytes:
 
 
 def pack_mirrored(mirrored: Mirrored) -> bytes:
-    """Its page and documents: the documents as one line of JSON before the page. The rest has columns of its own."""
-    return pack(orjson.dumps(mirrored.documents) + b"\n" + encode(mirrored.page))
+    """Its page, documents, and what was lent: these two as one line of JSON before the page. The rest has columns of its own."""
+    beside: object = mirrored.documents
+    if mirrored.lent:
+        beside = {"documents": mirrored.documents, "lent": sorted(mirrored.lent)}
+    return pack(orjson.dumps(beside) + b"\n" + encode(mirrored.page))
 
 
 def unpack_mirrored(body: bytes, serial: int, complete: int, taken: float) -> Mirrored:
@@ -44,8 +47,12 @@ def unpack_mirrored(body: bytes, serial: int, complete: int, taken: float) -> Mi
 
     :raises ValueError: the body is damaged, or in a form that is not known any more.
     """
-    documents, _, page = unpack(body).partition(b"\n")
-    return Mirrored(decode(page), serial, bool(complete), taken, _documents(orjson.loads(documents)))
+    beside, _, page = unpack(body).partition(b"\n")
+    raw = orjson.loads(beside)
+    documents, lent = (raw.get("documents"), raw.get("lent")) if isinstance(raw, dict) else (raw, [])
+    if not (isinstance(lent, list) and all(isinstance(one, str) for one in lent)):
+        raise ValueError("not stored names of files")
+    return Mirrored(decode(page), serial, bool(complete), taken, _documents(documents), frozenset(map(Filename, lent)))
 
 
 def _documents(raw: object) -> tuple[tuple[Filename, Digest], ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from pypidaemon.errors import Conflict
-from pypidaemon.model import Change, Digest, Downloads, Fact, Fetch, File, Grant, NormalizedName, Standing
+from pypidaemon.model import Change, Digest, Downloads, Fact, Fetch, File, FileRecord, Grant, NormalizedName, Standing
 
 FIRST_GRANTS = (Grant("anonymous", "list", "*"), Grant("anonymous", "read", "*"))
 """What new records grant (design, section 10): everybody may look, nobody may write."""
@@ -120,6 +120,29 @@ def is_new(name: NormalizedName, file: File, holders: Sequence[Holder]) -> bool:
     if file.digest is None or here[0].digest != file.digest:
         raise Conflict(f"File already exists: {file.filename} has other content")
     return False
+
+
+def replaces(name: NormalizedName, file: File, holders: Iterable[Holder]) -> bool:
+    """Whether the file, where it may, stands in place of one of that project that has other bytes. A tombstone stays (R181)."""
+    return any(
+        holder.name == name and holder.standing is not Standing.DELETED and None is not file.digest != holder.digest for holder in holders
+    )
+
+
+def takes_over(name: NormalizedName, record: FileRecord, holders: Iterable[tuple[NormalizedName, FileRecord]]) -> bool:
+    """
+    Whether a record that was taken over from elsewhere changes anything in that project.
+
+    :param holders: the index's records of that file name, each with its project.
+    :raises Conflict: the name is used by other bytes, or in another project.
+    """
+    for holder, known in holders:
+        if holder != name:
+            raise Conflict(f"File already exists: {record.file.filename} is in another project")
+        if record.file.digest is None or known.file.digest != record.file.digest:
+            raise Conflict(f"File already exists: {record.file.filename} has other content")
+        return known != record
+    return True
 
 
 def common(versions: Iterable[str]) -> str | None:

@@ -12,8 +12,9 @@ from zope.interface import implementer
 from pypidaemon.errors import Conflict, PypidaemonError
 from pypidaemon.interfaces import IAccountRecords
 from pypidaemon.model import Deed, Grant, Token, User
+from pypidaemon.records import deeds
 from pypidaemon.records.database import Database
-from pypidaemon.records.rules import MOST_DEEDS, later, order
+from pypidaemon.records.rules import later, order
 
 BETWEEN_USES = 60.0
 """How many seconds pass at least from one writing down of a token's last use to the next: each costs a sync to the disk."""
@@ -102,24 +103,6 @@ def _used(connection: sqlite3.Connection, uses: dict[str, float]) -> None:
     connection.executemany(
         "UPDATE tokens SET last_used = max(coalesce(last_used, ?1), ?1) WHERE id = ?2", [(time, id) for id, time in uses.items()]
     )
-
-
-def _note(connection: sqlite3.Connection, deed: Deed) -> None:
-    connection.execute(
-        "INSERT INTO deeds (time, account, address, action, subject, detail, done) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (deed.time, deed.account, deed.address, deed.action, deed.subject, deed.detail, int(deed.done)),
-    )
-
-
-def _deeds(connection: sqlite3.Connection, since: float, limit: int) -> list[Deed]:
-    rows = connection.execute(
-        "SELECT time, account, address, action, subject, detail, done FROM deeds WHERE time >= ? ORDER BY time DESC, number DESC LIMIT ?",
-        (since, min(max(limit, 0), MOST_DEEDS)),
-    ).fetchall()
-    return [
-        Deed(time, account, address, action, subject, detail, bool(done))
-        for time, account, address, action, subject, detail, done in reversed(rows)
-    ]
 
 
 @implementer(IAccountRecords)
@@ -228,11 +211,11 @@ class SqliteAccounts:
 
     async def note(self, deed: Deed) -> None:
         """Append to the audit log (S78)."""
-        await self.database.write(_note, deed)
+        await self.database.write(deeds.note, deed)
 
     async def deeds(self, since: float, limit: int) -> list[Deed]:
         """The rows at or after that time, oldest first, at most `limit` and `MOST_DEEDS`, and of those the newest."""
-        return await self.database.read(_deeds, since, limit)
+        return await self.database.read(deeds.read, since, limit)
 
     def _up_to_date(self, token: Token) -> Token:
         """The token with what memory knows of its use."""

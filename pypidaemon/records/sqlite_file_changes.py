@@ -7,13 +7,14 @@ Each takes the next serial of its label in that same transaction, or changes not
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 import attrs
 
-from pypidaemon.errors import NoSuchFile, NoSuchProject
-from pypidaemon.model import Digest, File, Filename, FileRecord, NormalizedName, Standing
-from pypidaemon.records import entries
-from pypidaemon.records.rules import Holder, common, is_new, may_found
+from pypidaemon.errors import Conflict, NoSuchFile, NoSuchProject
+from pypidaemon.model import Deed, Digest, Entered, File, Filename, FileRecord, NormalizedName, Settled, Standing
+from pypidaemon.records import deeds, entries
+from pypidaemon.records.rules import Holder, common, is_new, may_found, replaces, takes_over
 
 
 @attrs.frozen
@@ -49,30 +50,73 @@ def add(connection: sqlite3.Connection, occasion: Occasion, record: FileRecord, 
 
     :raises Conflict: as `may_found` and `is_new` in `pypidaemon.records.rules` say.
     """
+    return enter(connection, occasion, record, founder, None).serial
+
+
+def enter(
+    connection: sqlite3.Connection,
+    occasion: Occasion,
+    record: FileRecord,
+    founder: str | None,
+    deed: Deed | None,
+    instead: str | None = None,
+) -> Entered:
+    """
+    As `add`, and tell what was before; where anything is changed, that deed is noted with it.
+
+    :param instead: the action where it stands in place of one with other bytes; None where it may not.
+    :raises Conflict: as `add`.
+    """
     row = connection.execute("SELECT owner, serial FROM projects WHERE label = ? AND name = ?", occasion.project).fetchone()
-    owner, serial = row or (None, 0)
+    owner, before = row or (None, None)
     may_found(occasion.name, founder, row is not None, owner)
-    holders = connection.execute(
+    rows = connection.execute(
         "SELECT name, digest, standing FROM files WHERE label = ? AND filename = ?", (occasion.label, record.file.filename)
     ).fetchall()
-    if not is_new(occasion.name, record.file, [Holder(name, digest and Digest(digest), Standing(word)) for name, digest, word in holders]):
-        return int(serial)
+    holders = [Holder(name, digest and Digest(digest), Standing(word)) for name, digest, word in rows]
+    if instead is not None and replaces(occasion.name, record.file, holders):
+        occasion = attrs.evolve(occasion, action=instead)
+    elif not is_new(occasion.name, record.file, holders):
+        return Entered(before or 0, before, is_new=False)
     serial = put(connection, occasion, record)
     if row is None:
         connection.execute("UPDATE projects SET owner = ? WHERE label = ? AND name = ?", (founder, *occasion.project))
-    return int(serial)
+    if deed is not None:
+        deeds.note(connection, deed)
+    return Entered(serial, before, noted=deed is not None)
 
 
 def put(connection: sqlite3.Connection, occasion: Occasion, record: FileRecord) -> int:
     """Add a file, or replace the record of that file name, and answer the serial."""
     serial = _changed(connection, occasion, record.version)
-    file = record.file
-    connection.execute(
-        "INSERT OR REPLACE INTO files (label, name, filename, version, uploader, entry, digest, core_metadata, standing, uploaded)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*occasion.project, file.filename, record.version, record.uploader, *_entry(file), record.standing.value, record.uploaded),
-    )
+    _write(connection, occasion, record)
     return serial
+
+
+def settle(connection: sqlite3.Connection, occasion: Occasion, records: Sequence[FileRecord]) -> Settled:
+    """Take these records over, each that does not conflict with one that is here, by one serial; the project exists from then on."""
+    taken: list[FileRecord] = []
+    conflicts: list[Filename] = []
+    for record in records:
+        rows = connection.execute(
+            "SELECT name, entry, version, uploader, standing, uploaded FROM files WHERE label = ? AND filename = ?",
+            (occasion.label, record.file.filename),
+        ).fetchall()
+        holders = [
+            (NormalizedName(name), FileRecord(entries.read(entry), version, uploader, Standing(word), time))
+            for name, entry, version, uploader, word, time in rows
+        ]
+        try:
+            taken += [record] if takes_over(occasion.name, record, holders) else []
+        except Conflict:
+            conflicts.append(record.file.filename)
+    row = connection.execute("SELECT serial FROM projects WHERE label = ? AND name = ?", occasion.project).fetchone()
+    if row is not None and not taken:
+        return Settled(int(row[0]), (), tuple(conflicts))
+    serial = _changed(connection, occasion, common(record.version for record in taken))
+    for record in taken:
+        _write(connection, occasion, record)
+    return Settled(serial, tuple(record.file.filename for record in taken), tuple(conflicts))
 
 
 def amend(connection: sqlite3.Connection, occasion: Occasion, filename: Filename, file: File) -> int:
@@ -135,6 +179,15 @@ def give(connection: sqlite3.Connection, label: str, name: NormalizedName, accou
     """
     if not connection.execute("UPDATE projects SET owner = ? WHERE label = ? AND name = ?", (account, label, name)).rowcount:
         raise NoSuchProject(name)
+
+
+def _write(connection: sqlite3.Connection, occasion: Occasion, record: FileRecord) -> None:
+    file = record.file
+    connection.execute(
+        "INSERT OR REPLACE INTO files (label, name, filename, version, uploader, entry, digest, core_metadata, standing, uploaded)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*occasion.project, file.filename, record.version, record.uploader, *_entry(file), record.standing.value, record.uploaded),
+    )
 
 
 def _entry(file: File) -> tuple[str, str | None, str | None]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from pypidaemon.errors import NoSuchProject
 from pypidaemon.interfaces import IFileRecords
-from pypidaemon.model import Change, Digest, File, Filename, FileRecord, NormalizedName, Standing
+from pypidaemon.model import Change, Deed, Digest, Entered, File, Filename, FileRecord, NormalizedName, OnRecord, Settled, Standing
 from pypidaemon.records import entries, sqlite_file_changes
 from pypidaemon.records.database import LARGEST, Database
 from pypidaemon.records.rules import cut
@@ -29,6 +30,18 @@ def _page(connection: sqlite3.Connection, label: str, name: NormalizedName) -> t
     return serial, [
         FileRecord(entries.read(entry), version, uploader, Standing(word), time) for entry, version, uploader, word, time in rows
     ]
+
+
+def _look(connection: sqlite3.Connection, label: str, name: NormalizedName, filename: Filename) -> OnRecord:
+    row = connection.execute(
+        "SELECT p.serial, p.owner, f.entry, f.version, f.uploader, f.standing, f.uploaded FROM projects p LEFT JOIN files f"
+        " ON f.label = p.label AND f.name = p.name AND f.filename = ?3 WHERE p.label = ?1 AND p.name = ?2",
+        (label, name, filename),
+    ).fetchone()
+    if row is None:
+        raise NoSuchProject(name)
+    serial, owner, entry, version, uploader, word, time = row
+    return OnRecord(serial, owner, entry and FileRecord(entries.read(entry), version, uploader, Standing(word), time))
 
 
 def _owner(connection: sqlite3.Connection, label: str, name: NormalizedName) -> str | None:
@@ -88,9 +101,38 @@ class SqliteFiles:
         """
         return await self.database.write(sqlite_file_changes.add, self._occasion(label, name, action), record, founder)
 
+    async def look(self, label: str, name: NormalizedName, filename: Filename) -> OnRecord:
+        """
+        What is known of a project and of one file name of it.
+
+        :raises NoSuchProject: it was never recorded, or was forgotten.
+        """
+        return await self.database.read(_look, label, name, filename)
+
+    async def enter(
+        self,
+        label: str,
+        name: NormalizedName,
+        record: FileRecord,
+        action: str,
+        founder: str | None,
+        deed: Deed | None,
+        instead: str | None = None,
+    ) -> Entered:
+        """
+        As `add`, and tell what was before; the deed is noted in the same transaction, where anything was changed. `instead` as in `IFileRecords`.
+
+        :raises Conflict: as `add`.
+        """
+        return await self.database.write(sqlite_file_changes.enter, self._occasion(label, name, action), record, founder, deed, instead)
+
     async def record(self, label: str, name: NormalizedName, record: FileRecord, action: str) -> int:
         """Add a file, or replace the record of that file name, and answer the serial."""
         return await self.database.write(sqlite_file_changes.put, self._occasion(label, name, action), record)
+
+    async def settle(self, label: str, name: NormalizedName, records: Sequence[FileRecord], action: str) -> Settled:
+        """Take these records over as they are, each that does not conflict with one that is here; the project exists from then on."""
+        return await self.database.write(sqlite_file_changes.settle, self._occasion(label, name, action), records)
 
     async def amend(self, label: str, name: NormalizedName, filename: Filename, file: File, action: str) -> int:
         """

@@ -89,19 +89,20 @@ def _remembered(connection: sqlite3.Connection, label: str) -> list[NormalizedNa
 
 def _recall_names(connection: sqlite3.Connection, label: str) -> RememberedNames | None:
     row = connection.execute(
-        "SELECT digest, etag, last_modified, serial, fetched, fresh_until FROM lists WHERE label = ?", (label,)
+        "SELECT digest, etag, last_modified, source, serial, fetched, fresh_until FROM lists WHERE label = ?", (label,)
     ).fetchone()
     if row is None:
         return None
-    digest, etag, last_modified, serial, fetched, fresh_until = row
-    return RememberedNames(Digest(digest), Validators(etag, last_modified), serial, fetched, fresh_until)
+    digest, etag, last_modified, source, serial, fetched, fresh_until = row
+    return RememberedNames(Digest(digest), Validators(etag, last_modified, source), serial, fetched, fresh_until)
 
 
 def _keep_names(connection: sqlite3.Connection, label: str, names: RememberedNames) -> None:
     said = names.validators
     connection.execute(
-        "INSERT OR REPLACE INTO lists (label, digest, etag, last_modified, serial, fetched, fresh_until) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (label, names.digest, said.etag, said.last_modified, names.serial, names.fetched, names.fresh_until),
+        "INSERT OR REPLACE INTO lists (label, digest, etag, last_modified, source, serial, fetched, fresh_until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (label, names.digest, said.etag, said.last_modified, said.source, names.serial, names.fetched, names.fresh_until),
     )
 
 

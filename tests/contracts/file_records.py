@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import Conflict, NoSuchFile, NoSuchProject
 from pypidaemon.interfaces import IFileRecords, IRecords
-from pypidaemon.model import Change, Digest, File, Filename, FileRecord, Standing
+from pypidaemon.model import Change, Deed, Digest, Entered, File, Filename, FileRecord, NormalizedName, OnRecord, Settled, Standing
 from tests.gear import now
 from tests.records_gear import BAR, FOO, SDIST, WHEEL, record
 
@@ -139,6 +139,47 @@ class FileRecordsContract:
         assert now(files.changes("private", -1, 1)) == story[:1]
         assert now(files.changes("private", 10**30, 10**30)) == []
         assert now(files.changes("other", 0, 10)) == []
+
+    def test_a_look_at_one_name_says_what_the_page_says_of_it(self, files: IFileRecords) -> None:
+        with pytest.raises(NoSuchProject):
+            now(files.look("private", FOO, WHEEL))
+        now(files.add("private", FOO, FULL, "add", "ann"))
+        assert now(files.look("private", FOO, WHEEL)) == OnRecord(1, "ann", FULL)
+        assert now(files.look("private", FOO, SDIST)) == OnRecord(1, "ann", None)
+        with pytest.raises(NoSuchProject):
+            now(files.look("other", FOO, WHEEL))
+
+    def test_who_enters_a_file_hears_what_was_before(self, files: IFileRecords, records: IRecords) -> None:
+        deed = Deed(1.0, "ann", "192.0.2.1", "upload", f"private/foo==1.0 {WHEEL}", "sha256:" + A)
+        first = now(files.enter("private", FOO, record(WHEEL, digest=A), "add", "ann", deed))
+        assert first == Entered(1, None, noted=first.noted)
+        again = now(files.enter("private", FOO, record(WHEEL, digest=A), "add", "ann", deed))
+        assert again == Entered(1, 1, is_new=False)
+        with pytest.raises(Conflict):
+            now(files.enter("private", FOO, record(WHEEL, digest=B), "add", None, deed))
+        with pytest.raises(Conflict):
+            now(files.enter("private", FOO, record(SDIST), "add", "eve", deed))
+        assert now(files.enter("private", FOO, record(SDIST), "add", None, None)) == Entered(2, 1)
+        # It says truly whether the audit log has it, and what was not done is not in there.
+        assert now(records.accounts.deeds(0.0, 10)) == ([deed] if first.noted else [])
+
+    def test_a_file_entered_in_place_of_another_is_noted_with_it_and_takes_no_tombstones_place(
+        self, files: IFileRecords, records: IRecords
+    ) -> None:
+        deed = Deed(1.0, "ann", "192.0.2.1", "upload", f"private/foo==1.0 {WHEEL}", "sha256:" + B)
+        now(files.enter("private", FOO, record(WHEEL, digest=A), "add", "ann", None, "replace"))
+        with pytest.raises(Conflict):
+            now(files.enter("private", FOO, record(WHEEL, digest=B), "add", "eve", deed, "replace"))
+        with pytest.raises(Conflict):
+            now(files.enter("private", BAR, record(WHEEL, digest=B), "add", None, deed, "replace"))
+        replaced = now(files.enter("private", FOO, record(WHEEL, digest=B), "add", "ann", deed, "replace"))
+        assert replaced == Entered(2, 1, noted=replaced.noted)
+        assert now(files.enter("private", FOO, record(WHEEL, digest=B), "add", None, deed, "replace")) == Entered(2, 2, is_new=False)
+        now(files.place("private", FOO, (WHEEL,), Standing.DELETED, "remove"))
+        with pytest.raises(Conflict, match="used before"):
+            now(files.enter("private", FOO, record(WHEEL, digest=A), "add", None, deed, "replace"))
+        assert [row.action for row in now(files.changes("private", 0, 10))] == ["add", "replace", "remove"]
+        assert now(records.accounts.deeds(0.0, 10)) == ([deed] if replaced.noted else [])
 
     def test_references_count_records_of_every_label(self, files: IFileRecords) -> None:
         """A record that names a content as its METADATA needs it as much as one whose bytes it is."""
@@ -338,3 +379,24 @@ class FileRecordsContract:
         assert now(files.page("private", FOO))[1][0].standing is Standing.DELETED
         now(files.record("private", FOO, record(WHEEL, digest=B), "add"))
         assert now(files.page("private", FOO))[1] == [record(WHEEL, digest=B)]
+
+    def test_records_are_taken_over_by_one_serial_and_a_second_time_nothing_changes(self, files: IFileRecords) -> None:
+        taken = [FULL, record(SDIST, "1.0", A)]
+        settled = now(files.settle("private", FOO, taken, "take over"))
+        assert settled == Settled(1, (WHEEL, SDIST))
+        assert now(files.page("private", FOO)) == (1, sorted(taken, key=lambda one: one.file.filename))
+        assert now(files.settle("private", FOO, taken, "take over")) == Settled(1)
+        yanked = attrs.evolve(FULL, file=attrs.evolve(FULL.file, yanked="it eats files"), standing=Standing.SHOWN)
+        assert now(files.settle("private", FOO, [yanked, taken[1]], "take over")) == Settled(2, (WHEEL,))
+        assert [row.action for row in now(files.changes("private", 0, 10))] == ["take over", "take over"]
+
+    def test_what_means_something_else_here_is_left_out_when_records_are_taken_over(self, files: IFileRecords) -> None:
+        now(files.record("private", FOO, record(SDIST, "1.0", A), "add"))
+        now(files.record("private", BAR, record(WHEEL, "1.0", A), "add"))
+        settled = now(
+            files.settle("private", FOO, [record(SDIST, "1.0", B), record(WHEEL, "1.0", A), record("foo-2.0.tar.gz", "2.0", B)], "take")
+        )
+        assert settled == Settled(3, (Filename("foo-2.0.tar.gz"),), (SDIST, WHEEL))
+        assert now(files.settle("private", FOO, [record(SDIST, "1.0", None)], "take")) == Settled(3, (), (SDIST,))
+        assert now(files.settle("private", NormalizedName("empty"), [], "take")) == Settled(4)
+        assert now(files.page("private", NormalizedName("empty"))) == (4, [])

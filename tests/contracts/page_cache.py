@@ -35,7 +35,7 @@ PAGE = UpstreamPage(
     max_age=600.0,
     refused=1,
 )
-NAMES = RememberedNames(Digest("e" * 64), Validators('"list"', None), 99, 5.0, 605.0)
+NAMES = RememberedNames(Digest("e" * 64), Validators('"list"', None, "https://index.example/simple/"), 99, 5.0, 605.0)
 
 
 class PageCacheContract:

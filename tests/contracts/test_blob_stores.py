@@ -24,13 +24,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
+from zope.interface import directlyProvides, providedBy
 from zope.interface.verify import verifyObject
 
+from pypidaemon import flushing
 from pypidaemon.blobs import shelving
 from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.blobs.shelving import Document
 from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFailed, StorageFull
+from pypidaemon.indexes.private.desk import Desk
+from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.interfaces import IKeeping, IOnDisk
 from pypidaemon.model import Digest
 from pypidaemon.threads import Threads
@@ -97,6 +101,29 @@ class ThreadedDirectoryContract(DirectoryContract, TestCase):
         store = DirectoryBlobs(folder(self) / "blobs", "blobs", threads)
         store.startService()
         return store
+
+
+class Slight:
+    """A store whose drafts stay in memory while they are small."""
+
+    def __init__(self, store: DirectoryBlobs) -> None:
+        self.store, self.desk = store, Desk(store, store, Clock())
+        directlyProvides(self, providedBy(store))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def draft(self) -> SlightDraft:
+        return SlightDraft(self.desk)
+
+
+class SlightDraftContract(DirectoryContract, TestCase):
+    """In a folder, with such drafts."""
+
+    def make(self) -> Slight:
+        store = DirectoryBlobs(folder(self) / "blobs", "blobs", inline)
+        store.startService()
+        return Slight(store)
 
 
 class MemoryLimitTests(TestCase):
@@ -258,7 +285,7 @@ class OnDiskTests(TestCase):
         self.patch(os, "mkdir", record(os.mkdir, lambda made, _: f"make {Path(made).relative_to(self.path)}"))
         digest = await draft.commit(None)
         outer, inner = digest[:2], f"{digest[:2]}/{digest[2:4]}"
-        expected = [f"sync {unfinished}", f"make {outer}", "sync .", f"make {inner}", f"sync {outer}", "rename", f"sync {inner}"]
+        expected = [f"sync {unfinished}", f"make {outer}", f"make {inner}", "rename", "sync .", f"sync {outer}", f"sync {inner}"]
         assert steps == expected
         draft.close()
         assert self.drafts() == []
@@ -475,9 +502,10 @@ class OnDiskTests(TestCase):
         documents = [Document(b"%d" % number, sha256(b"%d" % number)) for number in range(30)]
         self.patch(os, "fsync", sync)
         self.patch(os, "rename", rename)
+        self.patch(flushing, "flushed", lambda *_: False)
         assert self.store._shelves.keep(documents) == [document.expected for document in documents]
-        # Files, then the parents of new folders, then the moves, then the folders moved to.
-        assert [kind for kind, _ in itertools.groupby(steps)] == ["sync file", "sync folder", "move", "sync folder"]
+        # Files, then the moves, then the parents of new folders and the folders moved to.
+        assert [kind for kind, _ in itertools.groupby(steps)] == ["sync file", "move", "sync folder"]
         assert steps.count("sync file") == steps.count("move") == len(documents)
         assert set(moved) <= synced
         # Where the folders are known to be durable, each of them is synced once and nothing else is.
@@ -485,6 +513,33 @@ class OnDiskTests(TestCase):
         self.store._shelves.keep([*documents, *documents])
         assert steps.count("sync folder") == len(set(moved))
         assert self.drafts() == []
+
+    async def test_law_7_where_the_volume_is_synced_it_is_synced_before_anything_is_moved_and_once_more_after(self) -> None:
+        steps: list[str] = []
+        real_rename = os.rename
+        self.patch(os, "rename", lambda *paths: (steps.append("move"), real_rename(*paths)))
+        self.patch(os, "fsync", lambda _: steps.append("sync one"))
+        works = True
+
+        def flushed(descriptor: int, count: int) -> bool:
+            assert os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+            steps.append(f"sync all for {count}")
+            return works
+
+        self.patch(flushing, "flushed", flushed)
+        documents = [Document(b"%d" % number, None, bytes.upper if number == 1 else None) for number in range(3)]
+        assert self.store._shelves.keep(documents) == [sha256(b"%d" % number) for number in range(3)]
+        files, after = steps[0], steps[-1]
+        assert steps == ["sync all for 4", *["move"] * 4, after]
+        # Folders of which it is known that they are durable are synced no more, whatever way that was.
+        steps.clear()
+        self.store._shelves.keep(documents)
+        assert steps == [files, *["move"] * 4, "sync all for 3"]
+        # Where it fails or would take longer each is synced alone.
+        works = False
+        steps.clear()
+        self.store._shelves.keep(documents)
+        assert steps == [files, *["sync one"] * 4, *["move"] * 4, "sync all for 3", *["sync one"] * 3]
 
     async def test_those_who_come_while_the_disk_is_busy_are_kept_together(self) -> None:
         gate: Deferred[None] = Deferred()

@@ -6,6 +6,7 @@ part (F73-F78, F91).
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,13 +35,14 @@ from tests.records_gear import record
 
 FIRST = {WHEEL: WHEEL_BYTES, SDIST: SDIST_BYTES, LATER: LATER_BYTES}
 SECOND = dict([make_wheel("alpha", "1.11"), make_sdist("alpha", "1.11"), make_wheel("alpha", "1.12")])
+THIRD = dict([make_wheel("alpha", "1.13"), make_sdist("alpha", "1.13"), make_wheel("alpha", "1.14")])
 AGAIN = 8
 """Of so many steps, after one is tried what whoever was not answered does."""
 
 
 def a_life(press: Press) -> None:
     """Uploads of all kinds, three of them at a time, and what else owners do with them."""
-    together(press, FIRST)
+    together(press, FIRST, large=True)
     with press.doing():
         now(press.index.yank(ALPHA, "1.0", "it breaks"))
     with press.doing(**{WHEEL: OTHER_BYTES}):
@@ -51,12 +53,13 @@ def a_life(press: Press) -> None:
         publish(press.yard, press.index, SDIST, SDIST_BYTES)
     with press.doing(), pytest.raises(PypidaemonError):
         publish(press.yard, press.index, SDIST, SDIST_BYTES + b"more")
-    together(press, SECOND)
+    together(press, SECOND, large=True)
+    together(press, THIRD)
 
 
-def together(press: Press, files: Mapping[str, bytes]) -> None:
-    """Upload these, whose bytes come in turn."""
-    drafts = {name: now(press.index.draft()) for name in files}
+def together(press: Press, files: Mapping[str, bytes], *, large: bool = False) -> None:
+    """Upload these, whose bytes come in turn; `large` as files are that do not stay in memory until they are stored."""
+    drafts = {name: now(press.blobs.draft() if large else press.index.draft()) for name in files}
     for offset in range(0, 4000, 700):
         for name, data in files.items():
             now(drafts[name].write(data[offset : offset + 700]))
@@ -90,12 +93,27 @@ def test_F73_F78_F91_an_upload_that_was_answered_survives_every_power_cut(quick:
     assert salvage.explored >= 5000
 
 
+def test_F78_the_same_where_the_whole_volume_is_synced_and_where_that_fails(quick: Path, salvage: Salvage) -> None:
+    class Fickle(Forgetful):
+        turn = itertools.cycle((True, True, False))
+
+        def sync_together(self, folder: int, count: int) -> bool:
+            return next(self.turn) and super().sync_together(folder, count)
+
+    press = Press(quick / "press", lambda root: Fickle(root, whole=True))
+    together(press, FIRST)
+    together(press, dict([*SECOND.items()][:2]), large=True)
+    press.end()
+    hold_against(salvage, press)
+    assert salvage.explored >= 300
+
+
 class TestOfTheTests:
     """Each of these mistakes is found, so what is found nowhere is made nowhere."""
 
-    def careless(self, quick: Path, salvage: Salvage, lies: Callable[[bool], bool], says: str) -> None:
-        press = Press(quick / "press", lambda root: Forgetful(root, lies=lies))
-        a_life(press)
+    def careless(self, quick: Path, salvage: Salvage, lies: Callable[[bool], bool], says: str, whole: bool = False) -> None:
+        press = Press(quick / "press", lambda root: Forgetful(root, lies=lies, whole=whole))
+        together(press, FIRST) if whole else a_life(press)
         press.end()
         with pytest.raises((AssertionError, PypidaemonError), match=says):
             hold_against(salvage, press)
@@ -105,6 +123,9 @@ class TestOfTheTests:
 
     def test_a_store_that_syncs_no_file_has_half_a_blob(self, quick: Path, salvage: Salvage) -> None:
         self.careless(quick, salvage, lambda is_folder: not is_folder, "a blob is not whole")
+
+    def test_a_volume_that_is_said_to_be_synced_and_is_not_loses_files(self, quick: Path, salvage: Salvage) -> None:
+        self.careless(quick, salvage, lambda _: True, "missing from the store|not whole", whole=True)
 
     def test_a_store_that_syncs_once_more_what_failed_has_half_a_blob(self, quick: Path, salvage: Salvage) -> None:
         """F60: the second time the disk claims to have what it has lost."""
