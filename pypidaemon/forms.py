@@ -9,7 +9,8 @@ text without a charset, and the bare line feeds of `setup.py register`. What wou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import lru_cache
 
 import attrs
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
@@ -22,6 +23,8 @@ CONTENT = "content"
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]", re.ASCII)
 _LONG = frozenset({"description", "readme"})
+_PLAIN_PARTS = 100
+"""Fields that are read without the parser at most: so many are read in one go, and some more would take too long."""
 
 
 @attrs.frozen
@@ -101,9 +104,17 @@ class FormReader:
     _total: int = attrs.field(init=False, default=0)
     """Bytes of all parts but `content`."""
     _seen_content: bool = attrs.field(init=False, default=False)
+    _fresh: bool = attrs.field(init=False, default=True)
+    """Whether nothing has been read yet."""
+    _border: bytes = attrs.field(init=False)
+    """What ends a part."""
+    _plain: re.Pattern[bytes] = attrs.field(init=False)
+    """The head of a field as uploaders write it."""
 
     def __attrs_post_init__(self) -> None:
         boundary = _boundary(self.content_type)
+        self._border = b"\r\n--" + boundary.encode("ascii")
+        self._plain = _plain_head(boundary)
         self._framing = Framing(boundary.encode("ascii"), self.limits.header)
         # The sum of a part's header lines is checked below; two bytes more here, so that a line end still under way never decides.
         self._parser = PushMultipartParser(
@@ -118,7 +129,11 @@ class FormReader:
         """
         try:
             for piece in self._framing.feed(data):
-                for event in self._parser.parse(piece):
+                rest = piece
+                if self._fresh:
+                    self._fresh = False
+                    rest = yield from self._plain_fields(piece)
+                for event in self._parser.parse(rest):
                     yield from self._on(event)
         except MultipartError as error:
             raise InvalidUpload(_told(error)) from error
@@ -134,6 +149,25 @@ class FormReader:
         except MultipartError as error:
             raise InvalidUpload("the form ends too early: its closing boundary is missing") from error
         yield from ()
+
+    def _plain_fields(self, data: bytes) -> Generator[Field, None, bytes]:
+        """
+        Read the fields that the form begins with, as far as they are whole and as plain as uploaders write them; answer the rest, a form by itself.
+
+        What this does not know by heart it leaves to the parser, which takes five times as long.
+        """
+        place, parts = 0, 0
+        while parts < _PLAIN_PARTS and (head := self._plain.match(data, place)) is not None and head[1] != CONTENT.encode():
+            end = data.find(self._border, head.end())
+            after = end + len(self._border)
+            if end < 0 or data[after : after + 2] != b"\r\n":
+                break
+            self._name, self._is_file, self._size = head[1].decode("ascii"), False, 0
+            self._count(end - head.end())
+            yield Field(self._name, _text(data[head.end() : end]))
+            place, parts = end + 2, parts + 1
+        self._parser.max_segment_count -= parts
+        return data[place:]
 
     def _on(self, event: MultipartSegment | bytes | bytearray | None) -> Iterator[Event]:
         if isinstance(event, MultipartSegment):
@@ -183,6 +217,14 @@ class FormReader:
             raise InvalidUpload(f"the field {self._name[:80]!a} of the form is longer than {limit} bytes")
         if self._total > self.limits.fields:
             raise InvalidUpload(f"the fields of the form are longer than {self.limits.fields} bytes together")
+
+
+@lru_cache(maxsize=16)
+def _plain_head(boundary: str) -> re.Pattern[bytes]:
+    # No name that could be written in another way, or would have to be unquoted.
+    return re.compile(
+        rb"--" + re.escape(boundary.encode("ascii")) + rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_:.-]{1,80})"\r\n\r\n'
+    )
 
 
 def _boundary(content_type: str) -> str:

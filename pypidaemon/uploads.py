@@ -107,9 +107,11 @@ def check_digests(upload: Upload, found: Mapping[str, str]) -> None:
             raise InvalidUpload(f"the file has {algorithm} {actual}, but the form says {promised}")
 
 
-def agree(upload: Upload, inspected: Inspected, rules: Rules) -> None:
+def agree(upload: Upload, inspected: Inspected, rules: Rules, form: str = "the form") -> None:
     """
     Hold form, file name and what the archive says against each other.
+
+    :param form: what says that which a form says, where there is none.
 
     Always: name and version (S2, S19, R128, R136), and `requires_python` where the form gives one (S19). Under `strict` also R127, R130,
     R134 and R163; with `platforms` R129.
@@ -117,9 +119,9 @@ def agree(upload: Upload, inspected: Inspected, rules: Rules) -> None:
     :raises InvalidUpload: they do not agree, or are not acceptable.
     """
     if inspected.name != upload.name:
-        raise InvalidUpload(f"the form names the project {upload.name}, but the metadata in the archive names {inspected.name}")
+        raise InvalidUpload(f"{form} names the project {upload.name}, but the metadata in the archive names {inspected.name}")
     if not same_version(inspected.version, upload.version):
-        raise InvalidUpload(f"the form says version {_shown(upload.version)}, but the archive is version {_shown(inspected.version)}")
+        raise InvalidUpload(f"{form} says version {_shown(upload.version)}, but the archive is version {_shown(inspected.version)}")
     told = _one(upload.metadata, "requires_python")
     if told and specifiers(told) != specifiers(inspected.requires_python or ""):
         raise InvalidUpload(

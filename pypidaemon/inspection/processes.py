@@ -19,7 +19,7 @@ from zope.interface import implementer
 from pypidaemon.archives.rules import Rules
 from pypidaemon.errors import InvalidUpload, PypidaemonError
 from pypidaemon.inspection import speech
-from pypidaemon.inspection.pieces import length, pieces
+from pypidaemon.inspection.pieces import PIECE, length, pieces
 from pypidaemon.inspection.workers import Ended, Worker, command
 from pypidaemon.interfaces import IContent, IInFile, IInspector, IMeasured
 from pypidaemon.model import Inspected, Upload
@@ -164,8 +164,14 @@ class ProcessInspector(Service):
         worker.jobs += 1
         path = content.path if IInFile.providedBy(content) else None
         seconds = self.patience + (length(content) or 0) / PACE
-        worker.say(speech.question(upload, rules, path, round(seconds) + 1))
-        if path is None:
+        size = length(content)
+        whole = path is None and size is not None and size <= PIECE
+        asked = speech.question(upload, rules, path, round(seconds) + 1, whole=whole)
+        if whole:
+            worker.say(asked, b"".join([piece async for piece in pieces(content)]))
+        else:
+            worker.say(asked)
+        if path is None and not whole:
             async for piece in pieces(content):
                 await self._expect(worker, seconds)
                 worker.say(piece)

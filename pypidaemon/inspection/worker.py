@@ -38,12 +38,12 @@ def answer(incoming: BinaryIO, outgoing: BinaryIO, asked: bytes) -> bytes:
 
     :raises OSError: the archive cannot be read.
     """
-    upload, rules, path, seconds = speech.understood(asked)
+    upload, rules, path, seconds, whole = speech.understood(asked)
     spent = resource.getrusage(resource.RUSAGE_SELF)
     allowed = int(spent.ru_utime + spent.ru_stime) + seconds + 1
     # The daemon counts the time as well; this one holds also when it is gone.
     resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
-    with _given(incoming, outgoing) if path is None else _opened(path) as source:
+    with _given(incoming, outgoing, whole) if path is None else _opened(path) as source:
         try:
             return speech.found(inspect(source, upload, rules))
         except BadArchive as error:
@@ -56,8 +56,10 @@ def _opened(path: str) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 
 
-def _given(incoming: BinaryIO, outgoing: BinaryIO) -> BinaryIO:
-    """The bytes that follow, in memory; each piece is asked for, so that no more than one waits anywhere."""
+def _given(incoming: BinaryIO, outgoing: BinaryIO, whole: bool) -> BinaryIO:
+    """The bytes that follow, in memory: of a small archive at once; of another each piece is asked for, so that no more than one waits anywhere."""
+    if whole:
+        return io.BytesIO(incoming.read(speech.length(incoming.read(speech.HEAD))))
     data = io.BytesIO()
     while True:
         _say(outgoing, speech.saying(speech.MORE))

@@ -60,11 +60,11 @@ class Worker(ProcessProtocol):
         reactor.spawnProcess(worker, arguments[0], arguments, environment, childFDs={0: "w", 1: "r", 2: "r"})
         return worker
 
-    def say(self, data: bytes) -> None:
-        """Send a frame; does nothing where the worker is gone."""
+    def say(self, *frames: bytes) -> None:
+        """Send these frames, at one stroke; does nothing where the worker is gone."""
         # Its standard input may be gone a moment before it is.
         with suppress(KeyError):
-            self._process.writeToChild(0, speech.frame(data))
+            self._process.writeToChild(0, b"".join(map(speech.frame, frames)))
 
     async def hear(self) -> tuple[str, dict[str, Any]]:
         """

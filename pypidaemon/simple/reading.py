@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 
@@ -62,7 +63,12 @@ def media_type(content_type: str) -> str:
 
 def in_order(name: NormalizedName, files: Iterable[File]) -> tuple[File, ...]:
     """The files by version (PEP 440 order; what is no version first, in order of the alphabet), then by name (R64)."""
-    return tuple(sorted(files, key=lambda file: f"{version_order(version_of(file.filename, name) or '')}\0{file.filename}"))
+    return tuple(sorted(files, key=lambda file: place(name, file)))
+
+
+def place(name: NormalizedName, file: File) -> str:
+    """What files are sorted by: by the order of this they stand on a page."""
+    return f"{version_order(version_of(file.filename, name) or '')}\0{file.filename}"
 
 
 def covering(name: NormalizedName, versions: Iterable[str], files: Iterable[File]) -> tuple[str, ...]:
@@ -84,6 +90,7 @@ def normal_version(version: str) -> str:
     return version if read is None else str(read)
 
 
+@lru_cache(4096)
 def version_order(version: str) -> str:
     """
     What to sort versions by: those that PEP 440 does not know first, by the alphabet.

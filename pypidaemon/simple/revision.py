@@ -9,6 +9,9 @@ import orjson
 
 from pypidaemon.model import File, ProjectPage
 
+MARK = 16
+"""Bytes of what `mark` gives."""
+
 
 def revise(page: ProjectPage) -> ProjectPage:
     """
@@ -23,6 +26,22 @@ def revise(page: ProjectPage) -> ProjectPage:
         seen.update((b"," if number else b"") + _seen(file))
     seen.update(b"]]")
     return attrs.evolve(page, revision=seen.hexdigest())
+
+
+def mark(file: File) -> bytes:
+    """What tells an entry from any other: `MARK` bytes."""
+    return blake2b(_seen(file), digest_size=MARK).digest()
+
+
+def revision(page: ProjectPage, marks: bytes | bytearray) -> str:
+    """
+    The `revision` of a page by the marks of its files, one after the other: what changes of it is worked out without looking at all of them again.
+
+    It is another one than `revise` gives to the same page, so that each index sticks to one of the two.
+    """
+    seen = blake2b(orjson.dumps([page.name, page.versions, [page.status.marker, page.status.reason], "marks"]), digest_size=16)
+    seen.update(marks)
+    return seen.hexdigest()
 
 
 def _seen(file: File) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
 
 from pypidaemon.model import Digest, File, Filename, ProjectPage, ProjectStatus
 from pypidaemon.simple.links import from_page
+from pypidaemon.simple.pieces import Frame
 from pypidaemon.simple.write_json import Provenance, is_secure, of_upstream, shown_hash
 
 REPOSITORY_VERSION = "1.4"
@@ -21,13 +22,22 @@ def render_html(page: ProjectPage, link: Callable[[str], str] = from_page, prove
     :param link: from a file's path to its URL.
     :param provenance: where the provenance of a file of that project is.
     """
+    framed = frame_html(page, link, provenance)
+    return framed.head + framed.spelled(page.files) + framed.tail
+
+
+def frame_html(page: ProjectPage, link: Callable[[str], str] = from_page, provenance: Provenance = of_upstream) -> Frame:
+    """What `render_html` renders, taken apart."""
     extra = []
     if page.status != ProjectStatus():
         extra.append(_meta("pypi:project-status", page.status.marker))
         if page.status.reason:
             extra.append(_meta("pypi:project-status-reason", page.status.reason))
-    anchors = "".join(_anchor(file, link, provenance(page.name, file)) for file in page.files)
-    return (head(f"Links for {page.name}", extra) + anchors + foot(page.serial)).encode()
+
+    def spelled(files: Sequence[File]) -> bytes:
+        return "".join(_anchor(file, link, provenance(page.name, file)) for file in files).encode()
+
+    return Frame(head(f"Links for {page.name}", extra).encode(), foot(page.serial).encode(), spelled)
 
 
 def head(title: str, extra: list[str]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from pypidaemon.model import File, NormalizedName, ProjectPage, ProjectStatus
 from pypidaemon.simple.links import from_page
+from pypidaemon.simple.pieces import Frame
 
 API_VERSION = "1.4"
 """What we implement, whatever upstream does (R47, R120)."""
@@ -38,7 +40,13 @@ def render_json(page: ProjectPage, link: Callable[[str], str] = from_page, prove
     :param link: from a file's path to its URL.
     :param provenance: where the provenance of a file of that project is.
     """
-    sized = all(file.size is not None for file in page.files)
+    framed = frame_json(page, link, provenance)
+    return framed.head + framed.spelled(page.files) + framed.tail
+
+
+def frame_json(page: ProjectPage, link: Callable[[str], str] = from_page, provenance: Provenance = of_upstream) -> Frame:
+    """What `render_json` renders, taken apart."""
+    sized = None not in map(attrgetter("size"), page.files)
     meta: dict[str, Any] = {"api-version": API_VERSION if sized else SIZELESS_API_VERSION}
     if page.serial:
         meta["_last-serial"] = page.serial
@@ -49,12 +57,15 @@ def render_json(page: ProjectPage, link: Callable[[str], str] = from_page, prove
             status["reason"] = page.status.reason
         document["project-status"] = status
     document["versions"] = page.versions
-    # Some at a time, so that a page of many never holds up other threads.
-    files = b",".join(
-        orjson.dumps([_file(file, link, provenance(page.name, file)) for file in page.files[start : start + _AT_ONCE]])[1:-1]
-        for start in range(0, len(page.files), _AT_ONCE)
-    )
-    return b'%b,"files":[%b]}' % (orjson.dumps(document)[:-1], files)
+
+    def spelled(files: Sequence[File]) -> bytes:
+        # Some at a time, so that a page of many never holds up other threads.
+        return b",".join(
+            orjson.dumps([_file(file, link, provenance(page.name, file)) for file in files[start : start + _AT_ONCE]])[1:-1]
+            for start in range(0, len(files), _AT_ONCE)
+        )
+
+    return Frame(orjson.dumps(document)[:-1] + b',"files":[', b"]}", spelled, b",")
 
 
 def shown_hash(file: File) -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from pypidaemon.model import InThread, NormalizedName
 from pypidaemon.readings import Reading, Readings
 from pypidaemon.shelf import Shelf
 from pypidaemon.simple.negotiation import choose_coding
+from pypidaemon.simple.pieces import Piece, Pieced
 
 CODINGS = ("zstd", "gzip")
 """What answers are stored in, besides as they are, best first: uv asks for zstd, pip for gzip, nobody for brotli."""
@@ -30,6 +31,12 @@ LIMIT = 48 << 20
 """Bytes of bodies held: some thousands of projects, compressed."""
 VIEWS = 8 << 20
 """Bytes of bodies held of views: there are as many as anybody cares to ask for, and they must not push out what everybody asks for."""
+PIECES = 32 << 20
+"""Bytes of pieces held, of which large pages are made: some thirty of 10,000 files each."""
+REST = 10.0
+"""Seconds between two writings down of one large page at least."""
+MOST_MADE = 20_000
+"""Keys of which it is remembered that they were made since the start."""
 _OVERHEAD = 2048
 _WORTH_COMPRESSING = 512
 _LARGE = 64 << 10
@@ -102,6 +109,8 @@ class Making:
     render: Callable[[], bytes]
     accepted: Sequence[str]
     lasting: bool = True
+    pieced: Callable[[Sequence[Piece]], Pieced] | None = None
+    """Makes it in pieces, of those of what it was before, where it is so long that this is worth it; on a thread as well."""
 
 
 @attrs.define
@@ -119,6 +128,8 @@ class Answer:
     bodies: dict[str, bytes]
     asked: bool = False
     """Whether somebody has had it since it was made."""
+    in_pieces: bool = False
+    """Whether it was made in pieces, which there is only gzip for: who is quick to ask for it gets that, though another coding would be better."""
 
     def etag(self, coding: str) -> str:
         """The strong ETag of that coding: one per representation and per content coding (R72)."""
@@ -126,7 +137,12 @@ class Answer:
 
     def coding(self, accepted: Sequence[str]) -> str:
         """The best coding that these `Accept-Encoding` lines allow and that is worth it."""
-        return choose_coding(accepted, CODINGS) if self.length >= _WORTH_COMPRESSING else ""
+        if self.length < _WORTH_COMPRESSING:
+            return ""
+        best = choose_coding(accepted, CODINGS)
+        if self.in_pieces and best not in self.bodies:
+            return choose_coding(accepted, tuple(self.bodies)) or best
+        return best
 
     def plain(self) -> bytes:
         """The document itself."""
@@ -192,8 +208,13 @@ class Answers:
     """Called with a project of which the answers here are not what they were: whoever knows a way round this store hears of it."""
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
     _views: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
+    _pieces: Shelf[AnswerKey, tuple[Piece, ...]] = attrs.field(factory=lambda: Shelf(PIECES), init=False, repr=False)
+    """Of what was made in pieces, those: they stay when what they were part of is dropped."""
+    _made: dict[AnswerKey, float] = attrs.field(factory=dict, init=False, repr=False)
+    """What was made since the start, some of it, so that what was kept of it before is of no use any more; and when it was kept last."""
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
     flights: Flights[tuple[object, ...], Answer] = attrs.field(factory=Flights, init=False)
+    improving: Flights[tuple[AnswerKey, str], None] = attrs.field(factory=Flights, init=False)
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
     recalled: int = attrs.field(default=0, init=False)
@@ -241,15 +262,35 @@ class Answers:
 
     async def _render(self, key: AnswerKey, made: Making) -> Answer:
         kept = self.kept if made.lasting else None
-        answer = None if kept is None else await kept.recall(key, made.state)
+        answer = None if kept is None or key in self._made else await kept.recall(key, made.state)
         if answer is not None:
             self.recalled += 1
             return answer
         self.misses += 1
-        answer = await self.cpu(_rendered, key, made)
-        if kept is not None:
+        if len(self._made) >= MOST_MADE:
+            self._made.clear()
+        saved = self._made.setdefault(key, -math.inf)
+        if made.pieced is None:
+            answer = await self.cpu(_rendered, key, made)
+        else:
+            page = await self.cpu(made.pieced, self._pieces.get(key) or ())
+            self._pieces.put(key, page.pieces, sum(piece.weight for piece in page.pieces))
+            answer = _joined(key, made, page)
+        # A large page that changes again and again is not worth a megabyte each time.
+        if kept is not None and not (answer.in_pieces and 0 <= made.state.made - saved < REST):
+            self._made[key] = made.state.made
             kept.save(key, answer)
         return answer
+
+    def improve(self, key: AnswerKey, answer: Answer, accepted: Sequence[str]) -> None:
+        """Have the best coding that these lines allow at hand for the next who asks, where what was given was not that; nobody waits for it."""
+        best = choose_coding(accepted, CODINGS)
+        if best not in answer.bodies:
+            self.improving.start((key, best), lambda: self._improve(key, answer, best))
+
+    async def _improve(self, key: AnswerKey, answer: Answer, coding: str) -> None:
+        if self._of(key).get(key) is answer:
+            await self.body(key, answer, coding)
 
     async def body(self, key: AnswerKey, answer: Answer, coding: str) -> bytes:
         """The answer in that coding, made and kept where it was not asked for before."""
@@ -292,10 +333,20 @@ class Answers:
         return self._views if key.view else self._shelf
 
 
+def _tag(key: AnswerKey, state: State, seen: bytes) -> str:
+    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{key.part}\n{state.revision}\n{state.serial}\n".encode()
+    return blake2b(seed + seen, digest_size=15).hexdigest()
+
+
+def _joined(key: AnswerKey, made: Making, page: Pieced) -> Answer:
+    # The revision tells all that is on it, and the checksum how it is written; which pieces it is made of is no part of it.
+    tag = _tag(key, made.state, b"%d %d" % (page.length, page.crc))
+    return Answer(made.state, made.content_type, tag, page.length, {"gzip": page.packed}, in_pieces=True)
+
+
 def _rendered(key: AnswerKey, made: Making) -> Answer:
     body = made.render()
-    seed = f"{key.form}\n{key.visibility}\n{key.view}\n{key.part}\n{made.state.revision}\n{made.state.serial}\n".encode()
-    tag = blake2b(seed + blake2b(body).digest(), digest_size=15).hexdigest()
+    tag = _tag(key, made.state, blake2b(body).digest())
     answer = Answer(made.state, made.content_type, tag, len(body), {"": body})
     coding = answer.coding(made.accepted)
     if coding:

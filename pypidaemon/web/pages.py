@@ -15,8 +15,9 @@ from pypidaemon.interfaces import IAccount
 from pypidaemon.model import NormalizedName, ProjectPage
 from pypidaemon.simple.links import from_page
 from pypidaemon.simple.negotiation import Representation, negotiate
-from pypidaemon.simple.write_html import render_html
-from pypidaemon.simple.write_json import render_json
+from pypidaemon.simple.pieces import MANY, pieced
+from pypidaemon.simple.write_html import frame_html, render_html
+from pypidaemon.simple.write_json import frame_json, render_json
 from pypidaemon.web.answer_files import takes
 from pypidaemon.web.answers import Answer, AnswerKey, Answers, Making, State
 from pypidaemon.web.ask import Ask
@@ -151,7 +152,7 @@ class Pages:
         :param whole: whether all of the page is wanted, also where not all of it can be given.
         """
         form = Representation(key.form)
-        render = render_json if form is Representation.JSON else render_html
+        render, framed = (render_json, frame_json) if form is Representation.JSON else (render_html, frame_html)
         with self.answers.readings.of(key.project) as reading:
             page = await asked()
             if not shown.view:
@@ -163,12 +164,19 @@ class Pages:
             listed = page if left is None else left.page
             if left is not None:
                 key = attrs.evolve(key, part=MARK)
+            provenance = partial(self.addresses.of, shown)
             made = Making(
                 state_of(listed, self.clock.seconds(), "" if left is None else left.counted),
                 form.content_type,
-                lambda: render(listed, from_page, partial(self.addresses.of, shown)),
+                lambda: render(listed, from_page, provenance),
                 accepted,
+                pieced=None
+                if len(listed.files) < MANY or not takes(key)
+                else lambda before: pieced(framed(listed, from_page, provenance), listed.files, before),
             )
             answer = await self.answers.make(key, made, reading)
             coding = answer.coding(accepted)
-            return answer, coding, await self.answers.body(key, answer, coding)
+            body = await self.answers.body(key, answer, coding)
+            if answer.in_pieces:
+                self.answers.improve(key, answer, accepted)
+            return answer, coding, body

@@ -16,6 +16,7 @@ from pypidaemon.flights import Flights
 from pypidaemon.forms import Event, Field, FileBegins, FileBytes, FormReader
 from pypidaemon.interfaces import IAccount, IAccountRecords, IDraft, IHostedIndex, IIndex
 from pypidaemon.model import Deed, NormalizedName, Published, Upload
+from pypidaemon.packing.orders import LARGEST as LARGEST_ORDER
 from pypidaemon.refusals import Refusals
 from pypidaemon.uploads import ACTION, action, read_upload
 from pypidaemon.web import failures
@@ -103,8 +104,10 @@ class Uploads:
         self.refusals = Refusals(self.audit, self.clock)
 
     def room(self, method: bytes, target: bytes) -> int:
-        """As `Room`: an upload may be large, whatever else is posted is small."""
+        """As `Room`: an upload may be large, and a lock file; whatever else is posted is small."""
         path = target.partition(b"?")[0].strip(b"/")
+        if path == b"+pack":
+            return LARGEST_ORDER
         return LARGEST if method == b"POST" and (path in _ROOMY or path.endswith(b"/legacy")) else SMALL
 
     def receive(self, ask: Ask) -> Awaitable[Receiver | Reply] | None:
@@ -156,11 +159,13 @@ class Uploads:
         """
 
         async def taken() -> Published:
-            published = await index.publish(upload, draft, account.name, way.founding, way.replacing)
+            deed = Deed(self.clock.seconds(), account.name, ask.client, "upload", subject(label, upload))
+            published = await index.publish(upload, draft, account.name, way.founding, way.replacing, deed)
             if way.founding:
                 self.founded(account.name, label, upload.name)
-            detail = "the same again" if published.repeated else f"sha256:{published.file.digest or ''}"
-            await self.audit.note(Deed(self.clock.seconds(), account.name, ask.client, "upload", subject(label, upload), detail, True))
+            if not published.noted:
+                detail = "the same again" if published.repeated else f"sha256:{published.file.digest or ''}"
+                await self.audit.note(attrs.evolve(deed, time=self.clock.seconds(), detail=detail))
             return published
 
         return await self.flights.join(object(), taken)

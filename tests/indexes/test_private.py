@@ -61,7 +61,7 @@ class Slow:
             self.asked.append(name)
             if self.broken is not None:
                 raise self.broken
-            if self.before is not None and name in {"add", "record"}:
+            if self.before is not None and name in {"add", "enter", "record"}:
                 await self.before.wait()
             return await method(*arguments)
 
@@ -242,13 +242,13 @@ def test_law_7_what_the_records_refuse_is_at_most_an_unowned_blob(yard: Yard, in
     async def fails(*arguments: Any) -> int:
         raise StorageFull("no room")
 
-    slow.add = fails  # the disk is full
+    slow.enter = fails  # the disk is full
     with pytest.raises(StorageFull):
         publish(yard, index)
     assert hashlib.sha256(WHEEL_BYTES).hexdigest() in yard.held()
     with pytest.raises(NoSuchProject):
         now(index.project_page(ALPHA))
-    del slow.add
+    del slow.enter
     assert not publish(yard, index).repeated
 
 

@@ -8,14 +8,29 @@ import attrs
 import pytest
 from twisted.internet.task import Clock
 
+from pypidaemon.announcements import Announcements
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.errors import NoSuchProject, StorageFull
+from pypidaemon.errors import Conflict, NoSuchProject, StorageFull
 from pypidaemon.indexes.private.index import Private
 from pypidaemon.interfaces import IDraft
-from pypidaemon.model import Digest
+from pypidaemon.model import Digest, Filename, Standing
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.waits import Bell
-from tests.contracts.hosted_index import ALPHA, NOON, WHEEL, WHEEL_BYTES, Yard, files, publish, upload
+from tests.contracts.hosted_index import (
+    ALPHA,
+    LATER,
+    LATER_BYTES,
+    NOON,
+    OTHER_BYTES,
+    SDIST,
+    SDIST_BYTES,
+    WHEEL,
+    WHEEL_BYTES,
+    Yard,
+    files,
+    publish,
+    upload,
+)
 from tests.gear import inline, later, now, waiting
 
 
@@ -106,6 +121,81 @@ def test_F53_without_room_for_either_there_is_nothing_to_see(
     store.full = store.slow = ()
     assert not publish(yard, index).repeated
     assert list(files(index)) == [WHEEL]
+
+
+def test_the_page_with_a_file_more_is_at_hand_and_is_what_the_records_say(yard: Yard, index: Private) -> None:
+    """Of a project that is new, of one that is not, and where a file is replaced."""
+    overwriting = attrs.evolve(index, overwrite=True)
+    for filename, data in ((WHEEL, WHEEL_BYTES), (SDIST, SDIST_BYTES), (LATER, LATER_BYTES), (WHEEL, OTHER_BYTES)):
+        serial = publish(yard, overwriting, filename, data, replacing=True).serial
+        held = overwriting.pages.shelf.get(ALPHA)
+        assert (held is None) is (data is OTHER_BYTES)
+        page = now(overwriting.project_page(ALPHA))
+        assert page.serial == serial
+        yard.announcements.announce(None)
+        assert now(overwriting.project_page(ALPHA)) == page
+    assert set(files(overwriting)) == {WHEEL, SDIST, LATER}
+
+
+def test_what_another_process_did_meanwhile_is_on_the_page_too(yard: Yard, index: Private) -> None:
+    """Of which this one has not heard yet."""
+    publish(yard, index)
+    other = Private("private", yard.records, yard.blobs, yard.clock, inline, Announcements(), yard.inspectors)
+    publish(yard, other, SDIST, SDIST_BYTES)
+    publish(yard, index, LATER, LATER_BYTES)
+    assert set(files(index)) == {WHEEL, SDIST, LATER}
+    with pytest.raises(Conflict):
+        publish(yard, index, SDIST, SDIST_BYTES + b"more")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_another_process_did_and_told_before_one_heard_of_ones_own_is_on_the_page_too(known: bool, yard: Yard, index: Private) -> None:
+    if known:
+        publish(yard, index, LATER, LATER_BYTES)
+    other = Private("private", yard.records, yard.blobs, yard.clock, inline, Announcements(), yard.inspectors)
+    entering = yard.records.files.enter
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(yard.records.files, name)
+
+        async def enter(self, *args: Any) -> Any:
+            entered = await entering(*args)
+            publish(yard, other, SDIST, SDIST_BYTES)
+            yard.announcements.announce(ALPHA)
+            return entered
+
+    class Records:
+        files = Slow()
+
+    index.publisher.records = Records()  # type: ignore[assignment]
+    publish(yard, index)
+    assert {WHEEL, SDIST} <= set(files(index))
+
+
+def test_a_file_that_was_deleted_meanwhile_elsewhere_is_not_replaced(yard: Yard, index: Private) -> None:
+    """A tombstone stays one, whichever process hears of it when (R181)."""
+    overwriting = attrs.evolve(index, overwrite=True)
+    publish(yard, overwriting)
+    looking = yard.records.files.look
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(yard.records.files, name)
+
+        async def look(self, *args: Any) -> Any:
+            found = await looking(*args)
+            await yard.records.files.place("private", ALPHA, (Filename(WHEEL),), Standing.DELETED, "remove release")
+            return found
+
+    class Records:
+        files = Slow()
+
+    overwriting.publisher.records = Records()  # type: ignore[assignment]
+    overwriting.pages.forget(None)
+    with pytest.raises(Conflict, match="used before"):
+        publish(yard, overwriting, data=OTHER_BYTES, replacing=True)
+    assert files(index) == {}
 
 
 @pytest.mark.parametrize("lost", ["file", "sidecar", "both"])

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.inspection.pieces import pieces
 from pypidaemon.interfaces import IDraft, IInFile
 from pypidaemon.model import InThread
@@ -28,7 +29,10 @@ async def digests(draft: IDraft, algorithms: Iterable[str], cpu: InThread) -> di
     :param algorithms: of `sha256`, `blake2b_256`, `blake2b` (64 bytes) and `md5`; others are passed over.
     """
     hashes = {algorithm: _MAKERS[algorithm]() for algorithm in algorithms if algorithm in _MAKERS}
-    if IInFile.providedBy(draft):
+    if isinstance(draft, SlightDraft) and draft.data is not None:
+        # A thread would cost more than this does.
+        _take(list(hashes.values()), draft.data)
+    elif IInFile.providedBy(draft):
         place, size = draft.path, draft.written
         for offset in range(0, size, AT_ONCE):
             await cpu(_take_from_file, list(hashes.values()), place, offset, min(AT_ONCE, size - offset))

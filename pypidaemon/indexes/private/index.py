@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
@@ -15,20 +16,25 @@ from pypidaemon.archives.rules import KINDS, Rules, same_version
 from pypidaemon.errors import NoSuchBlob, NoSuchFile, NoSuchProject, NoSuchRelease, PypidaemonError
 from pypidaemon.explaining import asked
 from pypidaemon.flights import Flights, landing
+from pypidaemon.indexes.private.desk import Desk
 from pypidaemon.indexes.private.explaining import explained
 from pypidaemon.indexes.private.pages import Pages
 from pypidaemon.indexes.private.publishing import Publisher
+from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.indexes.private.taking import Taker
 from pypidaemon.indexes.private.turns import Turns
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IExplaining, IHostedIndex, IInspector, IRecords
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IExplaining, IHostedIndex, IInspector, IKeeping, IRecords
 from pypidaemon.model import (
     Change,
     Companion,
+    Deed,
     Digest,
+    Earlier,
     Explanation,
     File,
     Filename,
     FileRecord,
+    Inspected,
     InThread,
     Listed,
     NormalizedName,
@@ -106,8 +112,10 @@ class Private(Service):
     publisher: Publisher = attrs.field(init=False)
     taker: Taker = attrs.field(init=False)
     flights: Flights[object, int] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
+    desk: Desk | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.desk = Desk(self.blobs, self.blobs, self.clock) if IKeeping.providedBy(self.blobs) else None
         rules = Rules(strict=self.strict, kinds=frozenset(self.kinds), platforms=self.strict)
         inspector = self.inspector.under(rules)
         blocked = Blocked("blocked", self.rulings)
@@ -124,6 +132,7 @@ class Private(Service):
             overwrite=self.overwrite,
             turns=self.turns,
             blocked=blocked,
+            pages=self.pages,
             allotment=self.allotments.private,
         )
         self.taker = Taker(
@@ -189,19 +198,39 @@ class Private(Service):
         return 0
 
     async def draft(self) -> IDraft:
-        """As `IHostedIndex`."""
-        return await self.blobs.draft()
+        """As `IHostedIndex`; where there is no room, that is said when it turns out."""
+        return await self.blobs.draft() if self.desk is None else SlightDraft(self.desk)
 
-    async def publish(self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool = False) -> Published:
+    async def publish(
+        self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool = False, deed: Deed | None = None
+    ) -> Published:
         """As `IHostedIndex`; `replacing` counts only where the section says `overwrite = yes`."""
-        return await self.publisher.publish(upload, draft, account, founding, replacing)
+        return await self.publisher.publish(upload, draft, account, founding, replacing, deed)
+
+    async def adopt(
+        self,
+        upload: Upload,
+        content: IContent,
+        found: Mapping[str, str],
+        account: str,
+        founding: bool,
+        earlier: Earlier,
+        rehearsal: bool,
+    ) -> Published:
+        """As `IHostedIndex`."""
+        return await self.publisher.adopt(upload, content, found, account, founding, earlier, rehearsal)
+
+    async def examine(self, upload: Upload, content: IContent) -> Inspected:
+        """As `IHostedIndex`."""
+        return await self.publisher.examine(upload, content)
 
     async def has(self, name: NormalizedName) -> bool:
         """As `IHostedIndex`."""
-        try:
-            await self.records.files.page(self.label, name)
-        except NoSuchProject:
-            return False
+        if self.pages.shelf.get(name) is None:
+            try:
+                await self.records.files.look(self.label, name, Filename(""))
+            except NoSuchProject:
+                return False
         return True
 
     async def owner(self, name: NormalizedName) -> str | None:

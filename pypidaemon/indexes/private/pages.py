@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 
 import attrs
 
+from pypidaemon.indexes.private.held import Held
 from pypidaemon.interfaces import IRecords
-from pypidaemon.model import File, Filename, FileRecord, InThread, NormalizedName, ProjectList, ProjectPage, Standing
+from pypidaemon.model import Entered, Filename, FileRecord, InThread, NormalizedName, OnRecord, ProjectList
 from pypidaemon.readings import Readings
 from pypidaemon.shelf import Shelf
-from pypidaemon.simple.reading import covering, in_order
-from pypidaemon.simple.revision import revise
 
 _MANY_FILES = 200
-
-
-@attrs.frozen
-class Held:
-    """A page, and its entries by their names, so that finding one does not take reading all."""
-
-    page: ProjectPage
-    files: Mapping[Filename, File]
+LIMIT = 48 << 20
+"""Bytes of pages held, about: some of the very largest, or some thousands of usual ones."""
 
 
 @attrs.define
@@ -36,7 +30,7 @@ class Pages:
     label: str
     records: IRecords
     cpu: InThread
-    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(8 << 20), init=False)
+    shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
 
     async def held(self, name: NormalizedName) -> Held:
@@ -50,11 +44,38 @@ class Pages:
         if held is None:
             with self.readings.of(name) as reading:
                 serial, records = await self.records.files.page(self.label, name)
-                many = len(records) > _MANY_FILES
-                held = await self.cpu(_made, self.label, name, serial, records) if many else _made(self.label, name, serial, records)
+                made = partial(Held.made, self.label, name, serial, records)
+                held = await self.cpu(made) if len(records) > _MANY_FILES else made()
                 if reading.holds:
-                    self.shelf.put(name, held, _weight(held))
+                    self.shelf.put(name, held, held.weight)
         return held
+
+    def look(self, name: NormalizedName, filename: Filename) -> OnRecord | None:
+        """
+        What is on record of that file name, as far as it is held here, save who owns the project.
+
+        It may have been overtaken by another process a moment ago.
+        """
+        held = self.shelf.get(name)
+        return None if held is None else OnRecord(held.page.serial, record=held.records.get(filename))
+
+    def set_aside(self, name: NormalizedName) -> Held | None:
+        """Take that page out of what is held, for `extend` to bring it back."""
+        held = self.shelf.get(name)
+        self.shelf.drop(name)
+        return held
+
+    def extend(self, name: NormalizedName, held: Held | None, record: FileRecord, entered: Entered) -> None:
+        """
+        Have the page with that file on it at hand, if it can be told from what was set aside.
+
+        :param held: what was set aside when the file had been recorded, and before that was announced.
+        """
+        if entered.before is None:
+            held = Held.made(self.label, name, entered.serial, [record])
+        elif held is None or held.page.serial != entered.before or not held.add(record, entered.serial):
+            return
+        self.shelf.put(name, held, held.weight)
 
     async def names(self) -> ProjectList:
         """Every project that was ever started, also one without a file to show, whose name stays claimed (law 3)."""
@@ -77,22 +98,9 @@ class Pages:
         self.shelf.drop_where(lambda held: name in (None, held))
 
 
-def _made(label: str, name: NormalizedName, serial: int, records: Sequence[FileRecord]) -> Held:
-    shown = [record for record in records if record.standing is Standing.SHOWN]
-    files = in_order(name, (record.file for record in shown))
-    versions = covering(name, (record.version for record in shown), files)
-    page = revise(ProjectPage(name=name, files=files, versions=versions, serial=serial, source=label))
-    return Held(page, {file.filename: file for file in files})
-
-
 def _listed(numbers: Mapping[NormalizedName, int]) -> tuple[list[tuple[NormalizedName, int]], str]:
     entries = sorted(numbers.items())
     seen = blake2b(digest_size=16)
     for name, serial in entries:
         seen.update(b"%b\t%d\n" % (name.encode(), serial))
     return entries, seen.hexdigest()
-
-
-def _weight(held: Held) -> int:
-    """About how many bytes of memory that takes."""
-    return 1000 + sum(1000 + len(file.path) + len(file.yanked or "") + len(file.requires_python or "") for file in held.page.files)

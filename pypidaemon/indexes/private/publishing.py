@@ -6,6 +6,7 @@ Whatever is wrong is found before anything is kept. A crash between two steps le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -15,15 +16,33 @@ from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
 from pypidaemon.archives.promising import promises_metadata
+from pypidaemon.archives.rules import same_version
 from pypidaemon.budget import PRIVATE
 from pypidaemon.errors import Conflict, InvalidUpload, NoSuchBlob, NoSuchProject, PypidaemonError
-from pypidaemon.filenames import belongs, python_tag
+from pypidaemon.filenames import belongs, python_tag, version_of
 from pypidaemon.flights import Flights
 from pypidaemon.indexes.private.digests import digests
+from pypidaemon.indexes.private.pages import Pages
+from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.indexes.private.turns import Turns
-from pypidaemon.interfaces import IBlobStore, IDraft, IInspector, IRecords, ITended
-from pypidaemon.model import Digest, File, FileRecord, Inspected, InThread, NormalizedName, Published, Standing, Upload
+from pypidaemon.inspection.pieces import pieces
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IInspector, IRecords, ITended
+from pypidaemon.model import (
+    Deed,
+    Digest,
+    Earlier,
+    Entered,
+    File,
+    FileRecord,
+    Inspected,
+    InThread,
+    NormalizedName,
+    Published,
+    Standing,
+    Upload,
+)
 from pypidaemon.policies.blocked import Blocked
+from pypidaemon.readings import Ages
 from pypidaemon.records.rules import Holder, is_new, may_found
 from pypidaemon.simple.entries import clean
 from pypidaemon.uploads import Rules, agree, check_digests
@@ -34,12 +53,14 @@ log = Logger()
 
 @attrs.frozen
 class _Asking:
-    """Who asks, and for what: the arguments of `IHostedIndex.publish` besides the draft."""
+    """Who asks, and for what: the arguments of `IHostedIndex.publish` besides the draft, or those of `adopt` besides the bytes."""
 
     upload: Upload
     account: str
     founding: bool
     replacing: bool
+    earlier: Earlier | None = None
+    deed: Deed | None = None
 
 
 @attrs.define
@@ -62,15 +83,24 @@ class Publisher:
     overwrite: bool
     turns: Turns[NormalizedName]
     blocked: Blocked
+    pages: Pages
     allotment: Allotment = attrs.field(factory=lambda: Allotment(PRIVATE))
+    ages: Ages[NormalizedName] = attrs.field(factory=Ages, init=False)
+    """How often projects were announced to have changed."""
     flights: Flights[object, Published] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     keeping: Flights[object, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     """Sidecars on their way to the store, each beside its file."""
 
-    async def publish(self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool) -> Published:
+    def __attrs_post_init__(self) -> None:
+        self.announcements.listen(self.ages.change)
+
+    async def publish(self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool, deed: Deed | None) -> Published:
         """As `IHostedIndex.publish`."""
-        asking = _Asking(upload, account, founding, replacing and self.overwrite)
+        asking = _Asking(upload, account, founding, replacing and self.overwrite, deed=deed)
         try:
+            if isinstance(draft, SlightDraft):
+                draft.expect(True)
+            age = self.ages.of(upload.name)
             size = draft.written
             found = await self._digests(upload, draft)
             self.blocked.check(upload.name, _entry(upload, Digest(found["sha256"])), self.clock.seconds())
@@ -80,7 +110,62 @@ class Publisher:
             draft.close()
             raise
         # From here on whoever leaves stops nothing: what the records took must be announced, and only who waits for them knows when.
+        return await self.flights.join(object(), lambda: self._settle(asking, draft, size, found, inspected, age))
+
+    async def adopt(
+        self,
+        upload: Upload,
+        content: IContent,
+        found: Mapping[str, str],
+        account: str,
+        founding: bool,
+        earlier: Earlier,
+        rehearsal: bool,
+    ) -> Published:
+        """As `IHostedIndex.adopt`."""
+        asking = _Asking(upload, account, founding, False, earlier)
+        if not belongs(upload.filename, upload.name):
+            raise InvalidUpload(f"the file name {upload.filename} is not one of the project {upload.name}")
+        digest = Digest(found["sha256"])
+        self.blocked.check(upload.name, _entry(upload, digest), self.clock.seconds())
+        known = await self._known(asking, digest)
+        if known is not None and (rehearsal or await self._is_whole(known.file)):
+            return known
+        inspected = None
+        if known is None:
+            inspected = await self.inspector.inspect(content, upload)
+            agree(upload, inspected, self.rules, "the file name")
+            if rehearsal:
+                return Published(_entry(upload, digest), inspected.version, 0)
+        draft = await self.blobs.draft()
+        try:
+            size = 0
+            async for piece in pieces(content):
+                await draft.write(piece)
+                size += len(piece)
+        except BaseException:
+            await draft.abort()
+            draft.close()
+            raise
         return await self.flights.join(object(), lambda: self._settle(asking, draft, size, found, inspected))
+
+    async def examine(self, upload: Upload, content: IContent) -> Inspected:
+        """As `IHostedIndex.examine`."""
+        named = version_of(upload.filename, upload.name)
+        if named is None or not same_version(named, upload.version) or not upload.filetype:
+            raise InvalidUpload(f"the file name {upload.filename} is not one of that project and version")
+        if upload.digests:
+            self.blocked.check(upload.name, _entry(upload, Digest(dict(upload.digests)["sha256"])), self.clock.seconds())
+        inspected = await self.inspector.inspect(content, upload)
+        agree(upload, inspected, self.rules, "the file name")
+        return inspected
+
+    async def _is_whole(self, file: File) -> bool:
+        """Whether all bytes of a file that is on record are here."""
+        assert file.digest is not None  # it was uploaded here
+        return await self._holds(file.digest, file.size) and (
+            file.core_metadata is None or await self._holds(Digest(file.core_metadata), None)
+        )
 
     async def _digests(self, upload: Upload, draft: IDraft) -> dict[str, str]:
         if not belongs(upload.filename, upload.name):
@@ -97,11 +182,26 @@ class Publisher:
         agree(asking.upload, inspected, self.rules)
         return inspected
 
-    async def _settle(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected | None) -> Published:
-        """Take the file in turn, unless it is here by now; what was true before the inspection need not be true any more."""
+    async def _settle(
+        self, asking: _Asking, draft: IDraft, size: int, found: Mapping[str, str], inspected: Inspected | None, age: int = -1
+    ) -> Published:
+        """
+        Take the file in turn, unless it is here by now.
+
+        :param age: of the project, when it was found out that this file is to be taken. What was true then is so still where nothing has happened to it
+            here; that nothing has happened elsewhere is seen to where it is recorded.
+        """
+        slight = draft if isinstance(draft, SlightDraft) else None
         try:
+            if slight is not None and self.turns.busy(asking.upload.name):
+                # It comes when the one before it has gone, which is not in a moment.
+                slight.expect(False)
             async with self.turns.of(asking.upload.name):
-                known = await self._known(asking, Digest(found["sha256"]))
+                if slight is not None:
+                    slight.expect(True)
+                known = None
+                if inspected is None or age != self.ages.of(asking.upload.name):
+                    known = await self._known(asking, Digest(found["sha256"]))
                 if known is not None:
                     await self._make_whole(asking, known.file, draft)
                     return known
@@ -121,11 +221,13 @@ class Publisher:
         """
         upload = asking.upload
         try:
-            serial, records = await self.records.files.page(self.label, upload.name)
+            known = None if asking.founding else self.pages.look(upload.name, upload.filename)
+            if known is None:
+                known = await self.records.files.look(self.label, upload.name, upload.filename)
         except NoSuchProject:
             return None
-        may_found(upload.name, asking.account if asking.founding else None, True, await self.records.files.owner(self.label, upload.name))
-        record = next((record for record in records if record.file.filename == upload.filename), None)
+        may_found(upload.name, asking.account if asking.founding else None, True, known.owner)
+        record = known.record
         if record is None:
             return None
         if record.standing is not Standing.DELETED and record.file.digest != digest and self.overwrite:
@@ -138,7 +240,7 @@ class Publisher:
             )
         if is_new(upload.name, _entry(upload, digest), [Holder(upload.name, record.file.digest, record.standing)]):
             return None
-        return Published(record.file, record.version, serial, repeated=True)
+        return Published(record.file, record.version, known.serial, repeated=True)
 
     async def _make_whole(self, asking: _Asking, file: File, draft: IDraft) -> None:
         """
@@ -174,49 +276,53 @@ class Publisher:
         finally:
             content.close()
 
-    async def _take(self, asking: _Asking, draft: IDraft, size: int, found: dict[str, str], inspected: Inspected) -> Published:
+    async def _take(self, asking: _Asking, draft: IDraft, size: int, found: Mapping[str, str], inspected: Inspected) -> Published:
         """Make it durable, then record it, then tell (law 7). A blob whose record is refused is left to the janitor, since others may need it."""
         upload = asking.upload
         await self.allotment.insist(size)
         document = inspected.metadata if promises_metadata(upload.filename, inspected.metadata) else None
         digest, sidecar = await self._commit(draft, Digest(found["sha256"]), document)
-        now = self.clock.seconds()
+        now, earlier = self.clock.seconds(), asking.earlier or Earlier()
         blake = found["blake2b_256"]
         file = File(
             filename=upload.filename,
             path=f"{blake[:2]}/{blake[2:4]}/{blake[4:]}/{upload.filename}",
             hashes=(("sha256", digest), *((algorithm, found[algorithm]) for algorithm in ("md5",) if algorithm in found)),
             size=size,
-            upload_time=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            upload_time=earlier.upload_time or datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             requires_python=clean(inspected.requires_python or "").strip() or None,
+            yanked=earlier.yanked,
             core_metadata=sidecar,
         )
         record = FileRecord(file, inspected.version, asking.account, uploaded=now)
         self.allotment.took(size)
+        age = self.ages.of(upload.name)
         try:
-            serial = await self._record(asking, record)
+            entered = await self._record(asking, record)
         finally:
+            # What another process told of meanwhile may have come after this file, and is not told again.
+            overtaken = age != self.ages.of(upload.name)
+            held = self.pages.set_aside(upload.name)
             # Also where it failed: whether the records took it before they failed is not known here.
             self.announcements.announce(upload.name)
-        log.info("{label}: {account} uploaded {file}, sha256 {digest}",
-                 label=self.label, account=asking.account, file=upload.filename, digest=digest)  # fmt: skip
-        return Published(file, record.version, serial)
+        if entered.is_new and not overtaken:
+            self.pages.extend(upload.name, held, record, entered)
+        log.info("{label}: {account} {did} {file}, sha256 {digest}", label=self.label, account=asking.account or "the operator",
+                 did="uploaded" if asking.earlier is None else "adopted", file=upload.filename, digest=digest)  # fmt: skip
+        return Published(file, record.version, entered.serial, noted=entered.noted)
 
-    async def _record(self, asking: _Asking, record: FileRecord) -> int:
-        upload, files = asking.upload, self.records.files
-        if asking.replacing:
-            try:
-                _, records = await files.page(self.label, upload.name)
-            except NoSuchProject:
-                records = []
-            if any(known.file.filename == upload.filename for known in records):
-                return await files.record(self.label, upload.name, record, f"replace file {upload.filename}")
+    async def _record(self, asking: _Asking, record: FileRecord) -> Entered:
+        upload = asking.upload
         action = f"add {python_tag(upload.filename)} file {upload.filename}"
+        instead = f"replace file {upload.filename}" if asking.replacing else None
         founder = asking.account if asking.founding else None
-        return await files.add(self.label, upload.name, record, action, founder)
+        deed = asking.deed and attrs.evolve(asking.deed, time=record.uploaded, detail=f"sha256:{record.file.digest or ''}")
+        return await self.records.files.enter(self.label, upload.name, record, action, founder, deed, instead)
 
     async def _commit(self, draft: IDraft, expected: Digest, document: bytes | None) -> tuple[Digest, Digest | None]:
         """Make file and sidecar durable, both at once: an upload spends most of its time waiting for the disk."""
+        if isinstance(draft, SlightDraft) and draft.data is not None:
+            return await draft.commit_with(expected, document), None if document is None else Digest(sha256(document).hexdigest())
         if document is None:
             return await draft.commit(expected), None
         sidecar, key = document, object()

@@ -1,0 +1,105 @@
+"""
+Where small uploads wait for one another, for a moment, so that the disk is waited for once and not for each of them.
+
+To bring a wheel and its METADATA to the disk takes three times the processor, and ten times as long, where each comes alone. So who is ready to be stored waits
+for those that are expected to be ready in a moment, which are the uploads that are being looked at just then; where there is none, nobody waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from pypidaemon.interfaces import IBlobStore, IKeeping
+from pypidaemon.model import Digest
+
+TOGETHER = 16 << 20
+"""Bytes in memory of all drafts together: of a thousand uploads at once most go to the disk, as every one of them would without this."""
+
+MOST = 64
+"""Uploads that are stored at one stroke at most."""
+
+PATIENCE = 0.01
+"""Seconds that one waits for others at most: about as long as it takes to be stored alone."""
+
+
+@attrs.define(eq=False)
+class Desk:
+    """
+    What all small uploads to one index share.
+
+    :param store: the same as `keeping`, for what turns out not to be small.
+    :param most: bytes in memory at most.
+    """
+
+    store: IBlobStore
+    keeping: IKeeping
+    clock: IReactorTime
+    most: int = TOGETHER
+    held: int = attrs.field(default=0, init=False)
+    """Bytes that drafts hold in memory."""
+    expected: int = attrs.field(default=0, init=False)
+    """How many will be ready in a moment."""
+    rounds: int = attrs.field(default=0, init=False)
+    """How often something was stored."""
+    _waiting: list[tuple[bytes, bytes | None, Deferred[Digest]]] = attrs.field(factory=list, init=False)
+    _timer: IDelayedCall | None = attrs.field(default=None, init=False)
+
+    def take(self, count: int) -> bool:
+        """Whether so many bytes more have room here; they count as held then."""
+        if self.held + count > self.most:
+            return False
+        self.held += count
+        return True
+
+    def expect(self, count: int, *, quietly: bool = False) -> None:
+        """
+        So many more are to be expected, or fewer.
+
+        :param quietly: whether the one that is expected no longer is about to be kept.
+        """
+        self.expected += count
+        if not self.expected and not quietly:
+            self._begin()
+
+    async def keep(self, data: bytes, beside: bytes | None) -> Digest:
+        """
+        Make that a blob, and what stands beside it another.
+
+        Who stops waiting does not know whether it is one.
+
+        :raises Exception: as `IKeeping.keep`.
+        """
+        waiter: Deferred[Digest] = Deferred()
+        self._waiting.append((data, beside, waiter))
+        if not self.expected or len(self._waiting) >= MOST:
+            self._begin()
+        elif self._timer is None:
+            self._timer = self.clock.callLater(PATIENCE, self._begin)
+        return await waiter
+
+    def _begin(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        served, self._waiting = self._waiting, []
+        if served:
+            self.rounds += 1
+            Deferred.fromCoroutine(self._serve(served))
+
+    async def _serve(self, served: Sequence[tuple[bytes, bytes | None, Deferred[Digest]]]) -> None:
+        outcomes: Sequence[Digest | Exception]
+        try:
+            outcomes = await self.keeping.keep_all([(data, beside) for data, beside, _ in served])
+        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait have to hear of it
+            outcomes = [error] * len(served)
+        for (_, _, waiter), outcome in zip(served, outcomes, strict=True):
+            if waiter.called:
+                continue  # cancelled by whoever waited
+            if isinstance(outcome, Exception):
+                waiter.errback(outcome)
+            else:
+                waiter.callback(outcome)

@@ -1,0 +1,187 @@
+"""Small uploads: in memory until they are stored, several at one stroke where several are ready in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from pypidaemon.blobs.directory import DirectoryBlobs
+from pypidaemon.errors import CorruptContent, StorageFull
+from pypidaemon.indexes.private.desk import MOST, PATIENCE, Desk
+from pypidaemon.indexes.private.slight import LARGEST, SlightDraft
+from pypidaemon.interfaces import IInFile
+from pypidaemon.model import Digest
+from tests.contracts.blob_store import held, sha256, whole
+from tests.gear import inline, later, now, waiting
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DirectoryBlobs]:
+    store = DirectoryBlobs(tmp_path / "blobs", "blobs", inline)
+    store.startService()
+    yield store
+    now(store.stopService() or _nothing())
+
+
+async def _nothing() -> None:
+    pass
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(store: DirectoryBlobs, clock: Clock) -> Desk:
+    return Desk(store, store, clock)
+
+
+def written(desk: Desk, data: bytes, *, expected: bool = False) -> SlightDraft:
+    draft = SlightDraft(desk)
+    now(draft.write(data))
+    draft.expect(expected)
+    return draft
+
+
+def test_one_alone_is_stored_at_once_with_what_stands_beside_it(desk: Desk, store: DirectoryBlobs, clock: Clock) -> None:
+    draft = written(desk, b"wheel", expected=True)
+    assert now(draft.commit_with(sha256(b"wheel"), b"metadata")) == sha256(b"wheel")
+    assert now(held(store)) == {sha256(b"wheel"), sha256(b"metadata")}
+    assert (desk.held, desk.expected, desk.rounds, clock.getDelayedCalls()) == (0, 0, 1, [])
+    assert now(whole(draft)) == b"wheel"
+
+
+def test_who_is_ready_waits_for_those_who_will_be_in_a_moment(desk: Desk, store: DirectoryBlobs) -> None:
+    drafts = [written(desk, b"%d" % number, expected=True) for number in range(3)]
+    running = [later(draft.commit(None)) for draft in drafts[:2]]
+    assert all(map(waiting, running))
+    assert now(held(store)) == set()
+    now(drafts[2].commit(None))
+    assert [now(one) for one in running] == [sha256(b"0"), sha256(b"1")]
+    assert desk.rounds == 1
+
+
+def test_who_waits_goes_on_when_the_others_will_not_come(desk: Desk) -> None:
+    first, other = (written(desk, data, expected=True) for data in (b"a", b"b"))
+    running = later(first.commit(None))
+    assert waiting(running)
+    now(other.abort())
+    assert now(running) == sha256(b"a")
+
+
+def test_nobody_waits_for_long(desk: Desk, clock: Clock) -> None:
+    first, other = (written(desk, data, expected=True) for data in (b"a", b"b"))
+    running = later(first.commit(None))
+    clock.advance(PATIENCE)
+    assert now(running) == sha256(b"a")
+    assert now(other.commit(None)) == sha256(b"b")
+    assert desk.rounds == 2
+
+
+def test_there_are_not_too_many_in_one_round(desk: Desk) -> None:
+    drafts = [written(desk, b"%d" % number, expected=True) for number in range(MOST + 1)]
+    running = [later(draft.commit(None)) for draft in drafts[:MOST]]
+    assert not any(map(waiting, running))
+    assert desk.rounds == 1
+
+
+def test_each_hears_of_its_own_failure(desk: Desk, store: DirectoryBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    drafts = [written(desk, data, expected=True) for data in (b"good", b"bad", b"left")]
+
+    async def keep_all(documents: list[tuple[bytes, bytes | None]]) -> list[Digest | Exception]:
+        return [StorageFull("no room") if data == b"bad" else sha256(data) for data, _ in documents]
+
+    monkeypatch.setattr(desk, "keeping", Keeping(keep_all))
+    good, bad, left = (later(draft.commit(None)) for draft in drafts)
+    assert now(good) == sha256(b"good")
+    with pytest.raises(StorageFull):
+        now(bad)
+    assert now(left) == sha256(b"left")
+    with pytest.raises(CorruptContent):
+        now(drafts[1].read(0, 10))
+
+
+def test_all_hear_of_what_went_wrong_with_all_and_who_left_hears_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Deferred[list[Digest | Exception]] = Deferred()
+    monkeypatch.setattr(desk, "keeping", Keeping(lambda _: asked))
+    drafts = [written(desk, data, expected=True) for data in (b"a", b"b")]
+    running = [later(draft.commit(None)) for draft in drafts]
+    running[0].cancel()
+    with pytest.raises(CancelledError):
+        now(running[0])
+    asked.errback(OSError("gone"))
+    with pytest.raises(OSError, match="gone"):
+        now(running[1])
+    assert desk.held == 0
+
+
+class Keeping:
+    """A store that keeps as it is told."""
+
+    def __init__(self, keep_all: Any) -> None:
+        self.keep_all = keep_all
+
+
+def test_what_is_not_small_goes_on_in_a_draft_of_the_store(desk: Desk, store: DirectoryBlobs) -> None:
+    draft = written(desk, b"x" * LARGEST, expected=True)
+    assert not IInFile.providedBy(draft)
+    assert draft.data is not None
+    reading = later(draft.read(LARGEST, 10))
+    now(draft.write(b"yz"))
+    assert IInFile.providedBy(draft)
+    assert (draft.data, desk.held, desk.expected, draft.written) == (None, 0, 0, LARGEST + 2)
+    assert Path(draft.path).read_bytes() == b"x" * LARGEST + b"yz"
+    now(draft.write(b"!"))
+    assert now(reading) == b"yz"
+    assert now(draft.commit(None)) == draft.digest == sha256(b"x" * LARGEST + b"yz!")
+    assert draft.size == LARGEST + 3
+    draft.close()
+    assert now(held(store)) == {draft.digest}
+
+
+def test_memory_is_bounded_whatever_the_number_of_uploads(store: DirectoryBlobs, clock: Clock) -> None:
+    desk = Desk(store, store, clock, most=10)
+    small, other = written(desk, b"12345678"), written(desk, b"123")
+    assert (desk.held, IInFile.providedBy(small), IInFile.providedBy(other)) == (8, False, True)
+    now(small.abort())
+    now(small.abort())
+    assert desk.held == 0
+    assert now(other.commit(None)) == sha256(b"123")
+
+
+def test_F53_without_room_for_more_it_stays_as_it_was(desk: Desk, store: DirectoryBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = written(desk, b"x" * LARGEST)
+
+    async def full() -> None:
+        raise StorageFull("no room")
+
+    monkeypatch.setattr(desk, "store", Full(full))
+    with pytest.raises(StorageFull):
+        now(draft.write(b"y"))
+    assert now(draft.read(0, LARGEST + 10)) == b"x" * LARGEST
+    assert now(draft.commit(None)) == sha256(b"x" * LARGEST)
+
+
+class Full:
+    """A store that begins no draft."""
+
+    def __init__(self, draft: Any) -> None:
+        self.draft = draft
+
+
+def test_a_write_that_was_interrupted_leaves_nothing_to_commit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = written(desk, b"x" * LARGEST)
+    begun: Deferred[None] = Deferred()
+    monkeypatch.setattr(desk, "store", Full(lambda: begun))
+    running = later(draft.write(b"y"))
+    running.cancel()
+    with pytest.raises(CancelledError):
+        now(running)
+    with pytest.raises(CorruptContent, match="interrupted"):
+        now(draft.commit(None))
