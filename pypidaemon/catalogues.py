@@ -128,6 +128,18 @@ def entries(opened: Opener) -> Iterator[tuple[NormalizedName, int]]:
             raise Damaged("a kept project list cannot be read") from None
 
 
+def later(beside: Opener, serial: int) -> Iterator[tuple[NormalizedName, int]]:
+    """
+    The entries of another's kept list that are newer than any of an upstream's own, so that it cannot have told of them yet.
+
+    What it lists no longer, and another one still does, has a lower serial than its list; and where either has none nothing can be told.
+
+    :param serial: that of the upstream's list.
+    :raises Damaged: as of `entries`.
+    """
+    return ((name, number) for name, number in entries(beside) if 0 < serial < number)
+
+
 def is_of(opened: Opener, label: str) -> bool:
     """Whether that is a kept list of that index."""
     mine = heading(label)

@@ -94,8 +94,12 @@ def steps_back(known: UpstreamPage, said: UpstreamPage, age: float) -> bool:
     """
     Whether a page is older than the one that is known, and not yet to be believed for all that.
 
+    What another index said, such as that which was configured before, has numbers of its own (F22).
+
     :param age: how long ago the known one was said, in seconds.
     """
+    if known.validators.source and said.validators.source not in ("", known.validators.source):
+        return False
     return said.serial is not None and known.serial is not None and said.serial < known.serial and age < SETTLED
 
 

@@ -2,8 +2,8 @@
 An upstream's page as bytes, for the page cache and for what mirrors hold.
 
 It is one line of JSON for the page and one for each file, so that a page of many files is written and read without holding up other
-threads, and one file is read without the others. The form has a number. What a page cache has in another form is not understood, which
-costs one request upstream and nothing else (law 8); but a mirror must do without upstream, so a next form has to read this one too.
+threads, and one file is read without the others. The form has a number. What a page cache has in a form that is not known is not understood, which
+costs one request upstream and nothing else (law 8); but a mirror must do without upstream, so each form is read that was ever written.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import orjson
 
 from pypidaemon.model import File, Filename, NormalizedName, ProjectStatus, UpstreamPage, Validators
 
-FORM = 2
-"""The number of the form that is written, and the only one that is read."""
+FORM = 3
+"""The number of the form that is written."""
+
+UNSOURCED = 2
+"""The one before it, which is read as well: it does not say whose the validators are, so they are nobody's."""
 
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, type(None))
@@ -47,7 +50,7 @@ class _Shape:
 
 _FILE = _Shape(_TEXT, _TEXT, _TEXT, (list,), _WHOLE_OR_NONE, *[_TEXT_OR_NONE] * 5, (bool, type(None)))
 _PAIR = _Shape(_TEXT, _TEXT)
-_HEAD = _Shape(
+_HEAD = (
     (int,),
     _TEXT,
     (int,),
@@ -60,6 +63,7 @@ _HEAD = _Shape(
     (int,),
     (list,),
 )
+_HEADS = {UNSOURCED: _Shape(*_HEAD), FORM: _Shape(*_HEAD, _TEXT)}
 
 
 def encode(page: UpstreamPage) -> bytes:
@@ -76,6 +80,7 @@ def encode(page: UpstreamPage) -> bytes:
         page.max_age,
         page.refused,
         page.versions,
+        page.validators.source,
     ]
     return b"\n".join([orjson.dumps(head), *(_row(file) for file in page.files), b""])
 
@@ -89,8 +94,8 @@ def decode(data: bytes) -> UpstreamPage:
     :raises ValueError: these are not the bytes of a page in this form.
     """
     lines = _lines(data)
-    head = _HEAD.of(orjson.loads(_of_this_form(next(lines, b""))))
-    _, name, count, marker, reason, serial, etag, last_modified, max_age, refused, versions = head
+    head = _head(next(lines, b""))
+    _, name, count, marker, reason, serial, etag, last_modified, max_age, refused, versions, *source = head
     files = tuple(_file(orjson.loads(line)) for line in lines)
     if len(files) != count:
         raise ValueError("not the whole of a stored page")
@@ -100,7 +105,7 @@ def decode(data: bytes) -> UpstreamPage:
         versions=_texts(versions),
         status=ProjectStatus(marker, reason),
         serial=serial,
-        validators=Validators(etag, last_modified),
+        validators=Validators(etag, last_modified, *source),
         max_age=max_age,
         refused=refused,
     )
@@ -114,10 +119,11 @@ def cut(data: bytes, name: NormalizedName, filename: Filename) -> UpstreamPage:
 
     :raises ValueError: these are not the bytes of a page in this form.
     """
-    head = _of_this_form(next(_lines(data), b""))
+    head = next(_lines(data), b"")
+    _form(head)
     status = ProjectStatus()
     if b'"quarantined"' in head:
-        _, _, _, marker, reason, *_ = _HEAD.of(orjson.loads(head))
+        _, _, _, marker, reason, *_ = _head(head)
         if marker == "quarantined":
             status = ProjectStatus(marker, reason)
     # A row begins with the file's name, and a clean name needs no escape; no line break stands within a row.
@@ -152,11 +158,16 @@ def _lines(data: bytes, start: int = 0) -> Iterator[bytes]:
         start = end + 1
 
 
-def _of_this_form(head: bytes) -> bytes:
+def _form(head: bytes) -> int:
     # The number comes first, so that another form is not taken for a broken one of this form.
-    if not head.startswith(b"[%d," % FORM):
+    form = next((known for known in _HEADS if head.startswith(b"[%d," % known)), None)
+    if form is None:
         raise ValueError("not a stored page of this form")
-    return head
+    return form
+
+
+def _head(head: bytes) -> list[Any]:
+    return _HEADS[_form(head)].of(orjson.loads(head))
 
 
 def _file(raw: object) -> File:

@@ -121,13 +121,14 @@ class UpstreamFiles:
                 self._absent.clear()
             self._absent |= digests - await self.blobs.holding(digests)
 
-    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
+    async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None, *, learns: bool = True) -> int:
         """
         Have a file and its sidecar here, verified by every hash and durable; answer how many bytes were fetched for them.
 
         What is here already may be old and recorded by nobody yet, so it is too young to be cleared away from now on (law 7).
 
         :param turn: left when the file has come and is about to be stored, and entered before its sidecar is asked for.
+        :param learns: as of `open`.
         :raises PypidaemonError: they could not be had.
         """
         await self._insist_on_room(file)
@@ -150,7 +151,8 @@ class UpstreamFiles:
             # What came just now is new anyway.
             here = await self._renewed(file, digest) if not counted else frozenset()
             if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
-                await self._given_sidecar(name, file.filename, digest)
+                if learns:
+                    await self._given_sidecar(name, file.filename, digest)
             elif beside and counted:
                 # It was in the wheel, and was kept with it.
                 self.announce(name)
@@ -236,6 +238,7 @@ class UpstreamFiles:
             title=file.filename,
             doubted=places.doubted if waited_for else None,
             blame=places.blame,
+            elsewhere=places.several,
             beside=beside,
             absent=absent,
             came=came,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import closing
+from functools import partial
 from hashlib import file_digest
 
 import attrs
@@ -12,11 +13,13 @@ from twisted.logger import Logger
 
 from pypidaemon.catalogues import LARGEST, Catalogues, Lines, Opener, beginning
 from pypidaemon.errors import UpstreamUnavailable
-from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IUpstream
+from pypidaemon.interfaces import IBlobStore, IDraft, IRecords, IStandIns, IUpstream
 from pypidaemon.model import Digest, InThread, NotModified, RememberedNames, UpstreamNames, Validators
 
 MAX_AGE = 600.0
 """Seconds for which a list is fresh where upstream does not say."""
+OTHERS = "others"
+"""What the label goes on with, after a stroke, under which the list of those that stand in is kept, apart from the upstream's own."""
 _PIECE = 1 << 20
 
 log = Logger()
@@ -50,11 +53,27 @@ class UpstreamList:
         :raises UpstreamUnavailable: there is no answer, or none that is a list.
         :raises StorageFull: there is no room for it.
         """
+        before = await self._before()
+        return await self._keep(before, await self.upstream.fetch_names(_validators(before)))
+
+    async def ask_others(self) -> RememberedNames:
+        """
+        The same of those that stand in for the upstream, one after the other until one has given a list.
+
+        :raises UpstreamUnavailable: none has.
+        :raises StorageFull: there is no room for it.
+        """
+        before = await self._before()
+        return await IStandIns(self.upstream).stand_in_names(_validators(before), partial(self._keep, before))
+
+    async def _before(self) -> RememberedNames | None:
         before = await self.records.pages.recall_names(self.label)
         if before is not None and not await self._is_whole(before):
             # Upstream would confirm it, and nobody could read it.
-            before = None
-        said = await self.upstream.fetch_names(before.validators if before is not None else Validators())
+            return None
+        return before
+
+    async def _keep(self, before: RememberedNames | None, said: UpstreamNames | NotModified) -> RememberedNames:
         now = self.clock.seconds()
         if isinstance(said, NotModified):
             if before is None:
@@ -124,6 +143,10 @@ def _has(opened: Opener, digest: Digest) -> bool:
             return file_digest(stream, "sha256").hexdigest() == digest  # type: ignore[arg-type]  # typeshed wants more than any file has
         except OSError:
             return False
+
+
+def _validators(kept: RememberedNames | None) -> Validators:
+    return kept.validators if kept is not None else Validators()
 
 
 def until(now: float, max_age: float | None) -> float:

@@ -160,7 +160,7 @@ def upstream_pages(draw: st.DrawFn) -> UpstreamPage:
         versions=page.versions,
         status=page.status,
         serial=draw(st.none() | st.integers(0, 2**53 - 1)),
-        validators=Validators(draw(st.none() | texts), draw(st.none() | texts)),
+        validators=Validators(draw(st.none() | texts), draw(st.none() | texts), draw(texts)),
         max_age=draw(st.none() | st.floats(0, 1e9)),
         refused=draw(st.integers(0, 99)),
     )

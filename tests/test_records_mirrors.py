@@ -361,9 +361,17 @@ def test_F92_an_upgrade_of_one_database_copies_no_other(path: Path, monkeypatch:
         undo(path if series == "records" else beside(path))
 
 
-@given(upstream_pages(), st.lists(st.tuples(st.sampled_from([WHEEL, SDIST]), DIGESTS)), st.integers(0, 2**50), st.booleans())
-def test_what_is_packed_comes_back_equal(page: UpstreamPage, documents: list[Any], serial: int, complete: bool) -> None:
-    held = Mirrored(page, serial, complete, 5.5, tuple(documents))
+@given(
+    upstream_pages(),
+    st.lists(st.tuples(st.sampled_from([WHEEL, SDIST]), DIGESTS)),
+    st.integers(0, 2**50),
+    st.booleans(),
+    st.frozensets(st.sampled_from([WHEEL, SDIST])),
+)
+def test_what_is_packed_comes_back_equal(
+    page: UpstreamPage, documents: list[Any], serial: int, complete: bool, lent: frozenset[Filename]
+) -> None:
+    held = Mirrored(page, serial, complete, 5.5, tuple(documents), lent)
     assert unpack_mirrored(pack_mirrored(held), serial, int(complete), 5.5) == held
 
 
@@ -374,7 +382,14 @@ def test_F92_the_form_that_mirrors_have_pages_in_is_read_for_ever() -> None:
         b'["foo-1.0.tar.gz","","",[["sha256","%s"]],12,null,null,null,"",null,null]\n' % (b"a" * 64, C.encode())
     )
     page = UpstreamPage(FOO, (attrs.evolve(SDIST_FILE, size=12),), ("1.0",), serial=17, validators=Validators('"tag"'), max_age=600.0)
-    assert unpack_mirrored(pack(stored), 5, 1, 7.0) == Mirrored(page, 5, True, 7.0, ((SDIST, A),))
+    held = Mirrored(page, 5, True, 7.0, ((SDIST, A),))
+    assert unpack_mirrored(pack(stored), 5, 1, 7.0) == held
+    stored = stored.replace(b"[2,", b"[3,", 1).replace(b'["1.0"]]', b'["1.0"],"https://index.example/simple/"]')
+    said = attrs.evolve(page, validators=attrs.evolve(page.validators, source="https://index.example/simple/"))
+    assert unpack_mirrored(pack(stored), 5, 1, 7.0) == attrs.evolve(held, page=said)
+    documents, rest = stored.split(b"\n", 1)
+    stored = b'{"documents":%b,"lent":["foo-1.0.tar.gz"]}\n%b' % (documents, rest)
+    assert unpack_mirrored(pack(stored), 5, 1, 7.0) == attrs.evolve(held, page=said, lent=frozenset([SDIST]))
 
 
 # --- damage -------------------------------------------------------------------------------------------------------------------
@@ -457,7 +472,10 @@ BODIES = [
     b"\xa5".join([pack_mirrored(HELD)[:20], pack_mirrored(HELD)[21:]]),
     pack(b""),
     pack(b"[]\n[1,2]\n"),
-    *[pack(orjson.dumps(what) + b"\n" + encode(PAGE)) for what in ({}, [1], [["a"]], [["a", 1]], [[[], "a"]])],
+    *[
+        pack(orjson.dumps(what) + b"\n" + encode(PAGE))
+        for what in ({}, {"documents": [], "lent": [1]}, {"documents": {}, "lent": []}, [1], [["a"]], [["a", 1]], [[[], "a"]])
+    ],
 ]
 
 

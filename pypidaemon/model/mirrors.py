@@ -26,6 +26,25 @@ class Mirrored:
     """When upstream was last asked, seconds since the epoch."""
     documents: tuple[tuple[Filename, Digest], ...] = ()
     """The provenance documents that are here, by file name."""
+    lent: frozenset[Filename] = frozenset()
+    """The files that only an index which stood in has told of: upstream's own word on them is still to come, and whatever it says counts."""
+
+    @property
+    def own(self) -> Mirrored:
+        """The same without what was only lent."""
+        return self.without(self.lent)
+
+    def without(self, over: frozenset[Filename]) -> Mirrored:
+        """
+        The same without those files.
+
+        :param over: of what was lent, that which is lent no longer.
+        """
+        if not over:
+            return self
+        files = tuple(file for file in self.page.files if file.filename not in over)
+        documents = tuple(pair for pair in self.documents if pair[0] not in over)
+        return attrs.evolve(self, page=attrs.evolve(self.page, files=files), documents=documents, lent=self.lent - over)
 
 
 @attrs.frozen

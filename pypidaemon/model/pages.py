@@ -117,6 +117,8 @@ class ProjectPage:
     also: tuple[str, ...] = ()
     turns: float | None = None
     """When a rule that goes by the clock will show or hide something, seconds since the epoch: the page holds no longer. None where none will."""
+    lent: frozenset[Filename] | None = None
+    """Of a page that an index is to be filled by and upstream itself did not give now: the files that only an index which stands in has told of."""
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -12,10 +12,17 @@ from pypidaemon.model.pages import File, ProjectStatus
 
 @attrs.frozen
 class Validators:
-    """What to ask "still the same?" with (RFC 9110 §8.8)."""
+    """
+    What to ask "still the same?" with (RFC 9110 §8.8).
+
+    They mean something to nobody but who gave them: another index may have the same ones for something else.
+
+    :param source: the URL of the index that gave them; empty where that is not known.
+    """
 
     etag: str | None = None
     last_modified: str | None = None
+    source: str = ""
 
 
 @attrs.frozen

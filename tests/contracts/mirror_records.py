@@ -48,11 +48,11 @@ PAGE = UpstreamPage(
     versions=("1.0", "2.0"),
     status=ProjectStatus("archived", "enough"),
     serial=17,
-    validators=Validators('"tag"', "Mon, 01 Jan 2024 00:00:00 GMT"),
+    validators=Validators('"tag"', "Mon, 01 Jan 2024 00:00:00 GMT", "https://index.example/simple/"),
     max_age=600.0,
     refused=1,
 )
-HELD = Mirrored(PAGE, 17, False, 1_700_000_000.25, ((WHEEL, D),))
+HELD = Mirrored(PAGE, 17, False, 1_700_000_000.25, ((WHEEL, D),), frozenset([SDIST]))
 BOTH = {WHEEL, SDIST}
 
 

@@ -12,6 +12,7 @@ from pypidaemon.interfaces import IBlobStore, IRecords
 from pypidaemon.model import Digest, Explanation, HiddenFile, InThread, Mirrored, NormalizedName, Refusal, Waiting
 from pypidaemon.moments import written
 from pypidaemon.showing import quarantined
+from pypidaemon.telling import enumerated
 
 RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
 """What there is to say of a reserved name."""
@@ -49,7 +50,9 @@ def _facts(mirrored: Mirrored | None) -> Iterator[tuple[str, str]]:
         yield "mirrored", "no"
         return
     yield "mirrored", "all that was chosen" if mirrored.complete else "not all that was chosen"
-    yield "upstream asked", written(mirrored.taken)
+    yield "upstream asked", written(mirrored.taken) if mirrored.taken else "not yet"
+    if mirrored.lent:
+        yield "lent", f"{enumerated(sorted(mirrored.lent))}, of which only an index that stood in has told; upstream has not spoken yet"
     if mirrored.serial:
         yield "serial", str(mirrored.serial)
 

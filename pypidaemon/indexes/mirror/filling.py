@@ -14,12 +14,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon.announcements import Announcements
-from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.indexes.mirror.documents import Documents
 from pypidaemon.indexes.mirror.hold import Hold
 from pypidaemon.indexes.mirror.keeping import cut_down, filled, needed, with_firsts
 from pypidaemon.indexes.mirror.pages import Pages
-from pypidaemon.interfaces import IBlobStore, IContent, IRecords, ITurn, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IRecords, IStandIns, ITurn, IUpstream
 from pypidaemon.model import (
     Companion,
     Digest,
@@ -37,9 +37,11 @@ from pypidaemon.model import (
     UpstreamPage,
     Validators,
 )
-from pypidaemon.moments import written
+from pypidaemon.moments import uploaded, written
 from pypidaemon.serials import insist_on, steps_back
 from pypidaemon.showing import changed, chosen, completed, show
+from pypidaemon.stand_ins import able, passed_over
+from pypidaemon.standing import together
 from pypidaemon.telling import enumerated
 from pypidaemon.upstream_files import UpstreamFiles, holding, renewed
 
@@ -69,6 +71,8 @@ class Filling:
     keeps: bool
     delay: float
     hold: Hold = attrs.field(init=False)
+    _lent: dict[NormalizedName, frozenset[Filename]] = attrs.field(factory=dict, init=False, repr=False)
+    """Of the pages that were offered last, the files that only an index which stands in has told of."""
 
     def __attrs_post_init__(self) -> None:
         self.hold = Hold(self.label, self.records, self.blobs, self.documents, self.clock)
@@ -77,12 +81,19 @@ class Filling:
         """As `IFillable`: asked for on condition that it has changed, so that one that has not costs no more than an empty answer."""
         before = await self.records.pages.recall(self.label, name)
         known = before.page if before is not None else None
+        if passed_over(self.upstream):
+            return await self._borrowed(name, before, None)
         try:
             said = await self.upstream.fetch_page(name, known.validators if known is not None else Validators())
         except NoSuchProject:
-            if before is not None:
-                await self.records.pages.drop(self.label, name)
+            # Upstream's word too: while it cannot be asked nobody else's page takes the place of it (M18).
+            now = self.clock.seconds()
+            await self.records.pages.keep(self.label, name, Remembered(None, now, now))
             raise
+        except UpstreamUnavailable as error:
+            if isinstance(error, UpstreamDeclines) or not able(self.upstream):
+                raise
+            return await self._borrowed(name, before, error)
         now = self.clock.seconds()
         if isinstance(said, NotModified):
             if known is None:
@@ -94,18 +105,21 @@ class Filling:
         if said.refused:
             log.warn("{label}: {count} entries of {name} are not clean and were dropped", label=self.label, count=said.refused, name=name)
         await self.records.pages.keep(self.label, name, Remembered(said, now, now))
+        self._lent.pop(name, None)
         return await self._shown(said)
 
     async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """As `IFillable`."""
-        fetched = await self.files.take(name, file, turn) + await self.documents.take(name, file, turn)
+        fetched = await self.files.take(name, file, turn, learns=self._learns(name, file)) + await self.documents.take(name, file, turn)
         await self.hold.add(name, file)
         return fetched
 
     async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
         """As `IFillable`."""
         if companion is not Companion.PROVENANCE:
-            return await (self.files.sidecar(name, file) if companion is Companion.METADATA else self.files.open(name, file))
+            if companion is Companion.METADATA:
+                return await self.files.sidecar(name, file)
+            return await self.files.open(name, file, learns=self._learns(name, file))
         await self.documents.take(name, file)
         digest = (await self.documents.of(name, [file], None)).get(file.filename)
         if digest is None:
@@ -123,16 +137,22 @@ class Filling:
         """
         name = page.name
         facts = await self.records.facts.known(self.label, name)
-        before = await self.records.mirrors.page(self.label, name)
+        recorded = await self.records.mirrors.page(self.label, name)
+        # What was only lent is as if it had never been, once upstream has spoken.
+        before = recorded.without(recorded.lent - (page.lent or frozenset())) if recorded is not None else None
         # Whoever fills may have asked before what is offered by now was recorded.
         firsts, _ = await self._work(files, with_firsts, files, before)
         documents = await self.documents.of(name, firsts, before)
         now = self.clock.seconds()
         made = await self._work(files, _made, self.label, page, firsts, facts, documents)
-        new = Mirrored(made, serial, complete, now, tuple(documents.items()))
-        await self._insist_on_bytes(new, before)
-        stays = self.keeps or name in await self.records.mirrors.pinned(self.label)
-        listed = await self._listed(page)
+        lent = (page.lent or frozenset()).intersection(file.filename for file in made.files)
+        # It is upstream that was asked then, and nobody else.
+        taken = now if page.lent is None else before.taken if before is not None else 0.0
+        new = Mirrored(made, serial, complete, taken, tuple(documents.items()), lent)
+        await self._insist_on_bytes(new, recorded)
+        # Where nothing was offered nothing can go or stay.
+        stays = before is not None and (self.keeps or name in await self.records.mirrors.pinned(self.label))
+        listed = await self._listed(page) if before is not None else frozenset()
         outcome = await self._work(page.files, filled, before, page, new, listed, stays=stays)
         try:
             if outcome.gone:
@@ -150,7 +170,54 @@ class Filling:
         mirrored = await self.records.mirrors.page(self.label, name)
         return None if mirrored is None else {file.filename: file.digest for file in mirrored.page.files}
 
-    async def _shown(self, said: UpstreamPage) -> ProjectPage:
+    async def _borrowed(self, name: NormalizedName, before: Remembered | None, trouble: UpstreamUnavailable | None) -> ProjectPage:
+        """
+        Upstream's last word on that project, with what an index that stands in has told of since (M18).
+
+        :raises UpstreamUnavailable: nobody who stands in has a page of it either. That is no absence (law 10).
+        """
+        health = self.upstream.health
+        try:
+            said = None if await self._is_absent(before) else await IStandIns(self.upstream).stand_in(name)
+        except (NoSuchProject, UpstreamUnavailable):
+            said = None
+        if said is None:
+            cause = health.cause or "it does not answer"
+            raise trouble or UpstreamUnavailable(self.upstream.label, cause, health.retry_after())
+        held = await self.records.mirrors.page(self.label, name)
+        known, confirmed = (before.page, before.fetched) if before is not None else (None, 0.0)
+        if known is None and held is not None and held.taken:
+            known, confirmed = held.own.page, held.taken
+        # What upstream had once and does not list any more it has taken away, however young it was (S33).
+        gone = set(await self.records.facts.known(self.label, name)) if known is not None else set[Filename]()
+        made = together(known, confirmed, said, gone)
+        if made is not None and any(uploaded(file) is None for file in made.page.files if file.filename in made.added):
+            leaving = await self.records.mirrors.leaving(self.label)
+            gone.update(file.filename for one in leaving if one.name == name for file in one.mirrored.page.files)
+            made = together(known, confirmed, said, gone)
+        page = made.page if made is not None else known
+        assert page is not None  # for of what nothing is known all is made
+        before_it = held.lent if held is not None else frozenset()
+        # Of what upstream has told since, what was lent of it counts no longer, though it may not have been recorded yet.
+        told = {file.filename for file in known.files} if known is not None else set()
+        lent = (made.added if made is not None else frozenset()) | (before_it - told)
+        if lent:
+            self._lent[name] = lent
+        # A quarantine hides all there is, and nobody but upstream takes anything away (M7).
+        status = known.status if known is not None else page.status
+        return await self._shown(attrs.evolve(page, status=status), lent)
+
+    def _learns(self, name: NormalizedName, file: File) -> bool:
+        """What is found out about a file stays, so nothing is while only an index that stands in has told of it (S28)."""
+        return file.filename not in self._lent.get(name, ())
+
+    async def _is_absent(self, before: Remembered | None) -> bool:
+        """Whether this very upstream said last that there is no such project: then there is none, whoever has one."""
+        if before is None or before.page is not None:
+            return False
+        return before.fetched >= (await self.records.mirrors.progress(self.label)).since
+
+    async def _shown(self, said: UpstreamPage, lent: frozenset[Filename] | None = None) -> ProjectPage:
         """
         The page, on which every file means the bytes that were first seen under its name (S28, F26).
 
@@ -159,13 +226,15 @@ class Filling:
         name = said.name
         facts = await self.records.facts.known(self.label, name)
         before = await self.records.mirrors.page(self.label, name)
+        before = before.without(before.lent - (lent or frozenset())) if before is not None else None
         files, others = await self._work(said.files, with_firsts, said.files, before)
         unlike = [filename for filename in changed(attrs.evolve(said, files=files), facts) if filename not in others]
         if unlike:
             files = await self._without(name, files, unlike, facts, before)
-        await self._note_others(said, (*others, *unlike))
+        if lent is None:
+            await self._note_others(said, (*others, *unlike))
         page = await self._work(files, show, self.label, attrs.evolve(said, files=files), facts)
-        return attrs.evolve(page, serial=said.serial or 0)
+        return attrs.evolve(page, serial=said.serial or 0, lent=lent)
 
     async def _note_others(self, said: UpstreamPage, unlike: Collection[Filename]) -> None:
         """Have it on record of which files upstream has other bytes, and tell of each once."""

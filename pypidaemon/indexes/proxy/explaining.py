@@ -112,6 +112,9 @@ def _doubted(doubt: Doubt, name: NormalizedName) -> str:
 
 
 def _remembered(remembered: Remembered, *, stale: bool) -> Iterator[tuple[str, str]]:
+    if remembered.fetched <= 0:
+        yield "page", "as somebody else has kept it; upstream was not asked yet"
+        return
     yield "page fetched" if remembered.page is not None else "found absent", written(remembered.fetched)
     yield "fresh until", written(remembered.fresh_until) + (" (upstream cannot be asked, so it goes on being given)" if stale else "")
     said = remembered.page

@@ -243,7 +243,8 @@ class Proxy(Service):
 
     async def take(self, name: NormalizedName, file: File, turn: ITurn | None = None) -> int:
         """As `IFillable`."""
-        return await self.files.take(name, file, turn) + await self.provenance.take(name, file, turn)
+        learns = not self.pages.standing.added(name, file.filename)
+        return await self.files.take(name, file, turn, learns=learns) + await self.provenance.take(name, file, turn)
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `IFillable`: nothing shown changes, and what was taken is noted, so that it is not cleared away and a run knows what is here."""
@@ -253,7 +254,9 @@ class Proxy(Service):
         """As `IFillable`."""
         if companion is Companion.PROVENANCE:
             return await self.provenance.open(name, file)
-        return await (self.files.sidecar(name, file) if companion is Companion.METADATA else self.files.open(name, file))
+        if companion is Companion.METADATA:
+            return await self.files.sidecar(name, file)
+        return await self.files.open(name, file, learns=not self.pages.standing.added(name, file.filename))
 
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`: of what was last remembered of the page, also what clients took."""

@@ -40,6 +40,7 @@ from pypidaemon.serials import insist_on, serial_of, steps_back
 from pypidaemon.shelf import Shelf
 from pypidaemon.showing import changed, show, weight
 from pypidaemon.simple.revision import revise
+from pypidaemon.stand_ins import passed_over
 from pypidaemon.waits import first, pause
 
 MAX_AGE = 600.0
@@ -104,16 +105,32 @@ class Pages:
 
     async def current(self, name: NormalizedName, announced: int) -> ProjectPage:
         """
-        What upstream says now, whatever is remembered.
+        What upstream says now, whatever is remembered; while it cannot be asked, its last word with what an index that stands in has told of since (M18).
 
         :param announced: the serial that upstream's list has for the project, 0 where it has none.
         :raises NoSuchProject: upstream says that there is none.
         :raises UpstreamUnavailable: it cannot be asked, or its page is older than that.
         """
-        held = await self.flights.join(name, lambda: self._ask(name))
-        if held.remembered.page is not None:
-            insist_on(self.upstream.label, held.remembered.page.serial, announced)
-        return self._answer(held, name)
+        trouble: UpstreamUnavailable | None = None
+        if not passed_over(self.upstream) or self.flights.flying(name):
+            try:
+                held = await self.flights.join(name, lambda: self._ask(name))
+            except UpstreamUnavailable as error:
+                if isinstance(error, UpstreamDeclines) or not self.standing.able:
+                    raise
+                trouble = error
+            else:
+                if held.remembered.page is not None:
+                    insist_on(self.upstream.label, held.remembered.page.serial, announced)
+                return self._answer(held, name)
+        before = await self._held(name)
+        stood = await self.standing.page(name, before.remembered if before is not None else None, None)
+        if stood is not None:
+            return attrs.evolve(stood, lent=self.standing.lent(name))
+        if before is not None and before.page is not None and self.standing.answered(name):
+            return attrs.evolve(before.page, lent=frozenset())
+        health = self.upstream.health
+        raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
 
     async def find(self, name: NormalizedName, filename: Filename) -> Listed:
         """As `IIndex.find`: from what was found before, else from what is remembered, and only for an old page by way of the page."""
@@ -259,6 +276,7 @@ class Pages:
         if remembered.page is not None or before is not None:
             await self.records.pages.keep(self.label, name, remembered)
         old = self.shelf.get(name)
+        self.standing.spoken(name)
         self.forget(name)
         with self.readings.of(name) as reading:
             held = await self._make(name, remembered, reading)

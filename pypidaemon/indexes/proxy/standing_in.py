@@ -23,6 +23,7 @@ from pypidaemon.serials import serial_of
 from pypidaemon.shelf import Shelf
 from pypidaemon.showing import show, weight
 from pypidaemon.simple.revision import revise
+from pypidaemon.stand_ins import able, line
 from pypidaemon.standing import together
 from pypidaemon.waits import TookTooLong, within
 
@@ -30,6 +31,8 @@ LASTS = 60.0
 """Seconds for which such a page is given before it is looked for anew."""
 
 _ROOM = 8 << 20
+_MOST_LENT = 100_000
+"""Files of which it is known that only an index that stands in has told of them, in all projects together."""
 _MANY_FILES = 200
 
 log = Logger()
@@ -56,16 +59,18 @@ class StandingIn:
     removal: Removal
     flights: Flights[NormalizedName, Stood | None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     shelf: Shelf[NormalizedName, Stood] = attrs.field(factory=lambda: Shelf(_ROOM), init=False)
+    _lent: Shelf[NormalizedName, frozenset[Filename]] = attrs.field(factory=lambda: Shelf(_MOST_LENT), init=False, repr=False)
+    """Such files of each project, for longer than its page is here: what is fetched by it may come much later."""
 
     @property
     def able(self) -> bool:
         """Whether anybody stands in at all."""
-        return IStandIns.providedBy(self.upstream) and IStandIns(self.upstream).line is not self.upstream.health
+        return able(self.upstream)
 
     @property
     def line(self) -> IHealth:
         """Whether pages can be had from anybody."""
-        return IStandIns(self.upstream).line if IStandIns.providedBy(self.upstream) else self.upstream.health
+        return line(self.upstream)
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -108,8 +113,20 @@ class StandingIn:
 
     def added(self, name: NormalizedName, filename: Filename) -> bool:
         """Whether that file is on the page only for now, until the upstream itself has spoken of it."""
+        return filename in self.lent(name)
+
+    def lent(self, name: NormalizedName) -> frozenset[Filename]:
+        """All such files of a project."""
+        return self._lent.get(name) or frozenset()
+
+    def spoken(self, name: NormalizedName) -> None:
+        """The upstream itself has spoken of that project."""
+        self._lent.drop(name)
+
+    def answered(self, name: NormalizedName) -> bool:
+        """Whether one that stands in has a page of that project, and nothing on it is newer than what is known."""
         stood = self.shelf.get(name)
-        return stood is not None and filename in stood.added
+        return stood is not None and stood.page is None
 
     def forget(self, name: NormalizedName | None) -> None:
         """Let go of what there is of a project, or of all."""
@@ -130,6 +147,10 @@ class StandingIn:
             log.info("{label}: another index stands in for the page of {name}", label=self.label, name=name)
         stood = Stood(page, made.added if made is not None else frozenset(), until)
         self.shelf.put(name, stood, weight(page))
+        # Its page may have been given before, when the upstream had told of less.
+        lent = stood.added | self.lent(name)
+        if lent:
+            self._lent.put(name, lent, len(lent))
         return stood
 
     async def _shown(self, name: NormalizedName, said: UpstreamPage, until: float) -> ProjectPage:

@@ -19,7 +19,8 @@ async def warmed(label: str, records: IRecords, page: ProjectPage, files: Sequen
     """Note that these files of that page are here, by the serial that upstream's list announced for it."""
     facts = await records.facts.known(label, page.name)
     kept = chosen(page, completed(label, page.name, files, facts))
-    await records.mirrors.keep(label, page.name, Mirrored(kept, serial, complete, now))
+    lent = (page.lent or frozenset()).intersection(file.filename for file in kept.files)
+    await records.mirrors.keep(label, page.name, Mirrored(kept, serial, complete, now, lent=lent))
 
 
 async def taken(label: str, records: IRecords, blobs: IBlobStore, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:

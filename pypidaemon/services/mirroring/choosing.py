@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.closure import Needs
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.globs import matches_any
 from pypidaemon.indexes.policed.view import View
 from pypidaemon.interfaces import IFillable, IIndex, IInformant, IPolicy, IReadying, IRecords
 from pypidaemon.judging import Judgement, Rules
@@ -48,6 +49,7 @@ class Choice:
     :param by: as `plans.chosen_by` says it.
     :param brief: as in `plans.drops`.
     :param private: the projects of local indexes, about which upstream is not asked because something names or needs them (P15).
+    :param reserved: globs on the names about which it is not asked at all.
     """
 
     selection: Selection
@@ -62,6 +64,11 @@ class Choice:
     by: str = ""
     brief: bool = False
     private: frozenset[NormalizedName] = frozenset()
+    reserved: tuple[str, ...] = ()
+
+    def is_reserved(self, name: NormalizedName) -> bool:
+        """Whether nobody is ever asked about that project, whoever has one of that name (law 3)."""
+        return matches_any(name, self.reserved) is not None
 
     def along(self, needs: Needs) -> Choice:
         """The same with what is needed for it."""
@@ -136,6 +143,7 @@ class Chooser:
     :param asked: how far back what clients took counts as chosen, in seconds; 0 is not at all.
     :param scope: as in `Choice`.
     :param local_indexes: those whose truth is here, whose names are nobody else's business.
+    :param reserved: as in `Choice`.
     """
 
     projects: tuple[str, ...]
@@ -151,6 +159,7 @@ class Chooser:
     informants: Mapping[Knowledge, IInformant]
     scope: str = ""
     local_indexes: Mapping[str, IIndex] = MappingProxyType({})
+    reserved: tuple[str, ...] = ()
 
     async def choose(self) -> Choice:
         """
@@ -174,7 +183,9 @@ class Chooser:
         configured = repr((sorted(self.projects), sorted(self.exclude), bool(self.requirements), bool(self.asked)))
         by = chosen_by(configured, named=bool(wanted), asked=bool(asked))
         views = self._view(self.policies), self._view(rules)
-        return Choice(whole, broad, named, *views, self.clock, whole, self.scope, by=by, brief=brief, private=private)
+        return Choice(
+            whole, broad, named, *views, self.clock, whole, self.scope, by=by, brief=brief, private=private, reserved=self.reserved
+        )
 
     async def _private(self, wanted: frozenset[NormalizedName]) -> frozenset[NormalizedName]:
         """The projects that there are in indexes of ours, and not in this one: what was taken of upstream is no secret to it."""

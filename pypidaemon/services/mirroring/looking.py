@@ -22,9 +22,16 @@ from pypidaemon.services.mirroring.crew import together
 from pypidaemon.services.mirroring.losing import entry, goes_back, is_replaced, latest, loses_most, lost, with_lost
 from pypidaemon.services.mirroring.tally import Tally
 from pypidaemon.showing import chosen
+from pypidaemon.stand_ins import away
 
 BLOCKED = 86_400.0
 """Seconds after which a project is looked at again of which a file was blocked by an order; it may have been taken back."""
+
+AGAIN = 600.0
+"""Seconds after which a project is looked at again for whose page another index stood in."""
+
+LENT = "another index stood in for upstream's page"
+"""Why such a project waits."""
 
 _MANY_FILES = 200
 
@@ -84,7 +91,11 @@ class Looking:
     async def _look(self, step: Look) -> None:
         held = await self.records.mirrors.page(self.index.label, step.name)
         try:
-            if self.choice.chooses(step.name):
+            if self.choice.is_reserved(step.name):
+                # Whoever makes others list such a name must not keep every run from its end.
+                self.tally.absent += [step.name] if step.name in self.choice.selection.names else []
+                await self.acts.done(step.name)
+            elif self.choice.chooses(step.name):
                 async with self.allowance.request():
                     page = await self.index.offered(step.name, step.serial)
                 await self._bring(step, page, held)
@@ -96,7 +107,7 @@ class Looking:
             raise
         except PypidaemonError as error:
             await self.fail(step, str(error))
-            if isinstance(error, UpstreamUnavailable) and self.index.upstream.health.state in ("down", "probing", "offline"):
+            if isinstance(error, UpstreamUnavailable) and away(self.index.upstream):
                 # All others would fail as well, and each would have to wait for it.
                 raise Stopped(f"{error}; the projects that are left are looked at in the next run") from None
         finally:
@@ -109,7 +120,9 @@ class Looking:
         self.tally.failed += 1
         self.tally.trouble(f"{step.name}: {reason}")
         log.warn("{label}: {name} waits: {reason}", label=self.index.label, name=step.name, reason=reason)
-        await self.acts.wait([Waiting(step.name, step.serial, tries, self.clock.seconds() + backoff(tries), reason)])
+        # What upstream announced holds until its page has it (M8), also where another list was read since that says nothing of it.
+        serial = step.serial or (before.serial if before is not None else 0)
+        await self.acts.wait([Waiting(step.name, serial, tries, self.clock.seconds() + backoff(tries), reason)])
 
     async def _restore(self, step: Look, held: Mirrored | None) -> None:
         """A project that is offered and not chosen, so that nothing new of it is taken: have the bytes here that are to be here."""
@@ -134,6 +147,10 @@ class Looking:
             await self.acts.done(step.name)
 
     async def _bring(self, step: Look, page: ProjectPage, held: Mirrored | None) -> None:
+        if page.lent is not None:
+            await self._borrow(page, held)
+            return
+        mirrored, held = held, held.own if held is not None else None
         # Where no list announced a serial, the page's own tells a later list whether there is anything new.
         step = attrs.evolve(step, serial=step.serial or page.serial)
         if held is not None and goes_back(held, page, self.since):
@@ -146,7 +163,12 @@ class Looking:
         elif held is not None and loses_most(held, page):
             self.emptied.append(Emptied(page, step.serial))
             return
-        await self.bring(page, step.serial, held)
+        await self.bring(page, step.serial, mirrored)
+
+    async def _borrow(self, page: ProjectPage, held: Mirrored | None) -> None:
+        """Add what an index that stands in has told of. It takes nothing away, and its numbers count for nothing (M7, F22)."""
+        self.tally.lent += 1
+        await self.bring(with_lost(held, page) if held is not None else page, held.serial if held is not None else 0, held)
 
     async def bring(self, page: ProjectPage, serial: int, held: Mirrored | None) -> None:
         """
@@ -168,9 +190,14 @@ class Looking:
             turns = sooner(turns, self.clock.seconds() + BLOCKED)
         complete = not trouble
         # What is not finished is recorded as if it had no serial: should the note that it waits be lost in a crash, it is looked at again.
-        await self.acts.fill(page, files, serial if complete and turns is None else 0, complete)
+        borrowed = page.lent is not None
+        await self.acts.fill(page, files, serial if complete and turns is None and not borrowed else 0, complete)
         if trouble:
             await self.fail(Look(page.name, serial), _in_short(trouble))
+        elif borrowed:
+            announced = self.waiting[page.name].serial if page.name in self.waiting else 0
+            due = self.clock.seconds() + AGAIN
+            await self.acts.wait([Waiting(page.name, announced, 0, due, LENT)])
         elif turns is not None:
             await self.acts.wait([Waiting(page.name, serial, 0, turns, "then a policy may let more of it in, or less")])
         elif not IMirror.providedBy(self.index):
@@ -268,7 +295,7 @@ def _is_here(held: File | None, file: File) -> bool:
 
 def _the_same(held: Mirrored, page: ProjectPage, files: Sequence[File], serial: int) -> bool:
     """Whether what is offered is all that, as it is now, so that nothing needs to be recorded."""
-    if not held.complete or held.serial != serial or len(held.page.files) != len(files):
+    if not held.complete or held.serial != serial or len(held.page.files) != len(files) or held.lent != (page.lent or frozenset()):
         return False
     known = {file.filename: file for file in held.page.files}
     if not all(_is_here(known.get(file.filename), file) for file in files):

@@ -11,6 +11,7 @@ from pypidaemon.errors import NoSuchProject, PypidaemonError
 from pypidaemon.interfaces import IMirror
 from pypidaemon.model import NormalizedName
 from pypidaemon.plans import Limit, Look, Verdict, removals
+from pypidaemon.services.mirroring.differences import PART
 from pypidaemon.services.mirroring.looking import Emptied, Looking
 from pypidaemon.services.mirroring.losing import with_lost
 from pypidaemon.telling import enumerated, plural
@@ -89,7 +90,7 @@ class Removing:
             # Its page is upstream's all the same, and what is kept is beside that.
             return await self._empty(emptied)
         losing = [one for one in emptied if one.page.name not in self.pinned and (self._offers or not one.page.files)]
-        count = len(concerned) + len(losing)
+        count = len(concerned) - await self._only_lent(concerned) + len(losing)
         verdict = removals(count, held, self.limit, census.listed, census.before, census.serial, census.serial_before)
         if not verdict.allowed:
             await self._refuse(verdict, emptied)
@@ -99,17 +100,32 @@ class Removing:
             settled = await self._leave(name) and settled
         return settled
 
+    async def _only_lent(self, names: Sequence[NormalizedName]) -> int:
+        """Of how many of these projects upstream never told of anything that is here: it is no mistake of upstream's that it has none."""
+        books, label = self.looking.records.mirrors, self.looking.index.label
+        # What was lent is recorded without a serial, so of a list that is empty not every page there is has to be read.
+        sought, count, after = set(names), 0, ""
+        while sought and (part := await books.serials(label, after, PART)):
+            for name in [name for name, serial in part if not serial and name in sought]:
+                held = await books.page(label, name)
+                count += held is not None and bool(held.lent) and not held.own.page.files
+            after = part[-1][0]
+        return count
+
     async def _leave(self, name: NormalizedName) -> bool:
         looking = self.looking
         try:
             async with looking.allowance.request():
-                await looking.index.offered(name, 0)
+                page = await looking.index.offered(name, 0)
         except NoSuchProject:
             await looking.acts.leave([name], "upstream has it no longer")
             self._count(1)
             return True
         except PypidaemonError as error:
             looking.tally.trouble(f"{name}: whether it is gone is not known: {error}")
+            return False
+        if page.lent is not None:
+            looking.tally.trouble(f"{name}: whether it is gone is not known: {looking.index.upstream.label} cannot be asked")
             return False
         log.warn(
             "{label}: upstream's list has {name} no longer, and its page is there; it stays until that is gone too",
@@ -144,7 +160,8 @@ class Removing:
         if held is None or not one.page.files:
             return
         try:
-            await looking.bring(with_lost(held, one.page), 0, held)
+            # Upstream has spoken, so what was only lent is nothing that it lacks.
+            await looking.bring(with_lost(held.own, one.page), 0, held)
         except PypidaemonError as error:
             looking.tally.trouble(f"{one.page.name}: {error}")
 

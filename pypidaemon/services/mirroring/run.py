@@ -8,6 +8,7 @@ once it is done; and how far all has come is recorded last (R208). Until then th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -25,11 +26,12 @@ from pypidaemon.services.mirroring.allowance import Allowance
 from pypidaemon.services.mirroring.begun import from_source, interrupted, marked
 from pypidaemon.services.mirroring.choosing import Choice, Chooser
 from pypidaemon.services.mirroring.following import Following, Pursuit
-from pypidaemon.services.mirroring.looking import Looking
+from pypidaemon.services.mirroring.lists import Lists, plain, unnumbered
+from pypidaemon.services.mirroring.looking import AGAIN, LENT, Looking
 from pypidaemon.services.mirroring.removing import Census, Removing
 from pypidaemon.services.mirroring.tally import Summary, Tally, outcome
 from pypidaemon.services.mirroring.work import Survey, Work
-from pypidaemon.upstream_lists import UpstreamList
+from pypidaemon.telling import plural
 
 log = Logger()
 
@@ -48,7 +50,7 @@ class Means:
     index: IFillable
     records: IRecords
     chooser: Chooser
-    names: UpstreamList
+    lists: Lists
     clock: IReactorTime
     cpu: InThread
     allowance: Allowance
@@ -68,6 +70,7 @@ class _Found:
 
     :param kept: upstream's list, where it was asked for; `compared` whether it was read to its end.
     :param serial: how far everything is here once it is done.
+    :param lent: whether an index that stands in has told it, so that it takes nothing away and its numbers count for nothing (M7, F22).
     """
 
     looks: AsyncIterator[Look]
@@ -75,6 +78,7 @@ class _Found:
     kept: RememberedNames | None
     compared: bool
     serial: int
+    lent: bool = False
 
 
 @attrs.define
@@ -110,6 +114,7 @@ class Run:
             if not ended:
                 # Projects that were begun go on by themselves, and this run is over.
                 await means.flights.land()
+        self._say_lent()
         return await self._concluded(before, reached, ended=ended)
 
     async def go_for(self, name: NormalizedName) -> Summary:
@@ -122,6 +127,7 @@ class Run:
             await self._one(name)
         except PypidaemonError as error:
             self.tally.trouble(str(error))
+        self._say_lent()
         waits = await self.means.records.mirrors.waiting_of(self.means.index.label, name)
         return self._summed_up(int(waits is not None and bool(waits.tries)), ended=True)
 
@@ -141,7 +147,7 @@ class Run:
             choice = pursuit.choice
             waiting = {one.name: one for one in await means.records.mirrors.waiting(label)}
             work = Work(label, means.records.mirrors, choice, means.cpu, before.selection, waiting, means.clock, self.eager)
-            looks = work.of_waiting()
+            looks = await self._worthwhile(work.of_waiting(), waiting)
             self.tally.found, self.tally.phase = len(looks), "takes"
             await self.acts.advance(marked(before, means.clock.seconds()))
             looking = self._looking(choice, waiting, before)
@@ -157,9 +163,19 @@ class Run:
         finally:
             if not ended:
                 await means.flights.land()
+        self._say_lent()
         summary = await self._summary(ended=ended)
         await self.acts.advance(before)
         return summary
+
+    async def _worthwhile(self, looks: list[Look], waiting: dict[NormalizedName, Waiting]) -> list[Look]:
+        """Without what waits for nothing but upstream's own word, while it gives none: who stands in was asked already, and would be again and again (G11)."""
+        lent = [waiting[one.name] for one in looks if waiting[one.name].reason == LENT]
+        if not lent or self.means.index.upstream.health.state == "up" or await self.means.lists.answers():
+            return looks
+        due = self.means.clock.seconds() + AGAIN
+        await self.acts.wait([attrs.evolve(one, due=due) for one in lent])
+        return [one for one in looks if waiting[one.name].reason != LENT]
 
     async def _everything(self, before: Progress) -> Progress:
         means, label = self.means, self.means.index.label
@@ -177,6 +193,8 @@ class Run:
         self.tally.found, self.tally.skipped = survey.found, survey.skipped
         self.tally.phase = "takes"
         await pursuit.through(found.looks, looking, means.hands, work.is_due)
+        if found.lent:
+            return before
         self.tally.phase = "removes"
         # Among what was not chosen may be what has come to be needed since.
         for name in [name for name in survey.settled if choice.chooses(name) or not pursuit.choice.chooses(name)]:
@@ -214,7 +232,7 @@ class Run:
         if not self._anew:
             return waiting
         # All of that before it is on record whose mirror this is now: a kill in between has it done again.
-        await means.names.distrust()
+        await means.lists.names.distrust()
         for name in await means.records.pages.remembered(label):
             await means.records.pages.drop(label, name)
         waiting = {name: attrs.evolve(one, serial=0, due=min(one.due, before.since)) for name, one in waiting.items()}
@@ -236,21 +254,37 @@ class Run:
             return self._of(work.of_names(), survey, None, 0)
         same = choice.revision == before.selection and not interrupted(before)
         if same and before.serial:
-            changes = await means.index.upstream.changes(before.serial)
+            changes = await means.lists.changes(before.serial)
             if changes is not None:
                 looking.listed = False
                 return self._of(work.of_changes(changes), Survey(), None, max((one.serial for one in changes), default=before.serial))
         self.tally.phase = "asks for the list"
-        kept = await means.names.ask()
-        if same and kept.serial and kept.validators == before.validators != Validators():
+        kept = await means.lists.own()
+        if kept is None:
+            return await self._of_others(before, work)
+        if same and kept.serial and plain(kept.validators) == before.validators != Validators():
             # What waits need not be on it: it may have been ordered by its name.
             looking.listed = False
             return self._of(work.of_waiting(), Survey(), kept, kept.serial)
         self.tally.phase = "compares"
-        opened = await means.names.opened(kept)
+        opened = await means.lists.names.opened(kept)
         if opened is None:
             raise UpstreamUnavailable(means.index.upstream.label, "its list is not here any more")
-        return _Found(work.of_list(opened), await work.survey(opened), kept, compared=True, serial=kept.serial)
+        read = partial(entries, opened)
+        return _Found(work.of_list(read), await work.survey(read), kept, compared=True, serial=kept.serial)
+
+    async def _of_others(self, before: Progress, work: Work) -> _Found:
+        """The same by the list of an index that stands in."""
+        read = await self.means.lists.lent(before)
+        self.tally.trouble(
+            f"the list of {self.means.index.upstream.label} cannot be had; another index stands in for it, and nothing is removed"
+        )
+        return _Found(unnumbered(work.of_list(read)), await work.survey(read), None, compared=False, serial=0, lent=True)
+
+    def _say_lent(self) -> None:
+        if self.tally.lent:
+            upstream, pages = self.means.index.upstream.label, plural(self.tally.lent, "project")
+            self.tally.trouble(f"{upstream} cannot be asked; another index stood in for the pages of {pages}")
 
     def _of(self, looks: list[Look], survey: Survey, kept: RememberedNames | None, serial: int) -> _Found:
         survey.found = len(looks)
@@ -259,8 +293,8 @@ class Run:
     async def _sought(self, looking: Looking, gone: list[NormalizedName]) -> tuple[RememberedNames, int]:
         """Projects whose page is not there: add those that are here and that upstream's list does not have either to what is gone."""
         means = self.means
-        kept = await means.names.ask()
-        opened = await means.names.opened(kept)
+        kept = await means.lists.names.ask()
+        opened = await means.lists.names.opened(kept)
         if opened is None:
             raise UpstreamUnavailable(means.index.upstream.label, "its list is not here any more")
         for step in looking.missing:
@@ -322,7 +356,7 @@ class Run:
         return attrs.evolve(
             before,
             serial=max(before.serial, serial),
-            validators=found.kept.validators if found.kept is not None else before.validators,
+            validators=plain(found.kept.validators) if found.kept is not None else before.validators,
             selection=choice.revision,
             started=self.tally.begun,
             listed=census.listed or before.listed,

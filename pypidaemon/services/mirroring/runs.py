@@ -22,12 +22,13 @@ from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import KEPT, Acts, Doing, Rehearsing
 from pypidaemon.services.mirroring.allowance import Allowance, Places
 from pypidaemon.services.mirroring.choosing import Chooser
+from pypidaemon.services.mirroring.lists import Lists
 from pypidaemon.services.mirroring.lock import RunLock
 from pypidaemon.services.mirroring.run import Means, Run
 from pypidaemon.services.mirroring.tally import Summary, Tally
 from pypidaemon.settings import Lines
 from pypidaemon.telling import plural
-from pypidaemon.upstream_lists import UpstreamList
+from pypidaemon.upstream_lists import OTHERS, UpstreamList
 
 if TYPE_CHECKING:
     from pypidaemon.services.mirroring.service import Mirroring
@@ -99,10 +100,9 @@ class Runs:
                 service.informants,
                 service.following.scope if service.following is not None else "",
                 service.local_indexes,
+                service.reserved,
             ),
-            names=UpstreamList(
-                f"{index.label}/upstream", index.upstream, service.records, service.lists, service.clock, service.cpu, service.disk
-            ),
+            lists=self._lists(),
             clock=service.clock,
             cpu=service.cpu,
             allowance=Allowance(service.clock, service.bandwidth),
@@ -115,6 +115,13 @@ class Runs:
             blocked=Blocked("blocked", service.rulings),
             following=service.following,
         )
+
+    def _lists(self) -> Lists:
+        service, index = self.service, self.service.index
+        names = UpstreamList(
+            f"{index.label}/upstream", index.upstream, service.records, service.lists, service.clock, service.cpu, service.disk
+        )
+        return Lists(index.upstream, service.records.pages, names, attrs.evolve(names, label=f"{names.label}/{OTHERS}"))
 
     def begin(self, project: NormalizedName | None, *, rehearsal: bool, eager: bool) -> int:
         """

@@ -72,6 +72,7 @@ class Mirroring(Service):
     informants: Mapping[Knowledge, IInformant] = given("informants", factory=dict)
     rulings: Rulings = given("rulings", factory=Rulings)
     local_indexes: Mapping[str, IIndex] = given("local_indexes", factory=dict)
+    reserved: tuple[str, ...] = given("reserved", factory=tuple)
     projects: tuple[str, ...] = setting(globs, default=(), help="patterns of the names of projects that are taken; * is everything")
     exclude: tuple[str, ...] = setting(globs, default=(), help="patterns of those that are not")
     requirements: Named | None = setting(

@@ -44,6 +44,8 @@ class Tally:
     """Projects that wait for a later time to be tried again."""
     failed: int = 0
     """Projects that could not be brought up to date."""
+    lent: int = 0
+    """Projects for whose pages another index stood in."""
     errors: list[str] = attrs.field(factory=list)
     unmet: list[str] = attrs.field(factory=list)
     """What is needed and is not here, in sentences, where dependencies are followed."""

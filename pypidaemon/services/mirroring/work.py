@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from pypidaemon.catalogues import Opener, entries
 from pypidaemon.interfaces import IMirrorRecords
 from pypidaemon.model import Change, InThread, NormalizedName, Waiting
 from pypidaemon.plans import Dropped, Gone, Look, Settled, Step
 from pypidaemon.services.mirroring.choosing import Choice
 from pypidaemon.services.mirroring.differences import PART, Entry, differences
+
+Reading = Callable[[], Iterator[Entry]]
+"""Starts a new reading of a list, in order of the names; it reads files, so it is iterated on threads."""
 
 
 @attrs.define
@@ -50,10 +52,10 @@ class Work:
     def __attrs_post_init__(self) -> None:
         self.now = self.clock.seconds()
 
-    async def survey(self, opened: Opener) -> Survey:
+    async def survey(self, read: Reading) -> Survey:
         """What comes of comparing a list with what is here."""
         found = Survey()
-        async for steps in self._differences(opened, found):
+        async for steps in self._differences(read, found):
             for step in steps:
                 match step:
                     case Look(name, serial) if self.is_due(name, serial):
@@ -68,9 +70,9 @@ class Work:
                         found.settled.append(name)
         return found
 
-    async def of_list(self, opened: Opener) -> AsyncIterator[Look]:
+    async def of_list(self, read: Reading) -> AsyncIterator[Look]:
         """What is to be looked at by that comparison."""
-        async for steps in self._differences(opened, Survey()):
+        async for steps in self._differences(read, Survey()):
             for step in steps:
                 if isinstance(step, Look) and self.is_due(step.name, step.serial):
                     yield step
@@ -102,8 +104,8 @@ class Work:
         found.settled = [name for name in self.waiting if name not in held and not self.choice.chooses(name)]
         return found
 
-    async def _differences(self, opened: Opener, found: Survey) -> AsyncIterator[Sequence[Step]]:
-        listed = _counted(opened, found)
+    async def _differences(self, read: Reading, found: Survey) -> AsyncIterator[Sequence[Step]]:
+        listed = _counted(read, found)
         try:
             waiting, again = sorted(one.name for one in self._due()), self.choice.judges_anew(self.before)
             async for steps in differences(listed, self._serials, self.choice.chooses, waiting, again, self.cpu):
@@ -126,7 +128,7 @@ class Work:
         return self.eager if one.tries else not serial
 
 
-def _counted(opened: Opener, found: Survey) -> Generator[Entry]:
-    for entry in entries(opened):
+def _counted(read: Reading, found: Survey) -> Generator[Entry]:
+    for entry in read():
         found.listed += 1
         yield entry
