@@ -105,6 +105,10 @@ class UpstreamUnavailable(PypidaemonError):
         self.retry_after = min(max(retry_after, 1), 60)
 
 
+class UpstreamTooSlow(UpstreamUnavailable):
+    """What was under way came so slowly that it was given up (F30)."""
+
+
 class UpstreamDeclines(UpstreamUnavailable):
     """It can be asked, and will not answer us: an answer, so nobody else is asked in its stead (M18)."""
 
@@ -179,6 +183,14 @@ class CannotStore(PypidaemonError):
 
 class StorageFull(CannotStore):
     """There is no room to store this: disk, inodes, quota or file-size limit."""
+
+
+ONLY_READ = "this daemon only reads its data folder ([daemon] read-only = yes): nothing is taken or changed"
+"""What is said to whoever wants to change something of a daemon that must not write."""
+
+
+class OnlyRead(StorageFull):
+    """The daemon was told to write nothing (N8). To whoever has something to store that is a full disk."""
 
 
 class StorageFailed(CannotStore):

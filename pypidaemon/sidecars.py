@@ -128,6 +128,7 @@ class Sidecars:
             at_most=LARGEST,
             doubted=None if keep else places.doubted,
             blame=places.blame,
+            elsewhere=places.several,
         )
         return await (self.spool.open(want) if keep else self.spool.give(want))
 

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.errors import CannotStore, CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import CannotStore, CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.handfuls import Handful
 from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IKeeping, IMeasured
@@ -272,8 +272,7 @@ class Spool(Service):
                     raise
                 self.corrupt += 1
                 self._log.warn("{title} is fetched from elsewhere: {error}", title=transfer.want.title, error=str(error))
-                draft = transfer.begin_anew()
-                if draft is not None:
+                if (draft := transfer.begin_anew()) is not None:
                     await draft.abort()
                     draft.close()
 
@@ -291,10 +290,12 @@ class Spool(Service):
                 with closing(body):
                     await self._pour(transfer, body, checks)
                 break
-            except UpstreamUnavailable:
+            except UpstreamUnavailable as error:
                 # Where only the end mark is missing, the digest says whether all is well (F9, F12).
                 if want.digest is not None and transfer.received == transfer.size:
                     break
+                if isinstance(error, UpstreamTooSlow) and not want.elsewhere:
+                    raise
                 if not await self.tries.again(want.origin, attempt):
                     raise
             body = None

@@ -69,6 +69,7 @@ class Want:
     :param came: called with the number of bytes when the last has come and all are about to be stored, so that others can be asked for meanwhile.
     :param blame: called where `source` brought other bytes than promised, so that it does not ask there again for a while; answers whether it has
         another place to ask.
+    :param elsewhere: whether there is another place where it may come faster: one alone that is too slow is not asked for the rest (F30).
     """
 
     key: str
@@ -82,6 +83,7 @@ class Want:
     at_most: int | None = None
     doubted: Callable[[], Awaitable[PypidaemonError]] | None = None
     blame: Callable[[], bool] | None = None
+    elsewhere: bool = False
     beside: Callable[[bytes], bytes | None] | None = None
     absent: bool = False
     came: Callable[[int], None] = _unheard

@@ -19,6 +19,7 @@ class OnePlace:
 
     upstream: IUpstream
     url: str
+    several: bool = attrs.field(default=False, init=False)
 
     async def fetch(self, offset: int) -> IBody:
         """As `IPlaces`."""

@@ -21,7 +21,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, StorageFull, UpstreamUnavailable
+from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, StorageFull, UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody, IContent, IOnDisk
 from pypidaemon.model import Digest
 from pypidaemon.spool import QUEUE, Spool, Want
@@ -533,6 +533,23 @@ def test_F47_when_it_cannot_be_resumed_readers_get_the_cause_after_a_few_tries()
     assert scene.held() == set()
     assert scene.clock.getDelayedCalls() == []
     assert (scene.spool.failed, scene.spool.corrupt) == (1, 0)
+
+
+def test_F30_what_is_too_slow_is_not_taken_up_again_but_elsewhere() -> None:
+    for elsewhere in (False, True):
+        scene = Scene()
+        slow = ScriptedBody(validator='"a"').feed(BIG[:1000])
+        source = line(slow, ScriptedBody(1000, validator='"a"').feed(BIG[1000:], b""))
+        reader = now(scene.spool.open(attrs.evolve(want(source, BIG), elsewhere=elsewhere)))
+        reading = later(reader.read(1000, 10))
+        slow.feed(UpstreamTooSlow("pypi", "became too slow"))
+        scene.clock.advance(PATIENCE)
+        if elsewhere:
+            assert now(reading) == BIG[1000:1010]
+        else:
+            with pytest.raises(UpstreamTooSlow):
+                now(reading)
+        assert source.asked == ([0, 1000] if elsewhere else [0])
 
 
 def test_a_file_that_goes_away_while_it_is_fetched_is_an_outage_to_its_readers() -> None:

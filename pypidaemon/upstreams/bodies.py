@@ -15,6 +15,7 @@ from pypidaemon.errors import NoSuchFile
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.body import Body
 from pypidaemon.upstreams.exchange import Answer, Exchange
+from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.origins import BadTarget, Target, check_file, target
 from pypidaemon.waits import TookTooLong, entered
 
@@ -73,7 +74,7 @@ class Bodies:
             fields["Range"] = f"bytes={offset}-"
             if wanted.url in self._tags:
                 fields["If-Range"] = self._tags[wanted.url]
-        leave = await self.enter()
+        leave = await self._entered(health, anyway=anyway)
         try:
             answer = await self.exchange.ask(wanted, fields, self.send, self._check)
             if self.exchange.absent(answer):
@@ -90,6 +91,20 @@ class Bodies:
         except BaseException:
             leave()
             raise
+
+    async def _entered(self, health: Health, *, anyway: bool) -> Callable[[], None]:
+        """
+        As `enter`, for whoever is to be asked of that health.
+
+        :raises UpstreamUnavailable: also where the place came free because another went wrong there: each that is sent after it would take as long to find
+            out the same.
+        """
+        was_up = health.state == "up"
+        leave = await self.enter()
+        if was_up and health.state != "up" and not anyway:
+            leave()
+            raise self.exchange.fail(health.cause or "it does not answer", health)
+        return leave
 
     async def enter(self) -> Callable[[], None]:
         """Wait for a place among the bodies; the answer gives it back, once however often it is called."""
@@ -111,9 +126,13 @@ class Bodies:
         exchange.alive(answer, good=True)
 
         def ended(trouble: str | None) -> None:
-            leave()
+            # Whoever waits for the place is to know.
             if trouble is not None:
                 exchange.stumble(answer, trouble)
+            if body.waited_out and self._places.waiting:
+                # Those who wait for its place are not to be sent after it, each to find out the same as slowly.
+                answer.health.silent()
+            leave()
 
         validator = headers.strong(answer.response)
         body = Body(exchange.label, exchange.clock, exchange.limits, offset, total, validator, ended, self.counted)

@@ -14,7 +14,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from zope.interface import implementer
 
-from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.errors import UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
 from pypidaemon.upstreams.limits import Limits
 
@@ -53,17 +53,22 @@ class Body(Protocol):
     ended: Callable[[str | None], None]
     counted: Callable[[int], None]
     received: int = attrs.field(default=0, init=False)
+    waited_out: bool = attrs.field(default=False, init=False)
+    """Whether it was given up since it came too slowly, or no more."""
     _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
     _unread: int = attrs.field(default=0, init=False)
     _paused: bool = attrs.field(default=False, init=False)
     _done: bool = attrs.field(default=False, init=False)
     _trouble: str | None = attrs.field(default=None, init=False)
+    _error: type[UpstreamUnavailable] = attrs.field(default=UpstreamUnavailable, init=False)
     _waiter: Deferred[None] | None = attrs.field(default=None, init=False)
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _arrived: int = attrs.field(default=0, init=False)
     _began: float = attrs.field(default=0.0, init=False)
     """When the first of the pieces came that are not read."""
+    _latest: float = attrs.field(default=0.0, init=False)
+    """When the last piece came."""
 
     async def read(self) -> bytes:
         """As `IBody`: all that has arrived, or a wait for more."""
@@ -80,7 +85,7 @@ class Body(Protocol):
                 self._producer.resumeProducing()
             return data
         if self._trouble is not None:
-            raise UpstreamUnavailable(self.label, self._trouble)
+            raise self._error(self.label, self._trouble)
         return b""
 
     def close(self) -> None:
@@ -98,8 +103,9 @@ class Body(Protocol):
         self._arrived += len(data)
         self._unread += len(data)
         self.counted(len(data))
+        self._latest = self.clock.seconds()
         if not self._pieces:
-            self._began = self.clock.seconds()
+            self._began = self._latest
         self._pieces.append(data)
         if self.total is not None and self.offset + self.received > self.total:
             self._give_up(f"sent more than the {self.total} bytes it announced")
@@ -109,7 +115,10 @@ class Body(Protocol):
             self._producer.pauseProducing()
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
         if self._timer is not None and self._timer.active() and self.offset + self.received != self.total:
-            if self.received <= BULK or self._unread >= GATHERED:
+            if self._is_short and not self._paused:
+                # Nobody is given anything of one so short before its verdict (law 6), so its end, which is near, is worth the only awakening.
+                pass
+            elif self.received <= BULK or self._unread >= GATHERED:
                 self._timer.reset(0)
             elif len(self._pieces) == 1:
                 self._timer.reset(GATHERING)
@@ -153,17 +162,26 @@ class Body(Protocol):
                 self._timer.cancel()
 
     async def _wait(self) -> None:
-        seconds = min(self.limits.idle, self.limits.window - self._waited)
-        began, had = self.clock.seconds(), self.received
-        await self._sleep(max(seconds, 0.0))
-        waited = self.clock.seconds() - began
-        self._waited += waited
+        began = now = self.clock.seconds()
+        patient = True
+        while patient:
+            silent = now - max(began, self._latest)
+            seconds = min(self.limits.idle - silent, self.limits.window - self._waited - (now - began))
+            await self._sleep(max(seconds, 0.0))
+            now = self.clock.seconds()
+            silent = now - max(began, self._latest)
+            # What comes of a short one wakes nobody, so silence is counted anew here from when that came.
+            patient = self._is_short and not (self._done or self._paused) and silent < self.limits.idle
+            patient = patient and self._waited + now - began < self.limits.window
+        self._waited += now - began
         if self._done:
             return
-        if self.received == had and waited >= self.limits.idle:
+        if silent >= self.limits.idle:
+            self.waited_out = True
             self._give_up(f"stalled after {self.offset + self.received} bytes")
         elif self._waited >= self.limits.window:
             if self._arrived < self.limits.slowest * self.limits.window:
+                self._error, self.waited_out = UpstreamTooSlow, True
                 self._give_up(f"became too slow after {self.offset + self.received} bytes")
             self._waited, self._arrived = 0.0, 0
 
@@ -181,6 +199,10 @@ class Body(Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.called:
             waiter.callback(None)
+
+    @property
+    def _is_short(self) -> bool:
+        return self.total is not None and self.total <= BULK
 
     @property
     def _producer(self) -> Any:

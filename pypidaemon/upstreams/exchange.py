@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -190,10 +191,15 @@ class Exchange:
             # It is one of us, and well: this one thing it cannot get from its own upstream.
             self.alive(answer)
             return self.fail("its own upstream cannot be asked")
-        if code in (408, 429) or (code == 503 and wait is not None):
+        if code in (408, 429):
+            # That is about us, whatever we asked for.
             cause = f"it asks us to come back later ({code})"
             answer.health.failed(cause, wait)
             return self.fail(cause, answer.health)
+        if code == 503 and wait is not None:
+            # One page that a server behind it cannot give now must not take all others with it (F86); where all are like that, it is left alone.
+            trouble = self.stumble(answer, f"it asks us to come back later ({code})", wait)
+            return UpstreamUnavailable(trouble.upstream, trouble.cause, max(trouble.retry_after, math.ceil(min(wait, 60.0))))
         if not 400 <= code < 500:
             return self.stumble(answer, f"it answers with status {code}")
         # Whoever is refused gets that answer at once, so nobody has to wait and it counts as alive.
@@ -202,9 +208,9 @@ class Exchange:
             return self._decline("it refuses our credentials (401)")
         return self._decline(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
 
-    def stumble(self, answer: Answer, cause: str) -> UpstreamUnavailable:
-        """Note that it answered wrongly, and answer the error to raise."""
-        answer.health.stumbled(cause, answer.target.url)
+    def stumble(self, answer: Answer, cause: str, retry_after: float | None = None) -> UpstreamUnavailable:
+        """Note that it answered wrongly, and answer the error to raise; `retry_after` as of `Health.stumbled`."""
+        answer.health.stumbled(cause, answer.target.url, retry_after)
         return self.fail(cause, answer.health)
 
     def fail(self, cause: str, health: Health | None = None) -> UpstreamUnavailable:

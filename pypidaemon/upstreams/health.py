@@ -122,7 +122,7 @@ class Health:
             # Also that is to be remembered over a restart, and no state says it.
             self._tell()
 
-    def stumbled(self, cause: str, about: str = "") -> None:
+    def stumbled(self, cause: str, about: str = "", retry_after: float | None = None) -> None:
         """
         It answered, but wrongly: an error, or something that is no answer to what was asked.
 
@@ -131,6 +131,7 @@ class Health:
         different things were wrong (F86). Who is not up does not come up by it.
 
         :param about: what was asked for; "" is something else each time.
+        :param retry_after: as of `failed`, once it counts.
         """
         self._heard = True
         self.stumbles += 1
@@ -138,7 +139,7 @@ class Health:
         if self.state == "up" and not (about and about in self._struck):
             self._struck += (about,)
         if self.state != "up" or (self._strikes >= STRIKES and not self._attended):
-            self.failed(cause)
+            self.failed(cause, retry_after)
         elif len(self._struck) >= STRIKES:
             self._suspect(cause)
         elif self._strikes >= STRIKES:

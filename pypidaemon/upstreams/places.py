@@ -68,6 +68,11 @@ class Places:
     """Whether no transfer is taken up in another place any more."""
     _moved: Bell = attrs.field(factory=Bell, init=False)
 
+    @property
+    def several(self) -> bool:
+        """As `IPlaces`."""
+        return len(self.places) > 1
+
     async def fetch(self, offset: int) -> IBody:
         """As `IPlaces`."""
         if offset == 0:

@@ -15,7 +15,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from zope.interface.verify import verifyObject
 
-from pypidaemon.errors import UpstreamUnavailable
+from pypidaemon.errors import UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
 from pypidaemon.upstreams.body import BULK, GATHERED, GATHERING, Body
 from pypidaemon.upstreams.limits import Limits
@@ -108,6 +108,28 @@ def test_F31_a_stall_while_somebody_reads_breaks_it_off() -> None:
     assert it.told == ["stalled after 3 bytes"]
 
 
+def test_F31_a_short_one_that_stalls_is_noticed_as_soon_though_what_came_of_it_woke_nobody() -> None:
+    it = Receiving(500_000)
+    reading = later(it.body.read())
+    it.clock.advance(0.1)
+    it.body.dataReceived(bytes(400_000))
+    it.clock.advance(19.9)
+    assert waiting(reading)
+    it.clock.advance(0.2)
+    assert len(now(reading)) == 400_000
+    assert it.failing(it.body.read()) == "stalled after 400000 bytes"
+
+
+def test_F30_a_short_one_that_drips_is_cut_as_ever() -> None:
+    it = Receiving(500_000)
+    reading = later(it.body.read())
+    for _ in range(30):
+        it.clock.advance(1)
+        it.body.dataReceived(bytes(100))
+    assert len(now(reading)) >= 2900
+    assert it.told in (["became too slow after 3000 bytes"], ["became too slow after 2900 bytes"])
+
+
 def test_F30_a_drip_breaks_it_off() -> None:
     it = Receiving()
     for _ in range(29):
@@ -118,7 +140,8 @@ def test_F30_a_drip_breaks_it_off() -> None:
         assert len(now(reading)) == 100
     reading = later(it.body.read())
     it.clock.advance(1)
-    assert it.failing(reading) == "became too slow after 2900 bytes"
+    with pytest.raises(UpstreamTooSlow, match="became too slow after 2900 bytes"):
+        now(reading)
 
 
 def test_F30_a_slow_line_that_is_fast_enough_is_not_cut() -> None:
