@@ -36,12 +36,16 @@ INTERFACES: Mapping[str, InterfaceClass] = MappingProxyType(
 )
 """What a component of each kind promises."""
 
+STRCRED = "strcred"
+"""Those accounts that are another distribution's, whatever that is."""
+
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "index": {
             "proxy": "pypidaemon.indexes.proxy:Proxy",
             "mirror": "pypidaemon.indexes.mirror:Mirror",
             "first-match": "pypidaemon.indexes.first_match:FirstMatch",
+            "home-first": "pypidaemon.indexes.home_first:HomeFirst",
             "policed": "pypidaemon.indexes.policed:Policed",
             "private": "pypidaemon.indexes.private:Private",
             "merged": "pypidaemon.indexes.merged:Merged",
@@ -85,11 +89,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "accounts": {
             "local": "pypidaemon.accounts.checker:LocalAccounts",
-            "strcred": "pypidaemon.accounts.plugin:PluginAccounts",
+            STRCRED: "pypidaemon.accounts.plugin:PluginAccounts",
         },
         "service": {
             "mirroring": "pypidaemon.services.mirroring:Mirroring",
             "janitor": "pypidaemon.services.janitor:Janitor",
+            "push": "pypidaemon.services.pushing:PushService",
         },
     }
 )
@@ -115,6 +120,11 @@ def offered(kind: str) -> dict[str, str]:
         if found.setdefault(point.name, point.value) != point.value:
             raise Unloadable(f"two installed packages offer {kind} {point.name!r}: {found[point.name]} and {point.value}")
     return found | dict(BUILT_IN[kind])
+
+
+def is_ours(kind: str, use: str) -> bool:
+    """Whether a section of that kind with that `use` runs no code of other distributions; without `use` there is nothing that could."""
+    return not use or (use in BUILT_IN[kind] and use != STRCRED)
 
 
 def load(kind: str, use: str) -> type:

@@ -24,6 +24,9 @@ KINDS = ("daemon", "index", "upstream", "policy", "blobs", "records", "accounts"
 DAEMON = "daemon"
 """The one section that every file has."""
 
+PLACES = ("etc/config.ini", "/etc/pypidaemon/config.ini")
+"""Where the configuration is looked for when nobody names it: first below the working directory."""
+
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _KEY = re.compile(r"[a-z][a-z0-9-]*\Z")
 _INTERPOLATION = re.compile(r"%%|%\(([^)]*)\)s")
@@ -74,6 +77,17 @@ class _Parser(configparser.RawConfigParser):
 
     def optionxform(self, optionstr: str) -> str:
         return optionstr
+
+
+def configuration_file(named: str | None, environment: Mapping[str, str]) -> str:
+    """
+    Which file to read: the one named, else `$PYPIDAEMON_CONFIG`, else the first of `PLACES` that exists.
+
+    Where none exists it is the first place, so that the message about it names a place to put one.
+    """
+    if named:
+        return named
+    return environment.get("PYPIDAEMON_CONFIG") or next((place for place in PLACES if os.path.exists(place)), PLACES[0])
 
 
 def read(file: str) -> Configuration:

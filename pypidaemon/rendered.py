@@ -36,7 +36,7 @@ def program(version: str, folder: Path) -> str:
     """
     seen = blake2b(f"{version}\n".encode(), digest_size=16)
     for path, changed, size in sorted(_modules(str(folder))):
-        seen.update(f"{os.path.relpath(path, folder)}\n{changed}\n{size}\n".encode(errors="surrogateescape"))
+        seen.update(f"{path.removeprefix(str(folder))}\n{changed}\n{size}\n".encode(errors="surrogateescape"))
     return seen.hexdigest()
 
 

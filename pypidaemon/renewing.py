@@ -17,7 +17,9 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from pypidaemon.blueprints import Part, Plan
+from pypidaemon.components import is_ours
 from pypidaemon.errors import ConfigError, PypidaemonError
+from pypidaemon.late_tls import is_put_off
 from pypidaemon.made import Made
 from pypidaemon.schema import DAEMON_WIDE
 from pypidaemon.services.ordered import OrderedService
@@ -35,13 +37,25 @@ def insist(old: Plan, new: Plan) -> None:
     """
     if new.data != old.data:
         raise ConfigError(new.file, "daemon", "data", _RESTART)
+    if new.daemon.read_only != old.daemon.read_only:
+        raise ConfigError(new.file, "daemon", "read-only", _RESTART)
     for word in _STORES:
         if getattr(new, word) != getattr(old, word):
             raise ConfigError(new.file, "daemon", word, _RESTART)
+    _insist_on_our_own(new)
     for name, part in old.parts.items():
         other = new.parts.get(name)
         if part.section.kind in _STORES and part.needed and other is not None and other.needed and not _alike(part, other):
             raise ConfigError(new.file, name, "", _RESTART)
+
+
+def _insist_on_our_own(new: Plan) -> None:
+    """Refuse what may want of Twisted what it has only where it found TLS when it was loaded, in a daemon that went without."""
+    for name, part in new.parts.items():
+        if is_put_off() and not is_ours(part.section.kind, part.section.use):
+            raise ConfigError(
+                new.file, name, "use", "cannot come into a daemon that was started with built-in parts alone: that needs a restart"
+            )
 
 
 def kept(old: Plan, new: Plan) -> frozenset[str]:

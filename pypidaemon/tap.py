@@ -4,9 +4,9 @@ The two ways to be the daemon: what twistd asks for, which is options and the se
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +14,13 @@ from twisted.application.service import IService
 from twisted.logger import LogEvent, globalLogBeginner
 from twisted.python import usage
 
-from pypidaemon import __version__
+from pypidaemon import __version__, long_lived
 from pypidaemon.blueprints import Plan, plan
+from pypidaemon.configuration import configuration_file
 from pypidaemon.errors import ConfigError, PypidaemonError
 
 if TYPE_CHECKING:
     from pypidaemon.services.lifetime import Lifetime
-
-PLACES = ("etc/config.ini", "/etc/pypidaemon/config.ini")
-"""Where the configuration is looked for when nobody names it: first below the working directory."""
-
-
-def configuration_file(named: str | None, environment: Mapping[str, str]) -> str:
-    """
-    Which file to read: the one named, else `$PYPIDAEMON_CONFIG`, else the first of `PLACES` that exists.
-
-    Where none exists it is the first place, so that the message about it names a place to put one.
-    """
-    if named:
-        return named
-    return environment.get("PYPIDAEMON_CONFIG") or next((place for place in PLACES if os.path.exists(place)), PLACES[0])
 
 
 class Options(usage.Options):
@@ -101,7 +88,8 @@ def lifetime(planned: Plan, reactor: Any) -> Lifetime:
 
     async def renew() -> None:
         # By its absolute name: a daemon's working directory is not that of who started it.
-        await whole.renew(await deferToThreadPool(reactor, reactor.getThreadPool(), plan, str(planned.origin)))
+        await whole.renew(await deferToThreadPool(reactor, reactor.getThreadPool(), _read_again, str(planned.origin)))
+        long_lived.stir()
 
     async def probe() -> None:
         await whole.house.made.records().ledger.high("")
@@ -109,6 +97,15 @@ def lifetime(planned: Plan, reactor: Any) -> Lifetime:
     life = Lifetime(whole, reactor, greeting, renew, Notifying.by(os.environ, reactor, probe))
     life.signals = Signals(reactor, life.hang_up, reactor.stop)
     return life
+
+
+def _read_again(origin: str) -> Plan:
+    """That configuration, with what takes long to load for it: its parts are made where the reactor runs, which may not wait for that."""
+    found = plan(origin)
+    if any(part.values.get("ca_file") is not None for part in found.parts.values()):
+        # It is checked at once, by OpenSSL.
+        importlib.import_module("pypidaemon.upstreams.authorities")
+    return found
 
 
 def rehearse(planned: Plan) -> None:
@@ -153,6 +150,7 @@ def foreground(planned: Plan, log: Path | None = None) -> None:
         whole.signals.reopen = file.reopen
     whole.privilegedStartService()
     whole.startService()
+    running.callWhenRunning(long_lived.settle)
     running.addSystemEventTrigger("before", "shutdown", whole.stopService)
     globalLogBeginner.beginLoggingTo([Transcript(file, _is_chatter)])
     running.run()

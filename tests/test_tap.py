@@ -14,8 +14,9 @@ from twisted.plugin import IPlugin
 from twisted.python import usage
 
 from pypidaemon.blueprints import plan
+from pypidaemon.configuration import PLACES, configuration_file
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.tap import PLACES, Options, configuration_file, foreground
+from pypidaemon.tap import Options, foreground
 from pypidaemon.web.site import DoorSite
 
 ROOT = Path(__file__).parents[1]

@@ -14,12 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from OpenSSL import SSL
-from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import wrapClientTLS
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.web.client import URI, Agent, ProxyAgent
 from twisted.web.http_headers import Headers
@@ -30,6 +26,7 @@ from pypidaemon.settings import Secret
 from pypidaemon.upstreams.addresses import AddressRefused, GuardedEndpoint, check_host
 from pypidaemon.upstreams.connections import Fields, Pool, Question
 from pypidaemon.upstreams.routes import Proxy, Routes, routes
+from pypidaemon.upstreams.secured import Secured, Security
 from pypidaemon.upstreams.sieve import Sieve, Sieved
 from pypidaemon.upstreams.tunnel import Tunnel
 
@@ -41,28 +38,6 @@ _CREATORS = 64
 _PORTS = {b"http": 80, b"https": 443}
 _USUAL = re.compile(rb"(https?)://(([a-z0-9][a-z0-9.-]*)(?::([0-9]{1,5}))?)(/[!$&-;=@-Z_a-z~%]*)")
 """A URL without anything that stands in few of them: the host a name in lower case, no query, and nothing of which it matters how it is written."""
-
-
-@implementer(IOpenSSLTrustRoot)
-@attrs.frozen
-class Trust:
-    """The authorities that the machine trusts, and those of one file as well."""
-
-    ca_file: Path | None = None
-
-    def check(self) -> None:
-        """:raises ValueError: the file cannot be read or holds no certificate."""
-        if self.ca_file is None:
-            return
-        try:
-            self._addCACertsToContext(SSL.Context(SSL.TLS_CLIENT_METHOD))
-        except (SSL.Error, OSError) as error:
-            raise ValueError(f"ca-file: {self.ca_file} cannot be read as certificates") from error
-
-    def _addCACertsToContext(self, context: Any) -> None:
-        context.set_default_verify_paths()
-        if self.ca_file is not None:
-            context.load_verify_locations(str(self.ca_file))
 
 
 @attrs.frozen
@@ -90,12 +65,10 @@ class _Endpoints:
 
     reactor: Any
     trusted: Trusted
-    trust: Trust
+    security: Security
     timeout: float
     live: dict[Sieve, int]
     proxy: Proxy | None = None
-    # Making a context reads all of the machine's authorities, so it is done once for each host.
-    _creators: dict[str, IOpenSSLClientConnectionCreator] = attrs.field(factory=dict, init=False)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """As `IAgentEndpointFactory`."""
@@ -106,21 +79,12 @@ class _Endpoints:
         else:
             endpoint = Tunnel(self.to_proxy(self.proxy), self.proxy, self.reactor, host, uri.port, TUNNEL_DEADLINE)
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._creator(host), endpoint)
+            endpoint = Secured(endpoint, host, self.security)
         return Sieved(endpoint, self.live)
 
     def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
         """A connection to the proxy itself, which may stand anywhere: the configuration named it."""
         return GuardedEndpoint(self.reactor, proxy.host, proxy.port, frozenset([proxy.host]), self.timeout)
-
-    def _creator(self, host: str) -> IOpenSSLClientConnectionCreator:
-        creator = self._creators.get(host)
-        if creator is None:
-            while len(self._creators) >= _CREATORS:
-                del self._creators[next(iter(self._creators))]
-            creator = optionsForClientTLS(host, trustRoot=self.trust, acceptableProtocols=[b"http/1.1"])
-            self._creators[host] = creator
-        return creator
 
 
 class _Direct(Agent):
@@ -162,7 +126,7 @@ class Outbound:
     _reactor: Any
     _trusted: Trusted
     _routes: Routes
-    _trust: Trust
+    _security: Security
     _timeout: float
     _pool: Pool
     _live: dict[Sieve, int] = attrs.field(factory=dict, init=False)
@@ -212,7 +176,7 @@ class Outbound:
         return closing.addCallback(lambda _: deferLater(self._reactor, 0))
 
     def _endpoints(self, proxy: Proxy | None) -> _Endpoints:
-        return _Endpoints(self._reactor, self._trusted, self._trust, self._timeout, self._live, proxy)
+        return _Endpoints(self._reactor, self._trusted, self._security, self._timeout, self._live, proxy)
 
     def _by(self, scheme: str, proxy: Proxy) -> IAgent:
         agent = self._proxied.get((scheme, proxy))
@@ -250,10 +214,10 @@ def outbound(
     :param environ: where `env` looks, `os.environ` by default; read once, here.
     :raises ValueError: `ca_file` or the proxy's URL cannot be used.
     """
-    trust = Trust(ca_file)
-    trust.check()
+    security = Security(reactor, ca_file)
+    security.check()
     pool = Pool(reactor)
     pool.maxPersistentPerHost = pool_size
     pool.cachedConnectionTimeout = 60
     ways = routes(proxy, os.environ if environ is None else environ)
-    return Outbound(reactor, Trusted(trusted_hosts, own_port), ways, trust, connect_timeout, pool)
+    return Outbound(reactor, Trusted(trusted_hosts, own_port), ways, security, connect_timeout, pool)

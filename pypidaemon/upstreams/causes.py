@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from service_identity.exceptions import VerificationError
 from twisted.internet import error
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError
@@ -16,7 +15,6 @@ _PHRASES: tuple[tuple[type[BaseException], str], ...] = (
     (TookTooLong, "it does not answer"),
     (HeadTooLarge, "its response head is too large"),
     (UnaskedBytes, "it sent more than one response"),
-    (VerificationError, "TLS: its certificate is for another host"),
     (error.DNSLookupError, "its address cannot be found"),
     (error.ConnectionRefusedError, "it refuses connections"),
     (error.NoRouteError, "there is no route to it"),
@@ -53,8 +51,12 @@ def _reasons(trouble: BaseException) -> list[BaseException]:
 
 
 def _tls(trouble: BaseException) -> str:
+    # These classes are known by where they stand, since what defines them is loaded with the first connection that needs it.
+    home = type(trouble).__module__.partition(".")[0]
+    if home == "service_identity":
+        return "TLS: its certificate is for another host"
     # OpenSSL's errors are lists of (library, function, reason); pyOpenSSL has one class for all of them.
-    if type(trouble).__module__.partition(".")[0] != "OpenSSL":
+    if home != "OpenSSL":
         return ""
     entries = trouble.args[0] if trouble.args and isinstance(trouble.args[0], list) else []
     words = sorted({str(entry[-1]) for entry in entries if isinstance(entry, tuple) and entry and entry[-1]})

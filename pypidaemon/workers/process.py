@@ -31,7 +31,11 @@ LINK = 3
 _KEEPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 
 # As for the workers that look into archives: nothing of the environment, and the module path of this process.
-_START = "import sys; sys.path[:] = sys.argv[1:]; from pypidaemon.workers.process import main; main()"
+# It speaks in plain to whoever it accepts, and to nobody else.
+_START = (
+    "import sys; sys.path[:] = sys.argv[1:]; from pypidaemon.late_tls import put_off; put_off(); "
+    "from pypidaemon.workers.process import main; main()"
+)
 
 
 def command() -> list[str]:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.model import NormalizedName, Validators
 from pypidaemon.testing import TestIndex
-from pypidaemon.upstreams.agent import Trust
+from pypidaemon.upstreams.authorities import Authorities
 from tests.upstreams.parts import QUICK, page, serve, started, whole
 
 NAME = NormalizedName("thing")
@@ -114,6 +114,6 @@ class Tls(TestCase):
             def load_verify_locations(self, name: str) -> None:
                 seen.append(name)
 
-        Trust(self.ca_file)._addCACertsToContext(Context())
+        Authorities(self.ca_file)._addCACertsToContext(Context())
         assert seen == ["machine", str(self.ca_file)]
-        Trust(self.ca_file).check()
+        Authorities(self.ca_file).check()
