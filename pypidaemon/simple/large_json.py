@@ -51,11 +51,12 @@ _ENTRY = _Shape(KEYS, dict.fromkeys(OBJECTS, _PAIRS))
 _ROOT = _Shape(frozenset({"meta", "name", "versions", "files", "project-status"}), {"meta": _META, "project-status": _STATUS})
 
 
-def parsed(pieces: Iterable[bytes]) -> Iterator[list[tuple[str, Any]]]:
+def parsed(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[list[tuple[str, Any]]]:
     """
     The events of ijson's lowest layer for a document that comes in pieces of about `CHUNK`; each list is good until the next is asked for.
 
-    :raises Unreadable: it is no JSON, is cut short, or has a value longer than `LONGEST`.
+    :param longest: how many bytes a single value may have, about.
+    :raises Unreadable: it is no JSON, is cut short, or has a longer value.
     """
     # ijson loads its C part on import, which those who only want to see `--help` need not wait for.
     import ijson
@@ -68,7 +69,7 @@ def parsed(pieces: Iterable[bytes]) -> Iterator[list[tuple[str, Any]]]:
         for piece in pieces:
             parser.send(piece)
             silent = 0 if events else silent + len(piece)
-            if silent > LONGEST:
+            if silent > longest:
                 raise Unreadable("the JSON has a value that is too long")
             yield events
             events.clear()
