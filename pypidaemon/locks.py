@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.utils import canonicalize_name
 
 from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import filename, project_name
@@ -27,8 +28,14 @@ LONGEST = 16 << 20
 DEEPEST = 16
 """Parts of a dotted key. `tomllib` takes memory with the square of their number: 40 KB of dots would fill a gigabyte."""
 
+LONGEST_MARKER = 4000
+"""Characters of a marker that is read; reading one takes time with the square of them."""
+
 MOST_FILES = 10_000
 """Files of one package in a lock."""
+
+NO_REQUIREMENTS = (".lock", ".toml", ".json")
+"""How files end that are no requirements files, whatever they are."""
 
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 # Strings and bare words where TOML has them, one after the other, and such as are a key of too many parts. What is not closed reaches as far as it
@@ -42,20 +49,41 @@ _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 
 @attrs.frozen
+class Edge:
+    """That a package needs another: which, where the lock says it in which version, with which extras, and on which machines; no marker is all."""
+
+    name: NormalizedName
+    version: Version | None = None
+    marker: str = ""
+    extras: frozenset[str] = frozenset()
+
+
+@attrs.frozen
 class Locked:
-    """One version of a project, or any where the lock names none, with its files; a digest is None where the lock does not say it."""
+    """
+    One version of a project, or any where the lock names none, with its files; a digest is None where the lock does not say it.
+
+    `marker` says on which machines it is needed, where the lock says so of the package itself; `edges` what it needs, by the extra that needs it, "" is none.
+    """
 
     name: NormalizedName
     version: Version | None
     files: tuple[tuple[Filename, Digest | None], ...] = ()
+    marker: str = attrs.field(default="", eq=False)
+    edges: Mapping[str, tuple[Edge, ...]] = attrs.field(factory=dict, eq=False)
 
 
 @attrs.frozen
 class Lock:
-    """What a lock file names, in its own order, and for people what was passed over, and why."""
+    """
+    What a lock file names, in its own order, and for people what was passed over, and why.
+
+    `roots` are what the project itself needs; None where the lock does not say that.
+    """
 
     packages: tuple[Locked, ...]
     passed_over: tuple[str, ...] = ()
+    roots: tuple[Edge, ...] | None = attrs.field(default=None, eq=False)
 
 
 def is_lock(name: str) -> bool:
@@ -73,73 +101,117 @@ def read_lock(name: str, text: str) -> Lock:
     reader = _pylock if _PYLOCK.fullmatch(name) else _READERS.get(name)
     if reader is None:
         raise ValueError(f"{name[:80]!r} is none of {' '.join(sorted(_READERS))} pylock.toml")
+    document, beside = read_toml(name, text, "lock file"), _Beside()
+    try:
+        packages = tuple(reader(document, beside))
+    except (ValueError, InvalidName, PylockValidationError) as error:
+        raise ValueError(f"{name} is no lock file that can be read: {' '.join(str(error).split())[:300]}") from None
+    return Lock(packages, tuple(beside.passed_over), None if beside.roots is None else tuple(beside.roots))
+
+
+def read_toml(name: str, text: str, what: str) -> dict[str, Any]:
+    """
+    What stands in a TOML file that somebody else wrote.
+
+    :param what: what it should be, for the message.
+    :raises ValueError: it is none, or one that would take too much to read; the text is one line.
+    """
     if len(text) > LONGEST:
         raise ValueError(f"{name} is longer than {LONGEST >> 20} Mi characters")
     if any(token.lastgroup is not None for token in _TOKEN.finditer(text)):
-        raise ValueError(f"{name} is no lock file: it has a key of more than {DEEPEST} parts")
-    passed_over: list[str] = []
+        raise ValueError(f"{name} is no {what}: it has a key of more than {DEEPEST} parts")
     try:
-        packages = tuple(reader(tomllib.loads(text), passed_over))
+        return tomllib.loads(text)
     except RecursionError:
-        raise ValueError(f"{name} is no lock file: it is nested too deeply") from None
-    except (ValueError, InvalidName, PylockValidationError) as error:
-        raise ValueError(f"{name} is no lock file that can be read: {' '.join(str(error).split())[:300]}") from None
-    return Lock(packages, tuple(passed_over))
+        raise ValueError(f"{name} is no {what}: it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is no {what} that can be read: {' '.join(str(error).split())[:300]}") from None
 
 
-def _uv(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
-    """`[[package]]` with `source`, `sdist` and `wheels`; what is developed here has a source that is no index."""
+@attrs.define
+class _Beside:
+    """What a reader finds beside packages."""
+
+    passed_over: list[str] = attrs.field(factory=list)
+    roots: list[Edge] | None = None
+
+
+def _uv(document: Mapping[str, Any], beside: _Beside) -> Iterator[Locked]:
+    """`[[package]]` with `source`, `sdist` and `wheels`; what is developed here has a source that is no index, and is what the rest is for."""
+    beside.roots = []
     for package in _packages(document):
         name, source = _name(package), _table(package, "source")
         if "registry" not in source:
+            beside.roots += [edge for edges in _uv_edges(package).values() for edge in edges]
             if any(source.get(kind) == "." for kind in ("virtual", "editable", "directory")):
                 # What the lock was made for, which nobody expects from an index.
                 continue
-            passed_over.append(f"{name}, which is from {_first(source)}")
+            beside.passed_over.append(f"{name}, which is from {_first(source)}")
             continue
         files = [*_tables(package, "wheels"), *([sdist] if (sdist := _table(package, "sdist")) else [])]
-        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in files))
+        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in files), edges=_uv_edges(package))
 
 
-def _poetry(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+def _uv_edges(package: Mapping[str, Any]) -> dict[str, tuple[Edge, ...]]:
+    """What a package of uv's needs: always, for an extra, and for a group of those who develop it, which has a name that no extra can have."""
+    listed = {"": _tables(package, "dependencies")}
+    listed.update((extra, _tables(_table(package, "optional-dependencies"), extra)) for extra in _table(package, "optional-dependencies"))
+    listed.update((f"+{group}", _tables(_table(package, "dev-dependencies"), group)) for group in _table(package, "dev-dependencies"))
+    return {
+        extra: tuple(Edge(_name(one), _version(one), _marker(one, "marker"), _words(one.get("extra", []))) for one in edges)
+        for extra, edges in listed.items()
+    }
+
+
+def _poetry(document: Mapping[str, Any], beside: _Beside) -> Iterator[Locked]:
     """`[[package]]` with `files`, which old ones have below `[metadata.files]` by name, and `source` only where that is not PyPI."""
     elsewhere = _table(_table(document, "metadata"), "files")
     for package in _packages(document):
         name, source = _name(package), _table(package, "source")
         if source and source.get("type") != "legacy":
-            passed_over.append(f"{name}, which is from {_shown(source.get('type'))}")
+            beside.passed_over.append(f"{name}, which is from {_shown(source.get('type'))}")
             continue
         files = _tables(package, "files") or _tables(elsewhere, _text(package, "name"))
-        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in files))
+        found = _files((_called(file), file.get("hash")) for file in files)
+        yield Locked(name, _version(package), found, _marker(package, "markers"), {"": tuple(_poetry_edges(package))})
 
 
-def _pdm(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+def _poetry_edges(package: Mapping[str, Any]) -> Iterator[Edge]:
+    """`[package.dependencies]`: a version, a table that may have markers, or a list of such."""
+    for spelled, said in _table(package, "dependencies").items():
+        for one in said if isinstance(said, list) else [said]:
+            table = one if isinstance(one, dict) else {}
+            yield Edge(project_name(spelled), None, _marker(table, "markers"), _words(table.get("extras", [])))
+
+
+def _pdm(document: Mapping[str, Any], beside: _Beside) -> Iterator[Locked]:
     """`[[package]]` with `files`, and a key that says so where it is not from an index."""
     for package in _packages(document):
         name = _name(package)
         kind = next((kind for kind in ("git", "hg", "svn", "bzr", "path", "url") if kind in package), None)
         if kind is not None:
-            passed_over.append(f"{name}, which is from {kind}")
+            beside.passed_over.append(f"{name}, which is from {kind}")
             continue
-        yield Locked(name, _version(package), _files((_called(file), file.get("hash")) for file in _tables(package, "files")))
+        found = _files((_called(file), file.get("hash")) for file in _tables(package, "files"))
+        yield Locked(name, _version(package), found, _marker(package, "marker"))
 
 
-def _pylock(document: Mapping[str, Any], passed_over: list[str]) -> Iterator[Locked]:
+def _pylock(document: Mapping[str, Any], beside: _Beside) -> Iterator[Locked]:
     """PEP 751, as `packaging` reads and checks it."""
     for package in Pylock.from_dict(document).packages:
         if package.directory and package.directory.path == ".":
             continue
         if package.vcs or package.directory or package.archive:
-            passed_over.append(f"{package.name}, which is from {_kind(package)}")
+            beside.passed_over.append(f"{package.name}, which is from {_kind(package)}")
             continue
         files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
         if package.sdist is not None:
             files.append(package.sdist)
         found = _files((file.filename, file.hashes.get("sha256")) for file in files)
-        yield Locked(project_name(package.name), package.version, found)
+        yield Locked(project_name(package.name), package.version, found, str(package.marker) if package.marker is not None else "")
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any], list[str]], Iterator[Locked]]] = {
+_READERS: Mapping[str, Callable[[Mapping[str, Any], _Beside], Iterator[Locked]]] = {
     "uv.lock": _uv,
     "poetry.lock": _poetry,
     "pdm.lock": _pdm,
@@ -187,6 +259,16 @@ def _version(package: Mapping[str, Any]) -> Version | None:
     if found is None:
         raise ValueError(f"not a version: {_shown(spelled)}")
     return found
+
+
+def _marker(package: Mapping[str, Any], key: str) -> str:
+    """The marker under that key; where there are several, one for each group, whether any of them applies cannot be said by one, so it is none."""
+    found = package.get(key, "")
+    return found if isinstance(found, str) and len(found) <= LONGEST_MARKER else ""
+
+
+def _words(raw: object) -> frozenset[str]:
+    return frozenset(canonicalize_name(one) for one in raw if isinstance(one, str)) if isinstance(raw, list) else frozenset()
 
 
 def _called(file: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from pypidaemon.locks import LONGEST, MOST_FILES, Lock, Locked, is_lock, read_lock
+from pypidaemon.locks import LONGEST, MOST_FILES, Edge, Lock, Locked, is_lock, read_lock
 from pypidaemon.model import Digest, Filename, NormalizedName
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -334,3 +334,44 @@ def test_M21_locks_that_poetry_and_pdm_wrote_are_read_to_the_last_file(recorded:
     ]
     assert {filename: digest for one in lock.packages for filename, digest in one.files} == WRITTEN
     assert lock.passed_over == ()
+
+
+def test_who_needs_what_is_read_where_the_lock_says_it() -> None:
+    """uv: also what the project itself needs; Poetry: of old by what needs it, of late of the package, as pdm and PEP 751 have it."""
+    text = f"""
+[[package]]
+name = "trip"
+version = "0"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "alpha", extra = ["Fast_One", 3] }}]
+dev-dependencies = {{ dev = [{{ name = "beta", version = "1.0", marker = "sys_platform == 'win32'" }}] }}
+[[package]]
+name = "alpha"
+version = "1.0"
+source = {{ registry = "https://index.example/simple" }}
+dependencies = [{{ name = "gamma", extra = "odd", marker = "{"x" * 5000}" }}]
+optional-dependencies = {{ fast-one = [{{ name = "delta" }}] }}
+"""
+    lock = read_lock("uv.lock", text)
+    beta = Edge(NormalizedName("beta"), Version("1.0"), "sys_platform == 'win32'")
+    assert lock.roots == (Edge(NormalizedName("alpha"), None, "", frozenset({"fast-one"})), beta)
+    assert lock.packages[0].edges == {"": (Edge(NormalizedName("gamma")),), "fast-one": (Edge(NormalizedName("delta")),)}
+    poetry = """
+[[package]]
+name = "alpha"
+version = "1.0"
+markers = "sys_platform == \\"linux\\""
+[package.dependencies]
+beta = ">=1"
+gamma = [{version = "1", markers = "os_name == \\"nt\\"", extras = ["x"]}, "2"]
+[metadata]
+"""
+    lock = read_lock("poetry.lock", poetry)
+    assert lock.roots is None
+    assert lock.packages[0].marker == 'sys_platform == "linux"'
+    assert lock.packages[0].edges[""] == (
+        Edge(NormalizedName("beta")),
+        Edge(NormalizedName("gamma"), None, 'os_name == "nt"', frozenset({"x"})),
+        Edge(NormalizedName("gamma")),
+    )
+    assert read_lock("pdm.lock", '[[package]]\nname = "a"\nmarker = "os_name == 1"\n').packages[0].marker == "os_name == 1"

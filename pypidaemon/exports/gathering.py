@@ -102,13 +102,16 @@ class Export:
     cpu: InThread
     told: Callable[[int, int], None]
 
-    async def run(self, names: Sequence[NormalizedName], globs: Globs | None, stamp: bytes) -> Exported:
+    async def run(
+        self, names: Sequence[NormalizedName], globs: Globs | None, stamp: bytes, left: Collection[NormalizedName] = ()
+    ) -> Exported:
         """
         Bring the tree up to date with these projects, those alone that match where there are patterns.
 
         Where nothing is here and the tree has something it stays as it is: an empty index is more likely to be a mistake. So does a project of
         which it is not known what it has, or of which no file is here just now: trouble is no absence (law 10).
 
+        :param left: projects that stay as they stand in the tree, where nothing is put there of them.
         :raises PypidaemonError: something cannot be read, or the tree cannot be written to; then it stays as it was.
         """
         wanted = [name for name in names if globs is None or globs.first(name) is not None]
@@ -122,7 +125,7 @@ class Export:
         self.told(len(wanted), len(wanted))
         if not done.projects and not await self.disk(self.tree.is_empty):
             raise PypidaemonError(f"{self.tree.path}: nothing of {self.index.label} is here, so the export that is there stays as it is")
-        shelved.update(dict.fromkeys(done.unknown))
+        shelved.update(dict.fromkeys([*done.unknown, *(name for name in left if name not in set(done.projects))]))
         done.kept = [name for name in sorted(shelved) if await self.disk(self.tree.keep, name, shelved[name])]
         standing = sorted([*done.projects, *done.kept])
         entries = [(name, 0) for name in standing]

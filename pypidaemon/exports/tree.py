@@ -26,13 +26,13 @@ from pypidaemon.exports.items import Item, Named, Source
 from pypidaemon.exports.staging import Altered, Place, Staging, one_line
 from pypidaemon.model import Companion, Digest, File, Filename, NormalizedName
 
-SIMPLE, PACKAGES, STAMP = "simple", "packages", "last-modified"
+SIMPLE, PACKAGES, STAMP, FLAT = "simple", "packages", "last-modified", "files"
 HTML, JSON = "index.html", "index.v1_json"
 """What pages are called; the second as bandersnatch calls it (R206)."""
 MARKER = ".pypidaemon-export"
 """Says that a folder is ours to change, and is locked by whoever changes it."""
 
-_SAID = b"pypidaemon export writes this folder: whatever is put into simple/ or packages/ is removed by the next one.\n"
+_SAID = b"pypidaemon export writes this folder: whatever is put into simple/, packages/ or files/ is removed by the next one.\n"
 
 
 @attrs.define(eq=False)
@@ -45,6 +45,8 @@ class Tree:
 
     path: Path
     staging: Staging
+    flat: bool = attrs.field(default=False, kw_only=True)
+    """Whether all files have a name in one folder besides, `files/`, where those look who are given a folder and no index (`--find-links`)."""
     added: int = attrs.field(default=0, init=False)
     """Files below `packages/` that are new or have other bytes."""
     removed: int = attrs.field(default=0, init=False)
@@ -59,10 +61,11 @@ class Tree:
     _gone: list[Place] = attrs.field(factory=list, init=False, repr=False)
 
     @classmethod
-    def open(cls, path: Path) -> Tree:
+    def open(cls, path: Path, *, flat: bool = False) -> Tree:
         """
         Open that folder, which is made where it is missing.
 
+        :param flat: as the tree has it; one that has that folder keeps it, so that nothing stays there which is in the tree no more.
         :raises PypidaemonError: it holds something else, somebody else is at work on it, or it cannot be used.
         """
         descriptors: list[int] = []
@@ -81,7 +84,7 @@ class Tree:
                     # Whatever the umask of who exports is; a marker of another user stays as he made it.
                     os.fchmod(lock, 0o644)
                 _take(path, lock)
-                return cls(path, Staging.begin(root), lock)
+                return cls(path, Staging.begin(root), lock)._laid_out(flat)
         except BaseException:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -98,6 +101,11 @@ class Tree:
             self.staging.close()
             os.close(self._lock)
             os.close(self.staging.root)
+
+    def names(self) -> list[str]:
+        """The projects that stand in it."""
+        with self._at_work():
+            return [name for name, is_folder in self.staging.entries((SIMPLE,)).items() if is_folder]
 
     def is_empty(self) -> bool:
         """Whether no project stands in it."""
@@ -140,6 +148,7 @@ class Tree:
                     standing = Named(standing.digest)
                 self._expected.update("/".join((*place[:-1], file.filename + companion.value)) for companion in Companion)
                 self._beside(None, place, (SIMPLE, name, file.filename))
+                self._lay_out(None, place, file.filename)
                 found[file.filename] = standing
             return found
 
@@ -155,6 +164,7 @@ class Tree:
                 return False
             for path in standing:
                 self._expected.update(f"{PACKAGES}/{path}{companion.value}" for companion in Companion)
+                self._expected.add(f"{FLAT}/{path.rpartition('/')[2]}")
             return True
 
     def write(self, place: Place, pieces: Iterable[bytes]) -> None:
@@ -178,8 +188,9 @@ class Tree:
                     self._gone += [*((SIMPLE, name, page) for page in (HTML, JSON)), (SIMPLE, name)]
             for place in self._gone:
                 self.staging.remove(place)
-            if self.staging.stat((PACKAGES,)) is not None:
-                self._sweep((PACKAGES,))
+            for place in (PACKAGES, *((FLAT,) if self.flat else ())):
+                if self.staging.stat((place,)) is not None:
+                    self._sweep((place,))
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -197,6 +208,7 @@ class Tree:
         except (FileNotFoundError, Altered):
             return False
         self._beside(made, place, (SIMPLE, name, item.filename))
+        self._lay_out(made, place, item.filename)
         self._settle(made, place)
         self._expected.add("/".join(place))
         for companion, source in item.companions.items():
@@ -270,6 +282,24 @@ class Tree:
         else:
             self._settle(self.staging.again(made), second)
 
+    def _laid_out(self, flat: bool) -> Tree:
+        """Say of the one folder that it is ours, before anything comes into it: what somebody else put there is not to be swept out."""
+        there = self.staging.entries((FLAT,))
+        self.flat = MARKER in there
+        if flat and not self.flat:
+            if there:
+                raise PypidaemonError(f"{self.path / FLAT}: holds files that are not of ours, so nothing was changed")
+            self.staging.move(self.staging.made((_SAID,)), (FLAT, MARKER))
+            self.flat = True
+        self._expected.add(f"{FLAT}/{MARKER}")
+        return self
+
+    def _lay_out(self, made: str | None, place: Place, filename: Filename) -> None:
+        """Let a file have a name in the one folder too, where there is one."""
+        if self.flat:
+            self._beside(made, place, (FLAT, filename))
+            self._expected.add(f"{FLAT}/{filename}")
+
     def _settle(self, made: str | None, place: Place) -> None:
         """Put what was made in its place: at once where nothing stands there, since no page names it yet, else when all is published."""
         if made is None:
@@ -288,7 +318,7 @@ class Tree:
             doomed = self._sweep(inner) if is_folder else "/".join(inner) not in self._expected
             if doomed:
                 self.staging.remove(inner)
-                self.removed += not is_folder
+                self.removed += not is_folder and place[0] == PACKAGES
             empty = empty and doomed
         return empty
 

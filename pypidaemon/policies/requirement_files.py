@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class Wanted:
     """Whether the line is for some machines only."""
     extras: frozenset[str] = frozenset()
     """The extras that the line asks for, normalised."""
+    marker: str = attrs.field(default="", eq=False)
+    """Its marker, for whoever has one machine in mind; "" is none."""
 
 
 @attrs.frozen
@@ -65,32 +67,37 @@ class Named:
     wanted: Mapping[NormalizedName, tuple[Wanted, ...]] = attrs.field(repr=False, eq=False)
     limits: Mapping[NormalizedName, tuple[Wanted, ...]] = attrs.field(repr=False, eq=False)
     digest: str
+    left_out: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
+    """Where lines are that name nothing of an index."""
 
     def __str__(self) -> str:
         return "\n".join(str(path) for path in self.paths)
 
 
-def requirement_files(paths: Lines) -> Named:
+def requirement_files(paths: Lines, read: Callable[[Path], str] = contents) -> Named:
     """
     Read these files and those that they include (`-r`, `-c`).
 
+    :param read: gives the text of a file, or raises a ValueError that says which cannot be read.
     :raises ValueError: one of them cannot be read, or has a line that is no requirement.
     """
-    reading = _Reading()
+    reading = _Reading(read)
     for path in paths:
         reading.file(path, limiting=False)
     fixed = [{name: tuple(lines) for name, lines in found.items()} for found in (reading.wanted, reading.limits)]
-    return Named(tuple(paths), fixed[0], fixed[1], reading.said.hexdigest())
+    return Named(tuple(paths), fixed[0], fixed[1], reading.said.hexdigest(), tuple(reading.left_out))
 
 
 @attrs.define
 class _Reading:
     """What was found so far."""
 
+    read: Callable[[Path], str]
     wanted: dict[NormalizedName, list[Wanted]] = attrs.field(factory=dict)
     limits: dict[NormalizedName, list[Wanted]] = attrs.field(factory=dict)
     seen: set[tuple[Path, bool]] = attrs.field(factory=set)
     said: blake2b = attrs.field(factory=lambda: blake2b(digest_size=8))
+    left_out: list[str] = attrs.field(factory=list)
 
     def file(self, path: Path, limiting: bool) -> None:
         """One file; as constraints where `limiting`. One that was read already, as in a circle, says nothing new."""
@@ -102,8 +109,8 @@ class _Reading:
             self.seen.add((place, limits))
             if len(self.seen) > MOST_FILES:
                 raise ValueError(f"{path}: more than {MOST_FILES} files are included")
-            text = contents(place)
-            self.said.update(f"{place}\n{limits}\n{text}\n".encode())
+            text = self.read(place)
+            self.said.update(f"{place}\n{limits}\n{text}\n".encode(errors="surrogateescape"))
             for number, line in _lines(text):
                 try:
                     waiting += self._line(place, f"{place}, line {number}", line, limits)
@@ -116,11 +123,11 @@ class _Reading:
         if include is not None:
             named = include[1].strip("\"'")
             if "://" in named:
-                log.warning(_LEFT_OUT, here)
+                self._leave_out(here)
             else:
                 yield Path(os.path.normpath(place.parent / named)), limiting or line.startswith(("-c", "--constraint"))
         elif _EDITABLE.match(line) or (_ELSEWHERE.match(line) and not line.startswith("-")):
-            log.warning(_LEFT_OUT, here)
+            self._leave_out(here)
         elif not line.startswith("-"):
             self._requirement(here, line, self.limits if limiting else self.wanted)
 
@@ -132,11 +139,16 @@ class _Reading:
         except (InvalidRequirement, InvalidName) as error:
             raise ValueError(f"{spelled[:80]!r} is no requirement: {str(error).partition(chr(10))[0]}") from None
         if read.url is not None:
-            log.warning(_LEFT_OUT, here)
+            self._leave_out(here)
             return
         extras = frozenset(canonicalize_name(extra) for extra in read.extras)
         hashes = frozenset((algorithm, value.lower()) for algorithm, value in _HASH.findall(line))
-        found.setdefault(name, []).append(Wanted(specifier_set(str(read.specifier)), hashes, read.marker is not None, extras))
+        marker = str(read.marker) if read.marker is not None else ""
+        found.setdefault(name, []).append(Wanted(specifier_set(str(read.specifier)), hashes, bool(marker), extras, marker))
+
+    def _leave_out(self, here: str) -> None:
+        log.warning(_LEFT_OUT, here)
+        self.left_out.append(here)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

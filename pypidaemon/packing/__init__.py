@@ -1,0 +1,1 @@
+"""Whatever a project needs on a trip, here before it begins."""
