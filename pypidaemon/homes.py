@@ -33,7 +33,7 @@ def tell(plan: Plan, objects: Mapping[str, Any], bare: Mapping[str, Any], holdin
             # Though no index refers to them by this plan: what was uploaded by an earlier one is not nobody's.
             books.append(found)
         elif isinstance(found, Private):
-            homes.append(Home(found.label, found.records, found.blobs))
+            homes.append(Home(found.label, found.records, found.blobs, hosted=found))
         elif isinstance(found, Proxy) or _is_mirror(found):
             homes.append(Home(found.label, found.records, found.blobs, found, remembers=isinstance(found, Proxy)))
         elif "spool" in part.givens.values() or any(other.startswith("blobs:") for other in part.leads_to()):

@@ -81,6 +81,7 @@ class Member:
     name: str
     size: int
     _file: BinaryIO
+    _what: str = "the backup"
     _left: int = attrs.field(init=False)
     _padding: int = attrs.field(init=False)
 
@@ -95,7 +96,7 @@ class Member:
         :raises Unreadable: there are fewer than promised.
         """
         while self._left:
-            data = _exactly(self._file, min(PIECE, self._left))
+            data = _exactly(self._file, min(PIECE, self._left), self._what)
             self._left -= len(data)
             yield data
 
@@ -106,43 +107,44 @@ class Member:
         :raises Unreadable: there are more than `limit`, or fewer than promised.
         """
         if self.size > limit:
-            raise Unreadable(f"the backup cannot be read: {self.name} is too large")
+            raise Unreadable(f"{self._what} cannot be read: {self.name} is too large")
         return b"".join(self.pieces())
 
     def skip(self) -> None:
         """Go to the next file."""
         for _ in self.pieces():
             pass
-        _exactly(self._file, self._padding)
+        _exactly(self._file, self._padding, self._what)
 
 
-def members(file: BinaryIO) -> Iterator[Member]:
+def members(file: BinaryIO, what: str = "the backup") -> Iterator[Member]:
     """
     The files of it, in order; what was not read of one is passed over. All of it blocks.
 
+    :param what: what it is, for messages.
     :raises Unreadable: it holds anything else, is damaged, or ends too early.
     """
     seen: set[str] = set()
     while True:
-        block = _exactly(file, BLOCK)
+        block = _exactly(file, BLOCK, what)
         if not block.strip(b"\0"):
             return
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         except (tarfile.TarError, ValueError) as error:
-            raise Unreadable("the backup cannot be read: it is no tar file, or damaged") from error
+            raise Unreadable(f"{what} cannot be read: it is no tar file, or damaged") from error
         if info.type != tarfile.REGTYPE or info.size < 0:
-            raise Unreadable("the backup cannot be read: it holds something that is not a plain file")
+            raise Unreadable(f"{what} cannot be read: it holds something that is not a plain file")
         if info.name in seen:
-            raise Unreadable("the backup cannot be read: it holds a file twice")
+            raise Unreadable(f"{what} cannot be read: it holds a file twice")
         seen.add(info.name)
-        member = Member(info.name, info.size, file)
+        member = Member(info.name, info.size, file, what)
         yield member
         member.skip()
 
 
-def _exactly(file: BinaryIO, count: int) -> bytes:
+def _exactly(file: BinaryIO, count: int, what: str) -> bytes:
     data = file.read(count)
     if len(data) != count:
-        raise Unreadable("the backup cannot be read: it ends too early")
+        raise Unreadable(f"{what} cannot be read: it ends too early")
     return data

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 import attrs
 
 from pypidaemon.errors import NoSuchProject
-from pypidaemon.interfaces import IBlobStore, IFillable, IRecords
+from pypidaemon.interfaces import IBlobStore, IFillable, IHostedIndex, IRecords
 from pypidaemon.model import Companion, Digest, Fact, File, Filename, Mirrored, NormalizedName, Standing
 from pypidaemon.showing import completed, is_another
 
@@ -69,6 +69,7 @@ class Home:
 
     :param source: the index itself where it can fetch them again; None where their truth is here.
     :param remembers: whether it offers what is remembered of its upstream, so that those bytes are its cache.
+    :param hosted: the index itself where its truth is here, to be asked what it would take.
     """
 
     label: str
@@ -76,6 +77,7 @@ class Home:
     blobs: IBlobStore
     source: IFillable | None = None
     remembers: bool = False
+    hosted: IHostedIndex | None = None
 
     async def named(self, projects: Collection[NormalizedName] | None = None) -> AsyncIterator[Named]:
         """
