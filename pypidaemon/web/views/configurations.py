@@ -1,0 +1,95 @@
+"""How clients are told to use an index: what a person copies, for pip, uv, Poetry, PDM and twine. Text alone."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import attrs
+
+
+@attrs.frozen
+class Part:
+    """A block to copy: what it is about, and the block."""
+
+    about: str
+    text: str
+
+
+@attrs.frozen
+class Configuration:
+    """All for one tool."""
+
+    tool: str
+    parts: tuple[Part, ...]
+
+
+def configurations(base: str, upload: str | None, *, secret: bool = False) -> list[Configuration]:
+    """
+    The tools in the order in which most people look for them.
+
+    :param base: the absolute address of the index's root, ending in "/".
+    :param upload: where uploads go below it; None where they are off.
+    :param secret: whether reading takes a login, for which a name and a token have to be put in.
+    """
+    simple = f"{base}simple/"
+    scheme, _, rest = base.partition("://")
+    entered = f"{scheme}://USER:TOKEN@{rest}simple/" if secret else simple
+    host = urlsplit(base).hostname or ""
+    trusted = f"trusted-host = {host}\n" if scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"} else ""
+    found = [
+        Configuration(
+            "pip",
+            (
+                Part("In pip.conf (pip config debug says where it is):", f"[global]\nindex-url = {entered}\n{trusted}"),
+                Part("Or for once:", f"pip install --index-url {entered} PROJECT"),
+            ),
+        ),
+        Configuration(
+            "uv",
+            (
+                Part(
+                    "In pyproject.toml, or in uv.toml without tool.uv.:",
+                    f'[[tool.uv.index]]\nname = "pypidaemon"\nurl = "{simple}"\ndefault = true\n',
+                ),
+                *(
+                    (Part("The login, in the environment:", "UV_INDEX_PYPIDAEMON_USERNAME=USER\nUV_INDEX_PYPIDAEMON_PASSWORD=TOKEN"),)
+                    if secret
+                    else ()
+                ),
+                Part("Or for once:", f"uv pip install --default-index {entered} PROJECT"),
+            ),
+        ),
+        Configuration(
+            "Poetry",
+            (
+                Part("In the project's folder:", f"poetry source add --priority=primary pypidaemon {simple}"),
+                *((Part("The login:", "poetry config http-basic.pypidaemon USER TOKEN"),) if secret else ()),
+            ),
+        ),
+        Configuration(
+            "PDM",
+            (
+                Part(
+                    "In pyproject.toml:",
+                    f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{simple}"\nverify_ssl = {"true" if scheme == "https" else "false"}\n',
+                ),
+                *((Part("The login:", "pdm config pypi.username USER\npdm config pypi.password TOKEN"),) if secret else ()),
+            ),
+        ),
+    ]
+    if upload is not None:
+        address = base + upload
+        found.append(
+            Configuration(
+                "twine",
+                (
+                    Part(
+                        "In ~/.pypirc (readable for you alone); a token's user is __token__:",
+                        f"[distutils]\nindex-servers = pypidaemon\n\n[pypidaemon]\nrepository = {address}\nusername = __token__\npassword = TOKEN\n",
+                    ),
+                    Part("Then:", "twine upload -r pypidaemon dist/*"),
+                    Part("Or with uv:", f"uv publish --publish-url {address} --token TOKEN"),
+                ),
+            )
+        )
+    return found
