@@ -12,7 +12,7 @@ PARALLEL ?= 2
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
-        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/globs.py,pypidaemon/patterns.py,pypidaemon/moments.py,pypidaemon/clock_times.py,pypidaemon/schedule.py,pypidaemon/windows.py,pypidaemon/plans.py,pypidaemon/locks.py,pypidaemon/rulings.py,pypidaemon/judging.py,pypidaemon/environments.py,pypidaemon/closure.py,pypidaemon/explaining.py,pypidaemon/telling.py,pypidaemon/budget.py,pypidaemon/policies/*,pypidaemon/archives/*,pypidaemon/stored.py,pypidaemon/showing.py,pypidaemon/standing.py,$\
+        pypidaemon/validators.py,pypidaemon/ranges.py,pypidaemon/globs.py,pypidaemon/patterns.py,pypidaemon/moments.py,pypidaemon/clock_times.py,pypidaemon/schedule.py,pypidaemon/windows.py,pypidaemon/plans.py,pypidaemon/locks.py,pypidaemon/rulings.py,pypidaemon/judging.py,pypidaemon/environments.py,pypidaemon/closure.py,pypidaemon/explaining.py,pypidaemon/telling.py,pypidaemon/traffic.py,pypidaemon/budget.py,pypidaemon/policies/*,pypidaemon/archives/*,pypidaemon/stored.py,pypidaemon/showing.py,pypidaemon/standing.py,$\
         pypidaemon/shelf.py,pypidaemon/readings.py,pypidaemon/listings.py,pypidaemon/passage.py,pypidaemon/rights.py,$\
         pypidaemon/forms.py,pypidaemon/formlines.py,pypidaemon/uploads.py,pypidaemon/simple/*,$\
         pypidaemon/advisories/affected.py,pypidaemon/advisories/concerns.py,pypidaemon/advisories/reading.py,pypidaemon/advisories/gathering.py
@@ -35,14 +35,14 @@ test coverage check: export PIP_CONFIG_FILE := /dev/null
 # Many a test starts a process, which would compile all that it imports where nobody had written down what came of it.
 test coverage: export PYTHONDONTWRITEBYTECODE :=
 
-test: .venv/.test
+test: .venv/.test .venv/.browser
 	$(BIN)/python -m compileall -q pypidaemon tests benchmarks
 	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report= $(PURE_TESTS)
 	$(BIN)/python -m coverage report --include='$(PURE)' --show-missing --skip-covered --fail-under=100
 	$(BIN)/python -m pytest -n $(PARALLEL) $(addprefix --ignore=,$(PURE_TESTS)) tests
 	@echo "make test: all tests passed, in two runs, and every branch of the pure floors is reached"
 
-coverage: .venv/.test
+coverage: .venv/.test .venv/.browser
 	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered
 
 check: .venv/.check
@@ -66,6 +66,14 @@ clean:
 .venv/.check: setup.py pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --editable '.[check]'
 	touch $@ .venv/.run
+
+# Other programs that tests want are unpacked beside their tools (tests/clients/debian.py); a browser has too many libraries for that.
+.venv/.browser: | .venv/bin/pip
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null; } || \
+	  echo "make: there is no browser, and none may be installed: what is tested with one is skipped" >&2
+	touch $@
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -25,14 +25,19 @@ from pypidaemon.errors import ConfigError, PypidaemonError
 from pypidaemon.interfaces import ILocal, IMeasured, IMendable, IReading
 from pypidaemon.made import Made as Made
 from pypidaemon.model import Knowledge
+from pypidaemon.only_reading import folder, itself, list_stores, stand_ins
 from pypidaemon.rendered import Rendered, basis, program
 from pypidaemon.renewing import House, Household, kept
 from pypidaemon.schema import local_url
 from pypidaemon.services.activation import endpoint, handed_over
-from pypidaemon.services.folder import LISTS, NAMES, RENDERED, DataFolder, NoNewRecords
+from pypidaemon.services.folder import RENDERED, NoNewRecords
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
+from pypidaemon.staff import accel, check_filled_once, descriptions, search_index, searching
+from pypidaemon.staff import adoption_means as adoption_means
+from pypidaemon.staff import bundle_means as bundle_means
 from pypidaemon.staff import caches as caches
 from pypidaemon.staff import evicting as evicting
+from pypidaemon.staff import pack_means as pack_means
 from pypidaemon.staff import people as people
 from pypidaemon.staff import probing as probing
 from pypidaemon.staff import pruning as pruning
@@ -54,11 +59,6 @@ CPU_THREADS = 2
 """How many pages may be read or rendered at once; more would only wait for the interpreter."""
 
 
-def itself(part: Part, made: Any) -> Any:
-    """What stands for a part in a daemon: the part."""
-    return made
-
-
 def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself, before: Made | None = None) -> Made:
     """
     Make every part that the plan needs. Nothing is opened, started or bound.
@@ -74,7 +74,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
     from pypidaemon.upstreams.strangers import Strangers
     from pypidaemon.upstreams.unasked import OFFLINE, Unasked
 
-    given = _given(plan, reactor) if before is None else {**before.given, "reserved": plan.daemon.reserved}
+    given = _given(plan, reactor) if before is None else {**before.given, "reserved": plan.daemon.reserved, "offline": plan.daemon.offline}
     blocked = Blocked("blocked", given["rulings"])
     objects, alive, bare = _going_on(plan, before)
     # The spool hands out what the default store keeps, and what stands before leaves numbers their pages, so these come first.
@@ -87,7 +87,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
             alive[name] = made
         objects[name] = made
         if part.section.kind == "upstream":
-            offline = Unasked(OFFLINE, "offline", reactor.seconds()) if plan.daemon.offline else None
+            offline = Unasked(OFFLINE, "offline", reactor.seconds()) if plan.daemon.offline or plan.daemon.read_only else None
             objects[name] = Guarded(made, plan.daemon.reserved, offline, Strangers(part.section.label, reactor))
         elif part.section.kind == "index" and not any(other.startswith("index:") for other in part.leads_to()):
             bare[name] = made
@@ -96,7 +96,7 @@ def make(plan: Plan, reactor: Any, stand_in: Callable[[Part, Any], Any] = itself
     # What went on stood first in them; their order is that of the plan, as it is after a start.
     objects, alive, bare = ({name: one[name] for name in plan.parts if name in one} for one in (objects, alive, bare))
     found = Made(plan, objects, alive, given, bare)
-    _check_filled_once(found)
+    check_filled_once(found)
     if before is None:
         settle(found)
     return found
@@ -149,16 +149,17 @@ def settle(made: Made) -> None:
 def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
     """What components can ask for by `settings.given`, but for what is only made with the stores, and their labels."""
     from pypidaemon.announcements import Announcements
-    from pypidaemon.blobs.directory import DirectoryBlobs
     from pypidaemon.inspection.processes import ProcessInspector
     from pypidaemon.rulings import Rulings
     from pypidaemon.services.ballast import Ballast
     from pypidaemon.services.logs import LostLines
+    from pypidaemon.services.traffic import TRAFFIC, TrafficLog
     from pypidaemon.threads import Threads
     from pypidaemon.verification.holdings import Holdings
     from pypidaemon.volume import Allotment, Allotments, Room
 
     disk = Threads(reactor, "disk", DISK_THREADS)
+    lists, rendered_lists = list_stores(plan, disk)
     room = Room(plan.data, reactor, disk)
     return {
         "reactor": reactor,
@@ -166,18 +167,21 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
         "data": plan.data,
         "disk": disk,
         # What the records remember by digest lies here.
-        "lists": DirectoryBlobs(path=plan.data / NAMES, label=NAMES, disk=disk),
+        "lists": lists,
         "cpu": Threads(reactor, "cpu", CPU_THREADS),
         "inspector": ProcessInspector(reactor),
         "reserved": plan.daemon.reserved,
+        "offline": plan.daemon.offline,
         "announcements": Announcements(),
         "rulings": Rulings(),
         "informants": {},
         "holdings": Holdings(),
         "local_indexes": {},
         # Asked for by no component, but there is one for all houses.
-        "rendered_lists": DirectoryBlobs(path=plan.data / RENDERED / LISTS, label=RENDERED, disk=disk),
+        "rendered_lists": rendered_lists,
+        "searched": search_index(plan, reactor),
         "log": LostLines(),
+        "traffic": TrafficLog(plan.data / TRAFFIC, reactor, disk, not plan.daemon.read_only),
         "ballast": Ballast(plan.data),
         "room": room,
         # What is uploaded is nowhere else, so it may take the last byte.
@@ -228,8 +232,8 @@ def build(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]] = stay
         await site.empty()
 
     draining = Draining(reactor, lambda: household.house.plan.daemon.drain, leave, empty, lambda: workers.drop() + site.drop())
-    control = PrivateSocket(reactor, plan.data / CONTROL, operated)
-    household = Household(first, (Lookups(reactor), control, draining), (workers, SecondLook(first.rulings)), raised, workers.renew)
+    control = () if plan.daemon.read_only else (PrivateSocket(reactor, plan.data / CONTROL, operated),)
+    household = Household(first, (Lookups(reactor), *control, draining), (workers, SecondLook(first.rulings)), raised, workers.renew)
     return household
 
 
@@ -245,8 +249,10 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
     from pypidaemon.services.open_files import OpenFiles
     from pypidaemon.web.door import build as build_door
     from pypidaemon.web.hosts import known_hosts
+    from pypidaemon.web.views.status_facts import Sources
 
-    made = make(plan, reactor, before=before.made if before else None)
+    writes = not plan.daemon.read_only
+    made = make(plan, reactor, stand_ins(plan, reactor), before=before.made if before else None)
     records = made.records()
     rulings = before.rulings if before else rulemaking(made, reactor)
     doorkeeper = Doorkeeper(made.objects[plan.accounts], records, reactor, os.urandom)
@@ -254,6 +260,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
     lists = made.given["rendered_lists"]
     by = basis(program(__version__, Path(__file__).parent), f"{plan.origin}\n{plan.text}")
     rendered = Rendered(plan.data / RENDERED / ANSWERS, by, MOST_RENDERED, made.given["disk"], made.given["room"].lacking)
+    readmes = descriptions(made, reactor)
     evicts = evicting(made, reactor)
     door = build_door(
         indexes=made.exposed(),
@@ -268,16 +275,23 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
         reserved=plan.daemon.reserved,
         conceal=plan.daemon.conceal,
         rulemaking=rulings,
-        mirrorings=made.mirrorings(),
+        mirrorings=made.mirrorings() if writes else {},
+        pushings=made.pushings() if writes else {},
         verifying=verification_means(made, reactor),
+        bundling=lambda: bundle_means(made, reactor),
+        packing=pack_means(made),
+        adopting=lambda: adoption_means(made, reactor),
         janitors={one.label: one for one in made.living("service") if isinstance(one, Janitor)},
         fetches=plan.daemon.access_records > 0,
-        accel=_accel(plan, made),
+        accel=accel(made),
         spool=made.given["spool"],
         caches=evicts.caches,
         disk=evicts,
         lacking=evicts.room.lacking,
         count=evicts.count,
+        sources=Sources(
+            evicts, evicts.count, evicts.room.space, evicts.room.lacking, evicts.caches.weigh, made.given["traffic"].ring, made.given["log"]
+        ),
         attestations=made.given["informants"][Knowledge.PROVENANCE],
         policies={one.label: one for one in made.living("policy") if IReading.providedBy(one)},
         proxies={label: IMeasured(one) for label, one in made.indexes().items() if IMeasured.providedBy(one)},
@@ -285,6 +299,8 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
         told=workers.changed,
         lists=lists,
         rendered=rendered,
+        readmes=readmes,
+        searched=made.given["searched"],
         announcements=made.given["announcements"],
         clock=reactor,
         cpu=made.given["cpu"],
@@ -299,18 +315,24 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
         log=made.given["log"],
     )
     front = before.front if before else (door.site, door.control)
-    clocks = (*made.living("service"), probing(made, reactor), evicts, pruning(made, reactor, rulings))
+    if before is None:
+        made.given["traffic"].counts = door.routes.operations.metrics.traffic
+    own_clocks = (probing(made, reactor), evicts, pruning(made, reactor, rulings)) if writes else ()
+    clocks = (*(made.living("service") if writes else ()), *own_clocks, searching(made, reactor))
     services = (
-        before.services[0] if before else DataFolder(plan.data),
+        before.services[0] if before else folder(plan),
         made.given["log"],
-        made.given["ballast"],
+        *([made.given["ballast"]] if writes else []),
         *stores(made),
+        made.given["traffic"],
         rulings,
         *made.living("blobs"),
         made.given["lists"],
         lists,
+        made.given["searched"],
         made.given["spool"],
         made.given["inspector"],
+        readmes,
         *made.living("upstream", "policy", "index", "accounts"),
         *clocks,
         OpenFiles(door.site.places.caps.files, front[0].places.allow),
@@ -323,6 +345,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
             doorkeeper.go_on_from(gone.doorkeeper)
             evicts.go_on_from(gone.evicting)
             door.go_on_from(gone.door)
+            made.given["traffic"].counts = door.routes.operations.metrics.traffic
             for site, its in zip(front, (door.site, door.control), strict=True):
                 site.turn_to(its)
         workers.changed(None)
@@ -339,28 +362,6 @@ def _endpoint(plan: Plan, reactor: Any, description: str, descriptors: tuple[int
     except Exception as error:  # noqa: BLE001  # parsers of endpoints are plugins and share no exception
         problem = f"no socket of the name {error} was handed over" if isinstance(error, KeyError) else f"is not an endpoint: {error}"
         raise ConfigError(plan.file, "daemon", "listen", f"{description!r}: {problem}") from None
-
-
-def _check_filled_once(made: Made) -> None:
-    """Refuse two services that fill one index: each would take off what the other chose."""
-    filling: dict[str, str] = {}
-    for label, service in made.mirrorings().items():
-        other = filling.setdefault(service.index.label, label)
-        if other != label:
-            raise ConfigError(
-                made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already"
-            )
-
-
-def _accel(plan: Plan, made: Made) -> Any:
-    """How an nginx in front sends the blobs of the daemon's own store by itself; None where it does not."""
-    from pypidaemon.blobs.directory import DirectoryBlobs
-    from pypidaemon.web.accel import Accel
-
-    if plan.daemon.accel_redirect is None:
-        return None
-    found = [one.path for one in made.living("blobs") if isinstance(one, DirectoryBlobs) and one.label == plan.daemon.blobs]
-    return Accel(plan.daemon.accel_redirect, os.path.abspath(found[0])) if found else None
 
 
 def stores(made: Made) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from pypidaemon.blueprints import Plan
-from pypidaemon.interfaces import IHostedIndex, IIndex, IMirroring, IRecords, IUpstream
+from pypidaemon.interfaces import IHostedIndex, IIndex, IMirroring, IPushing, IRecords, IUpstream
 
 
 @attrs.frozen
@@ -50,6 +50,10 @@ class Made:
     def mirrorings(self) -> dict[str, IMirroring]:
         """The services that fill indexes, by label."""
         return {made.label: made for made in self.living("service") if IMirroring.providedBy(made)}
+
+    def pushings(self) -> dict[str, IPushing]:
+        """The services that push to other indexes, by label."""
+        return {made.label: made for made in self.living("service") if IPushing.providedBy(made)}
 
     def records(self) -> IRecords:
         """The daemon's records."""

@@ -13,7 +13,6 @@ import re
 from datetime import datetime, timedelta, tzinfo
 
 import attrs
-from cronsim import CronSim, CronSimError
 
 from pypidaemon.clock_times import DAY, ahead, instants, read_clock, wall
 from pypidaemon.settings import duration
@@ -51,6 +50,8 @@ class ByClock:
 
     def after(self, moment: float) -> float:
         """The first due time after that moment."""
+        from cronsim import CronSim
+
         # Where tomorrow's clock is behind today's, times that were already come again.
         back = min(0.0, ahead(moment + DAY, self.zone) - ahead(moment, self.zone))
         times = CronSim(self.expression, wall(moment, self.zone) + timedelta(seconds=back))
@@ -147,6 +148,9 @@ def _cron(text: str) -> str:
     kinds = "every 6h, hourly, daily 03:15, weekly sun 03:15 or the five fields of cron"
     if not re.fullmatch(r"[0-9a-z*,/#-]+(?: [0-9a-z*,/#-]+){4}", text):
         raise ValueError(f"{text[:80]!r} is no schedule such as {kinds}")
+    # Its reading costs more than that of any other module here, and whoever has no such schedule has no use for it.
+    from cronsim import CronSim, CronSimError
+
     try:
         next(CronSim(text, _SOME_TIME))
     except CronSimError as error:

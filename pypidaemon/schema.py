@@ -21,6 +21,7 @@ from twisted.internet.endpoints import serverFromString
 from pypidaemon.budget import Share, budget
 from pypidaemon.components import Unloadable
 from pypidaemon.interfaces import IBlobStore, IIndex, IRecords
+from pypidaemon.late_tls import is_plain, is_put_off
 from pypidaemon.moments import moment, written
 from pypidaemon.settings import (
     KEY,
@@ -55,6 +56,7 @@ GIVEN = (
     "label",
     "lists",
     "local_indexes",
+    "offline",
     "reactor",
     "reserved",
     "rulings",
@@ -63,7 +65,7 @@ GIVEN = (
 """
 What a component can ask for by `settings.given`: what may be taken of what is never evicted, who is told of changes, the reactor's clock, threads for computing, the data folder, threads for
 disks, what is stored and who names it, the inspector of uploaded archives, the section's own label, a store for upstreams' project lists, the
-indexes whose truth is here, by label, once all are made, the reactor, the reserved patterns, and the spool of the default blob store.
+indexes whose truth is here, by label, once all are made, whether nobody outside is asked for anything, the reactor, the reserved patterns, and the spool of the default blob store.
 """
 
 DAEMON_WIDE = ("reserved", "offline")
@@ -96,6 +98,8 @@ def endpoints(raw: str) -> tuple[str, ...]:
             raise ValueError(f"{description!r}: there is no port {port[1]}")
         if description.startswith("systemd:") and "LISTEN_FDS" not in os.environ:
             continue
+        if is_put_off() and not is_plain(description):
+            raise ValueError(f"{description!r} may speak TLS, and this daemon was started without: that needs a restart")
         try:
             serverFromString(None, description)
         except Exception as error:  # noqa: BLE001  # parsers of endpoints are plugins and share no exception
@@ -151,6 +155,13 @@ def patterns(raw: str) -> tuple[str, ...]:
     return globs(raw)
 
 
+def bundle_keys(raw: str) -> tuple[str, ...]:
+    """Public keys, as `pypidaemon bundle key` prints them."""
+    from pypidaemon.bundles.keys import public_keys
+
+    return public_keys(raw)
+
+
 @attrs.frozen
 class Daemon:
     """What `[daemon]` says. `data` None is the default that depends on where the file stands: see `data_beside`."""
@@ -191,8 +202,17 @@ class Daemon:
         help="how much of the disk may be taken, by role: proxied=20GiB is for files fetched on demand, pages=1GiB (that is the default) for what"
         " upstreams said of others; mirrored=500GiB stops runs, private=50GiB refuses uploads; no limit by default",
     )
+    read_only: bool = setting(
+        flag, default=False, help="whether nothing is written and nobody outside asked: for a data folder on a disk that can only be read"
+    )
     reserved: tuple[str, ...] = setting(patterns, default=(), help="patterns of project names that no upstream is ever asked about")
     offline: bool = setting(flag, default=False, help="whether nobody outside is asked for anything: what is here is all there is")
+    bundle_keys: tuple[str, ...] = setting(
+        bundle_keys, default=(), help="the public keys whose bundles are taken in, as `pypidaemon bundle key` prints them"
+    )
+    unsigned_bundles: bool | None = setting(
+        flag, default=None, help="whether bundles are taken in that none of these keys has signed; by default where there are none"
+    )
     public_url: str | None = setting(url, default=None, help="the address that clients use, where a proxy stands in front")
     trusted_proxies: tuple[str, ...] = setting(networks, default=(), help="the networks whose X-Forwarded headers are believed")
     accel_redirect: str | None = setting(

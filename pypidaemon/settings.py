@@ -182,6 +182,10 @@ def contents(file: Path) -> str:
         raise ValueError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"cannot read {file}: it is not UTF-8") from None
+    except ValueError:
+        if "\0" not in str(file):
+            raise
+        raise ValueError(f"cannot read {ascii(str(file))[1:-1][:200]}: no file has such a name") from None
 
 
 def url(raw: str) -> str:

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pypidaemon import __version__
 from pypidaemon.blueprints import Plan
+from pypidaemon.errors import ConfigError
 from pypidaemon.made import Made
+from pypidaemon.rendered import Rendered, basis, program
+from pypidaemon.services.folder import RENDERED
 
 if TYPE_CHECKING:
     from pypidaemon.accounts.people import People
+    from pypidaemon.adoption.beginning import Means as AdoptionMeans
+    from pypidaemon.bundles.importing import Means as BundleMeans
     from pypidaemon.caches import Caches
+    from pypidaemon.inspection.readmes import Readmes
+    from pypidaemon.packing.means import Means as PackMeans
     from pypidaemon.rulemaking import Rulemaking
+    from pypidaemon.searching.index import SearchIndex
     from pypidaemon.services.evicting import Evicting
     from pypidaemon.services.probing import Probing
     from pypidaemon.services.pruning import Pruning
+    from pypidaemon.services.searching import Searching
     from pypidaemon.verification.run import Means
 
 MOST_FETCHES_KEPT = 1_000_000
 """How many fetches stay on record however long they may: some 300 MB. Anybody who may read can make them."""
+
+READMES = "readmes"
+"""The name of the folder for descriptions below the one for all that is rendered."""
+
+MOST_READMES = 64 << 20
+"""Bytes of these at most: some thousands."""
 
 
 def verification_means(made: Made, reactor: Any) -> Means:
@@ -28,6 +45,56 @@ def verification_means(made: Made, reactor: Any) -> Means:
 
     given = made.given
     return Means(given["holdings"], reactor, given["disk"], given["cpu"], made.plan.data)
+
+
+def bundle_means(made: Made, reactor: Any) -> BundleMeans:
+    """What bundles are taken in with."""
+    from pypidaemon.bundles.importing import Means
+    from pypidaemon.bundles.keys import Trust
+    from pypidaemon.clashes import Clashes
+
+    given, daemon = made.given, made.plan.daemon
+    unsigned = not daemon.bundle_keys if daemon.unsigned_bundles is None else daemon.unsigned_bundles
+    trust = Trust(daemon.bundle_keys, unsigned)
+    announce = given["announcements"].announce
+    clashes = Clashes(made.indexes(), made.upstreams(), daemon.reserved)
+    return Means(given["holdings"], reactor, given["disk"], made.plan.data, trust, given["room"], given["allotments"], announce, clashes)
+
+
+def adoption_means(made: Made, reactor: Any) -> AdoptionMeans:
+    """What an adoption works with."""
+    from pypidaemon.accounts.checker import LocalAccounts
+    from pypidaemon.adoption.beginning import Means
+    from pypidaemon.clashes import Clashes
+
+    given, indexes = made.given, made.indexes()
+    return Means(
+        indexes=indexes,
+        uploads=made.plan.daemon.uploads,
+        records=made.records(),
+        upstreams=made.upstreams(),
+        clashes=Clashes(indexes, made.upstreams(), made.plan.daemon.reserved),
+        inspectors=given["inspector"],
+        rulings=given["rulings"],
+        announcements=given["announcements"],
+        allotments=given["allotments"],
+        clock=reactor,
+        cpu=given["cpu"],
+        disk=given["disk"],
+        reactor=reactor,
+        data=made.plan.data,
+        blobs=made.objects[made.plan.blobs],
+        strangers=not isinstance(made.objects[made.plan.accounts], LocalAccounts),
+    )
+
+
+def pack_means(made: Made) -> PackMeans:
+    """What packs work with."""
+    from pypidaemon.packing.means import Means
+
+    given = made.given
+    default = made.plan.parts[made.plan.index].section.label
+    return Means(made.exposed(), default, lambda: [*given["holdings"].stores.values()], made.records().pins, given["cpu"], given["disk"])
 
 
 def caches(made: Made, reactor: Any) -> Caches:
@@ -82,6 +149,65 @@ def probing(made: Made, reactor: Any) -> Probing:
     from pypidaemon.services.probing import Probing
 
     return Probing(reactor, made.records(), made.upstreams())
+
+
+def descriptions(made: Made, reactor: Any) -> Readmes:
+    """What renders descriptions of projects."""
+    from pypidaemon.inspection.readmes import Readmes
+
+    if made.plan.daemon.read_only:
+        return Readmes(reactor)
+    place, given = made.plan.data / RENDERED / READMES, made.given
+    by = basis(program(__version__, Path(__file__).parent), "")
+    return Readmes(reactor, Rendered(place, by, MOST_READMES, given["disk"], given["room"].lacking))
+
+
+def search_index(plan: Plan, reactor: Any) -> SearchIndex:
+    """What projects are looked for in."""
+    from pypidaemon.searching.index import FILE, SearchIndex
+
+    return SearchIndex.with_threads(None if plan.daemon.read_only else plan.data / FILE, reactor)
+
+
+def searching(made: Made, reactor: Any) -> Searching:
+    """What keeps that up to date."""
+    from pypidaemon.searching.gathering import Gatherer
+    from pypidaemon.services.searching import Searching
+
+    given = made.given
+
+    def stores() -> dict[str, Any]:
+        return {home.label: home.blobs for home in given["holdings"].homes}
+
+    gatherer = Gatherer(made.records(), stores, given["lists"], made.plan.daemon.reserved, given["cpu"], given["disk"])
+    return Searching(given["searched"], gatherer, tuple(made.indexes().values()), given["announcements"], reactor)
+
+
+def accel(made: Made) -> Any:
+    """How an nginx in front sends the blobs of the daemon's own store by itself; None where it does not."""
+    from pypidaemon.blobs.directory import DirectoryBlobs
+    from pypidaemon.web.accel import Accel
+
+    plan = made.plan
+    if plan.daemon.accel_redirect is None:
+        return None
+    found = [one.path for one in made.living("blobs") if isinstance(one, DirectoryBlobs) and one.label == plan.daemon.blobs]
+    return Accel(plan.daemon.accel_redirect, os.path.abspath(found[0])) if found else None
+
+
+def check_filled_once(made: Made) -> None:
+    """
+    Refuse two services that fill one index: each would take off what the other chose.
+
+    :raises ConfigError: there are such.
+    """
+    filling: dict[str, str] = {}
+    for label, service in made.mirrorings().items():
+        other = filling.setdefault(service.index.label, label)
+        if other != label:
+            raise ConfigError(
+                made.plan.file, f"service:{label}", "index", f"[service:{other}] fills the index {service.index.label} already"
+            )
 
 
 def people(made: Made, reactor: Any, changed: Callable[[], None]) -> People:

@@ -25,20 +25,24 @@ from pypidaemon.indexes.private import Private
 from pypidaemon.indexes.proxy import Proxy
 from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.interfaces import IIndex
+from pypidaemon.packing.means import Means
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.records.memory import MemoryRecords
 from pypidaemon.rendered import Rendered
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
+from pypidaemon.searching.index import SearchIndex
 from pypidaemon.services.evicting import Evicting
 from pypidaemon.services.logs import LostLines
 from pypidaemon.services.mirroring import Mirroring
+from pypidaemon.services.traffic import TrafficLog
 from pypidaemon.spool import Spool
 from pypidaemon.verification.holdings import Holdings
 from pypidaemon.volume import Room, Space
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.views.status_facts import Sources
 from pypidaemon.workers.service import Workers
 from tests.fakes import FakeUpstream
 from tests.gear import inline, now
@@ -86,10 +90,14 @@ class House:
     rendered: Rendered | None = None
     """What keeps ready answers over a restart."""
     rendered_lists: MemoryBlobs | None = None
+    searched: SearchIndex | None = None
+    """What is searched; without it nothing is."""
     told: Callable[[str | None], None] = lambda _: None
     """Told of whatever the express lane forgets."""
     space: Space = Space(50 << 30, 100 << 30)
     """What is free on the volume."""
+    traffic: TrafficLog = attrs.field(init=False)
+    """Never started, so it writes nothing."""
     room: Room = attrs.field(init=False)
     records: MemoryRecords = attrs.field(init=False)
     accounts: LocalAccounts = attrs.field(init=False)
@@ -102,6 +110,7 @@ class House:
         self.clock.advance(NOON)
         self.records = MemoryRecords(label="records", clock=self.clock)
         self.room = Room(Path("/"), self.clock, inline, lambda _: self.space)
+        self.traffic = TrafficLog(Path("/nowhere/traffic"), self.clock, inline)
         self.spool = Spool(self.blobs, self.clock, room=self.room.spare)
         self.accounts = LocalAccounts(label="accounts", records=self.records, clock=self.clock, cpu=inline)
         self.doorkeeper = Doorkeeper(self.accounts, self.records, self.clock, lambda count: b"\x07" * count)
@@ -208,6 +217,7 @@ class House:
 
     def open(self, indexes: dict[str, IIndex], default: str) -> None:
         """Put the door before these indexes."""
+        evicting = Evicting(Caches(self.records, Holdings(), self.clock, self.announcements.announce), self.room, self.clock)
         self.door = build(
             indexes=indexes,
             default=default,
@@ -222,12 +232,15 @@ class House:
             mirrorings=self.mirrorings,
             policies=self.policies,
             proxies={self.proxy.label: self.proxy},
+            packing=Means(indexes, default, lambda: [self.blobs], self.records.pins, inline, inline),
             fetches=self.fetches,
             spool=self.spool,
-            disk=Evicting(Caches(self.records, Holdings(), self.clock, self.announcements.announce), self.room, self.clock),
+            disk=evicting,
             lacking=self.room.lacking,
+            sources=Sources(evicting, evicting.count, self.room.space, self.room.lacking, evicting.caches.weigh, self.traffic.ring),
             lists=self.rendered_lists or MemoryBlobs(),
             rendered=self.rendered,
+            searched=self.searched,
             announcements=self.announcements,
             clock=self.clock,
             cpu=inline,
@@ -241,6 +254,7 @@ class House:
             told=lambda project: self.told(project),  # noqa: PLW0108  # another one may be told by then
             random=lambda count: b"\x07" * count,
         )
+        self.traffic.counts = self.door.routes.operations.metrics.traffic
 
     def restart(self) -> None:
         """A new daemon over the same stores: nothing that was in memory alone is left."""

@@ -18,6 +18,7 @@ from pypidaemon import assembly
 from pypidaemon.assembly import Plan, describe, describe_json, make, plan
 from pypidaemon.errors import ConfigError
 from pypidaemon.filenames import filename
+from pypidaemon.inspection.readmes import Readmes
 from pypidaemon.interfaces import IMeasured
 from pypidaemon.model import Fetch, NormalizedName
 from pypidaemon.schema import Wish, data_beside, local_url, wishes
@@ -447,9 +448,19 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "Spool", "ProcessInspector", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "Workers", "SecondLook",
+        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "TrafficLog", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "SearchIndex", "Spool", "ProcessInspector", "Readmes", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "Searching", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "Workers", "SecondLook",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
+
+
+def test_descriptions_are_rendered_by_what_lives_and_stay_over_a_restart(tmp_path: Path) -> None:
+    """By one service that the door knows; a daemon that only reads keeps none."""
+    whole = assembly.build(planned(tmp_path, "[daemon]\n" + SILENT), Reactor())
+    (readmes,) = (child for child in whole if isinstance(child, Readmes))
+    (door,) = (child for child in whole if isinstance(child, Door))
+    assert door.routes.views.project.readmes is readmes
+    assert readmes.kept is not None
+    assert readmes.kept.folder == tmp_path / "var" / "rendered" / "readmes"
 
 
 @pytest.mark.parametrize(

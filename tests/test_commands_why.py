@@ -22,6 +22,7 @@ from pypidaemon.commands.comparing import Change, compared
 from pypidaemon.commands.effect import changes_anything, lines
 from pypidaemon.indexes.private import Private
 from pypidaemon.model import Explanation, HiddenFile, NormalizedName, Outcome, ProjectPage, Refusal, Remembered, Ruling, RulingKind
+from pypidaemon.telling import no_address
 from tests.contracts.hosted_index import WHEEL, WHEEL_BYTES, PlainInspectors, upload
 from tests.fakes import file, page
 from tests.gear import inline, now
@@ -126,7 +127,7 @@ def test_why_without_a_daemon_goes_by_what_is_remembered(filled: str, tmp_path: 
     assert (answer["outcome"], answer["shown"]) == ("unknown", False)
     assert json.loads(run(filled, "why", "alpha==1", "--json", "--index", "private"))["sources"] == ["private"]
     assert "no index 'nowhere' has an address of its own; those that have: private pypi root; without --index" in run(
-        filled, "why", "alpha", "--index", "nowhere", status=1
+        filled, "why", "alpha", "--index", "nowhere", status=2
     )
     assert contents(tmp_path / "var") == before
 
@@ -146,9 +147,10 @@ def test_why_without_anything_remembered_is_one_line(config: str, tmp_path: Path
 
 
 @contextlib.contextmanager
-def pretended(config: str, body: dict[str, Any]) -> Iterator[PretendedDaemon]:
+def pretended(config: str, body: dict[str, Any] | str, status: bytes = b"200 OK") -> Iterator[PretendedDaemon]:
     """A daemon that answers that to anything."""
-    made = PretendedDaemon(Path(config).parent / "var" / "control.sock", answer(json.dumps(body).encode()))
+    said = body if isinstance(body, str) else json.dumps(body)
+    made = PretendedDaemon(Path(config).parent / "var" / "control.sock", answer(said.encode(), status))
     try:
         yield made
     finally:
@@ -163,6 +165,15 @@ def test_why_asks_a_running_daemon(config: str, capsys: pytest.CaptureFixture[st
         assert main(["why", "alpha", "--json", "-c", config]) == 0
         assert json.loads(capsys.readouterr().out)["summary"] == ["alpha is shown"]
         assert daemon.asked == ["GET /why?project=al-pha&version=1.0&index=pypi HTTP/1.1", "GET /why?project=alpha HTTP/1.1"]
+
+
+def test_why_of_an_index_that_the_daemon_does_not_know_is_wrong_usage(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = no_address("nowhere", ["root", "pypi"])
+    with pretended(config, line + "\nrequest id: 0123\n", b"404 Not Found"):
+        assert main(["why", "alpha", "--index", "nowhere", "-c", config]) == 2
+        assert capsys.readouterr().err == f"pypidaemon: {line}\n"
+        # Whatever an older one may mean by that, it is no index that was named wrongly.
+        assert main(["why", "alpha", "-c", config]) == 1
 
 
 def test_why_of_a_daemon_that_says_little(config: str) -> None:

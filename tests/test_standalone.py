@@ -11,7 +11,7 @@ import pytest
 
 from pypidaemon.assembly import Plan
 from pypidaemon.commands.control import NotRunning
-from pypidaemon.commands.standalone import daemon_or_alone
+from pypidaemon.commands.standalone import daemon_or_alone, insist_on_our_own
 from pypidaemon.errors import ConfigError, PypidaemonError
 from pypidaemon.services.folder import DataFolder
 from tests.needs import missing
@@ -98,6 +98,20 @@ def test_root_writes_nothing_into_records_of_another_user(tmp_path: Path) -> Non
     os.chown(tmp_path / "var" / "records.sqlite", 0, 0)
     os.chown(tmp_path / "var" / "records.chronicle", 0, 0)
     assert ran("cache", "ls", "-c", str(file))[0] == 0
+
+
+def test_root_begins_nothing_in_a_folder_that_was_made_for_another_user(tmp_path: Path) -> None:
+    """As who moves in before the first start would, with all that was adopted root's."""
+    if os.geteuid() != 0:
+        missing("only root can write what belongs to others")
+    data = tmp_path / "var"
+    data.mkdir()
+    os.chown(data, 54321, 54321)
+    with pytest.raises(PypidaemonError, match="belongs to the user 54321"):
+        insist_on_our_own(data)
+    (data / "records.sqlite").touch()
+    # Where a daemon of root's was before, root goes on.
+    insist_on_our_own(data)
 
 
 def test_F94_what_root_brings_back_into_the_folder_of_another_user_is_that_users(tmp_path: Path) -> None:

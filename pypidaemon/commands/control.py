@@ -58,7 +58,14 @@ def _refusal(response: http.client.HTTPResponse, said: bytes) -> str:
 
 
 def ask(
-    path: Path, method: str, resource: str, query: Sequence[tuple[str, str]] = (), patience: float = PATIENCE, *, body: bytes = b""
+    path: Path,
+    method: str,
+    resource: str,
+    query: Sequence[tuple[str, str]] = (),
+    patience: float = PATIENCE,
+    *,
+    body: bytes = b"",
+    largest: int = LARGEST,
 ) -> dict[str, Any]:
     """
     Ask a running daemon and answer the JSON object that it gives.
@@ -66,6 +73,7 @@ def ask(
     :param path: the control socket.
     :param patience: how many seconds to wait for it at most.
     :param body: what a POST brings: a JSON object, or nothing.
+    :param largest: the most bytes of the answer that are read.
     :raises NotRunning: no daemon listens there.
     :raises Refused: it does not do it.
     :raises PypidaemonError: it does not answer in time, or says something that cannot be read.
@@ -76,7 +84,7 @@ def ask(
         # A body, though empty, makes the client send a Content-Length, which some methods need.
         connection.request(method, target, body=body if method == "POST" else None)
         response = connection.getresponse()
-        said = response.read(LARGEST + 1)
+        said = response.read(largest + 1)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NotRunning(path) from None
     except TimeoutError:

@@ -89,7 +89,7 @@ def export(arguments: argparse.Namespace, planned: Plan, label: str, globs: Glob
 async def _export(
     planned: Plan, label: str, globs: Globs | None, tree: Tree, told: Callable[[int, int], None], everything: bool, reactor: Any
 ) -> Exported:
-    made, records = _made(planned, reactor)
+    made, records = made_to_look(planned, reactor)
     policies = made.living("policy")
     running = OrderedService((made.given["disk"], made.given["cpu"], IService(records), *policies))
     running.startService()
@@ -109,7 +109,7 @@ async def _export(
         await running.stopService()
 
 
-def _made(planned: Plan, reactor: Any) -> tuple[Made, IRecords]:
+def made_to_look(planned: Plan, reactor: Any) -> tuple[Made, IRecords]:
     """What the plan comes to, with upstreams that are never asked and records in which nothing is written; and the records themselves."""
     found: list[IRecords] = []
     running = _is_running(planned)

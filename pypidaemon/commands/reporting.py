@@ -94,6 +94,10 @@ def report(status: Mapping[str, Any]) -> Iterator[str]:
         yield "services"
         yield from _table((label, _service(state)) for label, state in status["services"].items())
         yield from (f"    {line}" for state in status["services"].values() for line in _waiting(state))
+    if status.get("pushes"):
+        yield "pushes"
+        yield from _table((label, _push(state)) for label, state in status["pushes"].items())
+        yield from (f"    {line}" for state in status["pushes"].values() for line in _unsettled(state))
     if status.get("policies"):
         yield "policies"
         yield from _table((label, _policy(state)) for label, state in status["policies"].items())
@@ -136,6 +140,22 @@ def _service(state: Mapping[str, Any]) -> str:
     for tally in state.get("running", {}).values():
         words += f"; now {tally.get('phase')}: {tally.get('looked', 0)} of {plural(tally.get('found', 0), 'project')}"
     return words + (f"; next at {state['next']}" if state.get("next") else "")
+
+
+def _push(state: Mapping[str, Any]) -> str:
+    words = f"{state.get('index', '')} to {state.get('to', '')}: {plural(state.get('pushed_in_all', 0), 'file')} pushed since the start"
+    if state.get("ended"):
+        words += f", {state.get('there', 0)} there already, last looked at {state['ended']}"
+    if state.get("trouble"):
+        words += f"; it cannot go on: {state['trouble']}"
+    return words + (f"; next at {state['next']}" if state.get("next") else "")
+
+
+def _unsettled(state: Mapping[str, Any]) -> Iterator[str]:
+    lines = [line for word in ("conflicts", "refused", "differs") for line in state.get(word, ())]
+    yield from lines[:20]
+    if len(lines) > 20:
+        yield f"and {len(lines) - 20} more; --json lists them"
 
 
 def _policy(state: Mapping[str, Any]) -> str:

@@ -1,10 +1,9 @@
-"""The verbs about a daemon as a whole: `run`, `check`, `reload`, `status`."""
+"""The verbs about a daemon as a whole: `check`, `reload`, `status`."""
 
 from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
 from pypidaemon.assembly import Plan, describe, describe_json, plan
@@ -17,16 +16,11 @@ from pypidaemon.errors import ConfigError
 from pypidaemon.schema import local_url
 from pypidaemon.services.sockets import CONTROL
 from pypidaemon.settings import count
-from pypidaemon.tap import foreground, rehearse
+from pypidaemon.tap import rehearse
 
 
 def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     """Add these verbs to the command line."""
-    verb = verbs.add_parser("run", parents=[shared], help="run the daemon in the foreground", allow_abbrev=False)
-    verb.add_argument(
-        "--log", metavar="FILE", help="log to the end of this file, opened again on SIGHUP and SIGUSR1 (default: standard output)"
-    )
-    verb.set_defaults(act=run)
     verb = verbs.add_parser("check", parents=[shared], help="check the configuration and print what it comes to", allow_abbrev=False)
     verb.add_argument("--effect", action="store_true", help="print instead what it would hide and show that the running daemon does not")
     verb.add_argument("--against", metavar="FILE", help="with --effect: the configuration to compare with")
@@ -38,19 +32,6 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     verb.set_defaults(act=reload)
     verb = verbs.add_parser("status", parents=[shared], help="say how the running daemon is", allow_abbrev=False)
     verb.set_defaults(act=status)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """
-    Be the daemon, in this process and in the foreground, until SIGINT or SIGTERM ends it, which is no failure. It logs to standard output, or to the file that `--log` names.
-
-    Files made by it are for its own user alone (S87).
-
-    :raises ConfigError: the configuration cannot be used; nothing has been started.
-    :raises CannotStart: something could not be started, such as a port that is taken; the line says what.
-    """
-    foreground(plan(named_file(arguments)), Path(arguments.log).absolute() if arguments.log is not None else None)
-    return 0
 
 
 def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:

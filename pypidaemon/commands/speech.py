@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from pypidaemon.configuration import configuration_file
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.tap import configuration_file
 
 
 class WrongUsage(PypidaemonError):

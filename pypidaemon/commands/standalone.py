@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pwd
 from collections.abc import Awaitable, Callable
@@ -49,7 +50,9 @@ def insist_on_our_own(data: Path) -> None:
     """
     if os.geteuid() != 0:
         return
-    for path in (data / "records.sqlite", data / "records.chronicle"):
+    records = [path for path in (data / "records.sqlite", data / "records.chronicle") if os.path.lexists(path)]
+    # Where nothing was written yet, the folder may have been made for somebody.
+    for path in records or [data]:
         with contextlib.suppress(OSError):
             owner = path.lstat().st_uid
             if owner != 0:
@@ -123,6 +126,8 @@ def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
             failures.append(error)
         ended.callback(None)
 
+    # Nothing that is here by now ever goes.
+    gc.freeze()
     # `react` always ends by leaving the process; what came of the work is in the lists.
     with contextlib.suppress(SystemExit):
         task.react(run)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pypidaemon.commands.speech import Verbs, say
+from pypidaemon.configuration import PLACES
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.schema import data_beside, endpoints, patterns
 from pypidaemon.settings import path
-from pypidaemon.tap import PLACES
 
 _TEXT = """\
 # pypidaemon: your own packages, and a caching proxy of the Python Package Index.

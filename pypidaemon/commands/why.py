@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.looking import Sight, insist_on_data, look
-from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
-from pypidaemon.errors import InvalidName, PypidaemonError
+from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import NormalizedName
@@ -46,16 +47,27 @@ def why(arguments: argparse.Namespace, name: NormalizedName, version: str | None
     A running daemon says it of itself, and may ask its upstreams for the page as it would for a client. Without one it is told by what is remembered.
     The exit status is 1 where the project, or the release, is not shown.
 
-    :raises PypidaemonError: there is no such index, or what is remembered cannot be read.
+    :raises WrongUsage: no index with that label has an address.
+    :raises PypidaemonError: what is remembered cannot be read.
     """
-    given = (("project", name), ("version", version), ("index", arguments.index))
     answer = daemon_or_alone(
         named_file(arguments),
-        lambda socket: control.ask(socket, "GET", "/why", [(key, str(value)) for key, value in given if value is not None]),
+        lambda socket: _of_daemon(socket, name, version, arguments.index),
         lambda planned: _without_daemon(planned, name, version, arguments.index),
     )
     say(arguments, "\n".join(lines(answer)), answer)
     return 0 if answer.get("shown") else 1
+
+
+def _of_daemon(socket: Path, name: NormalizedName, version: str | None, label: str | None) -> dict[str, Any]:
+    given = (("project", name), ("version", version), ("index", label))
+    try:
+        return control.ask(socket, "GET", "/why", [(key, str(value)) for key, value in given if value is not None])
+    except control.Refused as error:
+        # Only the daemon knows which there are.
+        if error.absent and label is not None:
+            raise WrongUsage(str(error)) from None
+        raise
 
 
 def _without_daemon(planned: Plan, name: NormalizedName, version: str | None, label: str | None) -> dict[str, Any]:
@@ -68,7 +80,7 @@ def _without_daemon(planned: Plan, name: NormalizedName, version: str | None, la
         known = made[0].exposed()
         index = known.get(label or planned.parts[planned.index].section.label)
         if index is None:
-            raise PypidaemonError(no_address(label or "", known))
+            raise WrongUsage(no_address(label or "", known))
         return document(await explain(index, name), name, version)
 
     return reacting(lambda reactor: look(reactor, (Sight(planned, _CAUSE),), work))

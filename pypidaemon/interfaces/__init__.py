@@ -24,6 +24,7 @@ from pypidaemon.interfaces.contents import IKeeping as IKeeping
 from pypidaemon.interfaces.contents import ILocated as ILocated
 from pypidaemon.interfaces.contents import IOnDisk as IOnDisk
 from pypidaemon.interfaces.contents import ISendable as ISendable
+from pypidaemon.interfaces.contents import ISharing as ISharing
 from pypidaemon.interfaces.contents import ITended as ITended
 from pypidaemon.interfaces.indexes import IBarrier as IBarrier
 from pypidaemon.interfaces.indexes import IDependent as IDependent
@@ -39,6 +40,7 @@ from pypidaemon.interfaces.mirrors import IFillable as IFillable
 from pypidaemon.interfaces.mirrors import IMirror as IMirror
 from pypidaemon.interfaces.mirrors import IMirroring as IMirroring
 from pypidaemon.interfaces.mirrors import IMirrorRecords as IMirrorRecords
+from pypidaemon.interfaces.mirrors import IPushing as IPushing
 from pypidaemon.interfaces.mirrors import ITurn as ITurn
 from pypidaemon.interfaces.people import IAccount as IAccount
 from pypidaemon.interfaces.policies import IAgeing as IAgeing

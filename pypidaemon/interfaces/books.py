@@ -21,6 +21,7 @@ from pypidaemon.model import (
     Change,
     Deed,
     Digest,
+    Entered,
     Fact,
     File,
     Filename,
@@ -28,9 +29,11 @@ from pypidaemon.model import (
     Grant,
     KeptPage,
     NormalizedName,
+    OnRecord,
     Remembered,
     RememberedNames,
     Replaced,
+    Settled,
     Standing,
     Token,
     User,
@@ -175,8 +178,39 @@ class IFileRecords(Interface):
         :raises Conflict: the name is taken by other bytes or by a tombstone, or the project that was to be new exists.
         """
 
+    async def look(label: str, name: NormalizedName, filename: Filename) -> OnRecord:
+        """
+        What is known of a project and of one file name of it, for less than its page costs.
+
+        :raises NoSuchProject: it was never recorded, or was forgotten.
+        """
+
+    async def enter(
+        label: str,
+        name: NormalizedName,
+        record: FileRecord,
+        action: str,
+        founder: str | None,
+        deed: Deed | None,
+        instead: str | None = None,
+    ) -> Entered:
+        """
+        As `add`, and tell what was before; where it can be done and anything was changed, the deed is noted in the same transaction.
+
+        :param instead: the action where the file stands in place of one with other bytes, as `replaces` in `pypidaemon.records.rules` says; None where it
+            may not.
+        :raises Conflict: as `add`.
+        """
+
     async def record(label: str, name: NormalizedName, record: FileRecord, action: str) -> int:
         """Add a file, or replace the record of that file name, and answer the serial."""
+
+    async def settle(label: str, name: NormalizedName, records: Sequence[FileRecord], action: str) -> Settled:
+        """
+        Take these records over as they are, all in one transaction: each is added, or stands instead of one with the same bytes.
+
+        One whose name is used here by other bytes, or in another project, is left out. The project exists from then on, also without records (law 3).
+        """
 
     async def amend(label: str, name: NormalizedName, filename: Filename, file: File, action: str) -> int:
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from zope.interface import Attribute, Interface
@@ -149,6 +149,27 @@ class IKeeping(Interface):
         :raises CorruptContent: the sha256 is not `expected`.
         :raises StorageFull: there is no room.
         :raises StorageFailed: the disk takes nothing.
+        """
+
+    async def keep_all(documents: Sequence[tuple[bytes, bytes | None]]) -> list[Digest | Exception]:
+        """
+        Make each of these a blob, and what stands beside it another, all at one stroke; answer the digests, or why it is none, as `keep` would raise it.
+        """
+
+
+class ISharing(Interface):
+    """A capability of blob stores that are files: to take a file of somebody else's on the same volume as it lies there, without copying it."""
+
+    async def share(descriptor: int, expected: Digest) -> bool:
+        """
+        Give the file behind that descriptor a second name, as a blob, once its bytes were read and found to be the expected ones. Nobody may write to it
+        from then on, as far as permissions go: its owner's is taken away too.
+
+        Answer False, and nothing has happened, where it cannot have one: it lies on another volume, the system does not let us, or somebody has it open to
+        write to it.
+
+        :raises CorruptContent: the sha256 is not `expected`.
+        :raises CannotStore: as `IDraft.commit`.
         """
 
 

@@ -11,7 +11,9 @@ from pypidaemon.interfaces.upstreams import IHealth
 from pypidaemon.model import (
     Change,
     Companion,
+    Deed,
     Digest,
+    Earlier,
     Explanation,
     File,
     Filename,
@@ -162,18 +164,45 @@ class IHostedIndex(IIndex, ILocal):
         :raises StorageFull: there is no room.
         """
 
-    async def publish(upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool = False) -> Published:
+    async def publish(
+        upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool = False, deed: Deed | None = None
+    ) -> Published:
         """
         Check the written draft against the form and its own contents, and offer it.
 
         The draft is this method's from the call on: committed or aborted, and closed, also where the caller is cancelled. `founding` says that the account may only start a project, so that it
         must not exist or be its own.
-        `replacing` says that the account may put other bytes under a file name that is used; the index must allow it too.
+        `replacing` says that the account may put other bytes under a file name that is used; the index must allow it too. `deed` is what the audit log
+        is to have of it: where the answer says that it was noted, that was in one transaction with the file, and in all other cases nothing was.
 
         :raises InvalidUpload: form, archive and metadata do not agree, or are not acceptable.
         :raises Refused: such a file was blocked.
         :raises Conflict: that file name has other bytes, or had and was deleted, or the project to be founded exists.
         :raises StorageFull: there is no room.
+        """
+
+    async def adopt(
+        upload: Upload, content: IContent, found: Mapping[str, str], account: str, founding: bool, earlier: Earlier, rehearsal: bool
+    ) -> Published:
+        """
+        Offer a file that lies elsewhere and was published there before; as `publish` in all else, with a copy of its bytes.
+
+        Of a file that is here already nothing is changed, whatever is told of it.
+
+        :param content: read, and left open.
+        :param found: its digests by algorithm, as in `Upload.digests`: sha256 and blake2b_256 at least, of which the sha256 is checked once more.
+        :param account: "" is nobody, who owns nothing.
+        :param rehearsal: whether it is only judged: then nothing is written, and the serial answered is 0 where it would be taken.
+        :raises CorruptContent: the bytes are others by now.
+        """
+
+    async def examine(upload: Upload, content: IContent) -> Inspected:
+        """
+        What the archive says of itself, where an upload of it would be taken as far as its form, its bytes and the orders that block things say.
+
+        :param content: read, and left open.
+        :raises InvalidUpload: it would not; the line names the rule.
+        :raises Refused: it is blocked.
         """
 
     async def has(name: NormalizedName) -> bool:

@@ -187,3 +187,19 @@ class IMirroring(Interface):
 
         :raises PypidaemonError: the records cannot be read.
         """
+
+
+class IPushing(Interface):
+    """A service that brings what was published here to another index, by itself and when it is told to."""
+
+    label: str = Attribute("The label of its section.")
+
+    def begin() -> int:
+        """
+        Begin to look at everything, and to push what is lacking; answer the number of the run. Where one is under way, that one's.
+
+        :raises PypidaemonError: it has been told to stop.
+        """
+
+    def state() -> dict[str, Any]:
+        """How it is, as JSON: what was pushed, what conflicts, and why it cannot go on."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from zope.interface import Attribute, Interface
 
 from pypidaemon.errors import UpstreamUnavailable
-from pypidaemon.model import Change, File, NormalizedName, NotModified, Outage, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import Change, File, NormalizedName, NotModified, Outage, T, UpstreamNames, UpstreamPage, Validators
 
 
 class IBody(Interface):
@@ -162,6 +162,8 @@ class IPlaces(Interface):
         :raises UpstreamUnavailable: they could not be had anywhere.
         """
 
+    several: bool = Attribute("Whether there is more than one.")
+
     async def doubted() -> UpstreamUnavailable:
         """Come back when the last of them is asked and shows no sign of life, with what to tell those who wait."""
 
@@ -193,6 +195,15 @@ class IStandIns(Interface):
 
         :raises NoSuchProject: those that could be asked have none. That is no absence: they may have a part of what the upstream has (law 10).
         :raises UpstreamUnavailable: none of them could be asked, or there are none.
+        """
+
+    async def stand_in_names(validators: Validators, take: Callable[[UpstreamNames | NotModified], Awaitable[T]]) -> T:
+        """
+        What `take` makes of the project list of the first of the others that can be asked, and whose list it can read to its end.
+
+        :param validators: of the list of one of them that is held; only that one may confirm it.
+        :param take: raises `UpstreamUnavailable` where the list breaks off or is none, and then the next is asked; it closes the body.
+        :raises UpstreamUnavailable: none of them has given one, or there are none.
         """
 
     def places(name: NormalizedName, file: File, suffix: str) -> IPlaces:

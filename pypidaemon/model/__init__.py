@@ -9,9 +9,13 @@ from pypidaemon.model.explanations import Explanation as Explanation
 from pypidaemon.model.explanations import HiddenFile as HiddenFile
 from pypidaemon.model.explanations import Outcome as Outcome
 from pypidaemon.model.explanations import Refusal as Refusal
+from pypidaemon.model.hosted import Earlier as Earlier
+from pypidaemon.model.hosted import Entered as Entered
 from pypidaemon.model.hosted import FileRecord as FileRecord
 from pypidaemon.model.hosted import Inspected as Inspected
+from pypidaemon.model.hosted import OnRecord as OnRecord
 from pypidaemon.model.hosted import Published as Published
+from pypidaemon.model.hosted import Settled as Settled
 from pypidaemon.model.hosted import Standing as Standing
 from pypidaemon.model.hosted import Upload as Upload
 from pypidaemon.model.mirrors import Leaving as Leaving

@@ -36,6 +36,44 @@ class FileRecord:
 
 
 @attrs.frozen
+class Settled:
+    """
+    What became of records that were taken over from another place.
+
+    :param changed: the files whose records are others than before; `conflicts` those that were left as they are, since their names mean something else here.
+    """
+
+    serial: int
+    changed: tuple[Filename, ...] = ()
+    conflicts: tuple[Filename, ...] = ()
+
+
+@attrs.frozen
+class OnRecord:
+    """What is on record of a project and of one file name of it: its serial, who owns it, and the file's record where there is one."""
+
+    serial: int
+    owner: str | None = None
+    record: FileRecord | None = None
+
+
+@attrs.frozen
+class Entered:
+    """
+    What became of a file that was to be added.
+
+    :param serial: the one that the project has now; `before` is the one it had when the transaction began, None where there was no such project.
+    :param is_new: whether anything was changed.
+    :param noted: whether the audit log has it too.
+    """
+
+    serial: int
+    before: int | None
+    is_new: bool = True
+    noted: bool = False
+
+
+@attrs.frozen
 class Upload:
     """
     What an uploader says of a file, read from a form and checked for its shape; the archive itself has the last word (R132).
@@ -54,6 +92,18 @@ class Upload:
 
 
 @attrs.frozen
+class Earlier:
+    """
+    What is known of a file that was published elsewhere before it comes here; None is not known.
+
+    `upload_time` and `yanked` are as in `File`.
+    """
+
+    upload_time: str | None = None
+    yanked: str | None = None
+
+
+@attrs.frozen
 class Inspected:
     """What was found in an uploaded archive: the exact bytes of its METADATA or PKG-INFO, and what they say."""
 
@@ -65,9 +115,14 @@ class Inspected:
 
 @attrs.frozen
 class Published:
-    """What became of an upload: the entry as the page has it from now on, and whether it was there already with the same bytes."""
+    """
+    What became of an upload: the entry as the page has it from now on, and whether it was there already with the same bytes.
+
+    `noted` says that the audit log has it already.
+    """
 
     file: File
     version: str
     serial: int
     repeated: bool = False
+    noted: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -77,7 +79,8 @@ class DataFolder(Service):
                 self._take(os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             shutil.rmtree(self.path / LISTS, ignore_errors=True)
         except OSError as error:
-            raise PypidaemonError(f"cannot use the data folder {self.path}: {error.strerror or error}") from error
+            hint = "; to serve what is in it, say read-only = yes in [daemon]" if error.errno in (errno.EROFS, errno.EACCES) else ""
+            raise PypidaemonError(f"cannot use the data folder {self.path}: {error.strerror or error}{hint}") from error
 
     def stopService(self) -> None:
         """Let the lock go."""
@@ -89,6 +92,51 @@ class DataFolder(Service):
     def _take(self, descriptor: int) -> None:
         take(self.path, descriptor, patience=self.patience)
         self._lock = descriptor
+
+
+@attrs.define(eq=False, slots=False)
+class ReadFolder(Service):
+    """
+    A data folder that is only read: nothing is made in it. Where its lock can be opened, others who only read may have it too, and nobody who writes.
+
+    :param path: the folder, absolute.
+    """
+
+    path: Path
+    name: str = "data-folder"
+    _lock: int | None = attrs.field(init=False, default=None, repr=False)
+
+    def startService(self) -> None:
+        """
+        See that it is there, and that nobody writes to it.
+
+        :raises PypidaemonError: it is not there, or a daemon or a command works on it.
+        """
+        Service.startService(self)
+        if not self.path.is_dir():
+            raise PypidaemonError(f"there is no data folder {self.path} that could be read")
+        try:
+            descriptor = os.open(self.path / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            # Whoever has written here once has made it; where it cannot be opened nobody else can write either, or a copy left it out.
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise PypidaemonError(f"somebody writes to the data folder {self.path}, so it cannot be served as it is") from None
+        except OSError:
+            # Not every file system has locks.
+            os.close(descriptor)
+            return
+        self._lock = descriptor
+
+    def stopService(self) -> None:
+        """Let the lock go."""
+        Service.stopService(self)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
 @attrs.define(eq=False, slots=False)

@@ -38,6 +38,7 @@ def make_wheel(
     size: int = 0,
     tag: str = "py3-none-any",
     fields: Sequence[str] = (),
+    summary: str = "",
 ) -> tuple[str, bytes]:
     """
     A wheel that installs a package of that name with a `__version__`; answer its file name and its bytes.
@@ -45,12 +46,13 @@ def make_wheel(
     :param requires: requirements, as `Requires-Dist` has them.
     :param size: about how many bytes it should have at least; it is filled up with noise.
     :param fields: more lines of its METADATA, such as `License-Expression: MIT`.
+    :param summary: what it says of itself, where that matters.
     """
     stem = _stem(name)
     info = f"{stem}-{version}.dist-info"
     files = {
         f"{stem}/__init__.py": f"__version__ = {version!r}\n".encode(),
-        f"{info}/METADATA": core_metadata(name, version, requires, python, fields),
+        f"{info}/METADATA": core_metadata(name, version, requires, python, fields, summary),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: pypidaemon.testing\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     }
     if size:
@@ -86,14 +88,16 @@ def make_sdist(name: str, version: str, requires: Sequence[str] = (), python: st
     return f"{root}.tar.gz", buffer.getvalue()
 
 
-def core_metadata(name: str, version: str, requires: Sequence[str] = (), python: str = ">=3.8", fields: Sequence[str] = ()) -> bytes:
+def core_metadata(
+    name: str, version: str, requires: Sequence[str] = (), python: str = ">=3.8", fields: Sequence[str] = (), summary: str = ""
+) -> bytes:
     """The METADATA document of such a release."""
     lines = [
         # Licences as expressions came with 2.4 (PEP 639).
         f"Metadata-Version: {'2.4' if fields else '2.1'}",
         f"Name: {name}",
         f"Version: {version}",
-        f"Summary: {name}, made for a test",
+        f"Summary: {summary or f'{name}, made for a test'}",
         f"Requires-Python: {python}",
         *(f"Requires-Dist: {requirement}" for requirement in requires),
         *fields,

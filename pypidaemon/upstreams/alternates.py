@@ -1,4 +1,4 @@
-"""Others that stand in for an upstream while it cannot be asked: for its pages, and for the bytes of files of which it has told the sha256 (M18)."""
+"""Others that stand in for an upstream while it cannot be asked: for its pages and its list, and for the bytes of files whose sha256 it has told (M18)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from weakref import WeakValueDictionary
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from pypidaemon.errors import NoSuchFile, NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBody, IHealth, IPlaces, IProbed, IUpstream
-from pypidaemon.model import AWAY, Digest, File, NormalizedName, UpstreamPage, Validators
+from pypidaemon.model import AWAY, Digest, File, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.shelf import Shelf
 from pypidaemon.upstreams.blame import Blame
 from pypidaemon.upstreams.file_hosts import FileHosts
@@ -26,6 +27,8 @@ from pypidaemon.whereabouts import OnePlace, beside
 LASTS = 60.0
 """Seconds for which a page of another index is not asked for again."""
 _ROOM = 4 << 20
+
+log = Logger()
 
 
 @attrs.frozen
@@ -111,6 +114,22 @@ class Alternates:
                 return page
         if answered:
             raise NoSuchProject(name)
+        raise UpstreamUnavailable(self.upstream.label, self.upstream.health.cause or "nobody stands in for it", self.line.retry_after())
+
+    async def stand_in_names(self, validators: Validators, take: Callable[[UpstreamNames | NotModified], Awaitable[T]]) -> T:
+        """As `IStandIns`."""
+        for url, index in self.indexes.items():
+            if index.health.state != "up":
+                if self.heard is not None:
+                    self._knock(url, partial(_probe, index, self.heard))
+                continue
+            try:
+                said = await unless_silent(index.fetch_names(validators), index.health, index.label)
+                answer = await take(said)
+            except UpstreamUnavailable:
+                continue
+            log.info("{label}: {index} stands in for the project list", label=self.upstream.label, index=index.label)
+            return answer
         raise UpstreamUnavailable(self.upstream.label, self.upstream.health.cause or "nobody stands in for it", self.line.retry_after())
 
     def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:

@@ -6,7 +6,7 @@ Dependency confusion ends here, whatever the stores hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from zope.interface import implementer
@@ -14,7 +14,7 @@ from zope.interface import implementer
 from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, ISourced, IStandIns, IUpstream
-from pypidaemon.model import AWAY, Change, File, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import AWAY, Change, File, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.upstreams.strangers import Strangers
 from pypidaemon.upstreams.unasked import Unasked
 from pypidaemon.whereabouts import OnePlace, beside
@@ -100,11 +100,16 @@ class Guarded:
             raise NoSuchProject(name)
         self._insist()
         if not IStandIns.providedBy(self.upstream):
-            raise UpstreamUnavailable(
-                self.label, self.upstream.health.cause or "nobody stands in for it", self.upstream.health.retry_after()
-            )
+            raise self._alone()
         stand_in = IStandIns(self.upstream).stand_in
         return await (stand_in(name) if self.strangers is None else self.strangers.ask(lambda: stand_in(name)))
+
+    async def stand_in_names(self, validators: Validators, take: Callable[[UpstreamNames | NotModified], Awaitable[T]]) -> T:
+        """As `IStandIns`; whoever reads it leaves out what `hides` says."""
+        self._insist()
+        if not IStandIns.providedBy(self.upstream):
+            raise self._alone()
+        return await IStandIns(self.upstream).stand_in_names(validators, take)
 
     def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:
         """As `IStandIns`."""
@@ -169,6 +174,9 @@ class Guarded:
         self._insist()
         rows = await self.upstream.changes(since)
         return None if rows is None else [row for row in rows if not self.hides(row.name)]
+
+    def _alone(self) -> UpstreamUnavailable:
+        return UpstreamUnavailable(self.label, self.upstream.health.cause or "nobody stands in for it", self.upstream.health.retry_after())
 
     def _insist(self) -> None:
         """

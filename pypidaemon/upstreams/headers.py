@@ -7,6 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import attrs
 from twisted.web.iweb import IResponse
 
 from pypidaemon import freshness
@@ -43,9 +44,15 @@ def coding(response: IResponse) -> str:
     return {"identity": "", "x-gzip": "gzip"}.get(said, said)
 
 
-def conditions(validators: Validators) -> dict[str, str]:
-    """The request fields that ask whether what we hold is still right (RFC 9110 §13.1)."""
-    fields = {}
+def conditions(validators: Validators, source: str) -> dict[str, str]:
+    """
+    The request fields that ask whether what we hold is still right (RFC 9110 §13.1).
+
+    None where the validators are not that index's: another one, such as that which was configured before, would confirm by chance what it never said.
+    """
+    fields: dict[str, str] = {}
+    if validators.source != source:
+        return fields
     if validators.etag:
         fields["If-None-Match"] = validators.etag
     if validators.last_modified:
@@ -53,9 +60,10 @@ def conditions(validators: Validators) -> dict[str, str]:
     return fields
 
 
-def validators(response: IResponse) -> Validators:
-    """What to ask that with next time."""
-    return Validators(etag=header(response, "ETag"), last_modified=header(response, "Last-Modified"))
+def validators(response: IResponse, source: str) -> Validators:
+    """What to ask that with next time, and whom; nothing where the response has neither."""
+    said = Validators(etag=header(response, "ETag"), last_modified=header(response, "Last-Modified"))
+    return said if said == Validators() else attrs.evolve(said, source=source)
 
 
 def strong(response: IResponse) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random as randomness
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.application.service import Service
@@ -20,7 +20,7 @@ from pypidaemon import __version__, passage
 from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
 from pypidaemon.flights import landing
 from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
-from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text, urls
 from pypidaemon.settings import url as url_setting
 from pypidaemon.simple.entries import Unreadable
@@ -29,7 +29,6 @@ from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.agent import Outbound, outbound
 from pypidaemon.upstreams.alternates import Alternates
 from pypidaemon.upstreams.bodies import Bodies
-from pypidaemon.upstreams.changelog import LARGEST, Changelog
 from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import VOUCHES, Health
@@ -38,6 +37,9 @@ from pypidaemon.upstreams.origins import BadTarget, Target, check_page, configur
 from pypidaemon.upstreams.pages import Tally, ask, collect
 from pypidaemon.upstreams.routes import basic, proxy_choice
 from pypidaemon.upstreams.wording import FILE_MIRRORS, MIRRORS, SIGN_OF_LIFE
+
+if TYPE_CHECKING:
+    from pypidaemon.upstreams.changelog import Changelog
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """PEP 691: JSON where there is JSON, else whatever there is."""
@@ -133,6 +135,9 @@ class HttpUpstream(Service):
             self._out = self._own
         self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
         if endpoint is not None:
+            # It brings a reader of XML along, which few have a use for.
+            from pypidaemon.upstreams.changelog import LARGEST, Changelog
+
             of_changes = attrs.evolve(
                 self._exchange,
                 health=Health(self.clock, self.random),
@@ -185,6 +190,10 @@ class HttpUpstream(Service):
     async def stand_in(self, name: NormalizedName) -> UpstreamPage:
         """As `IStandIns`."""
         return await self._alternates.stand_in(name)
+
+    async def stand_in_names(self, validators: Validators, take: Callable[[UpstreamNames | NotModified], Awaitable[T]]) -> T:
+        """As `IStandIns`."""
+        return await self._alternates.stand_in_names(validators, take)
 
     def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:
         """As `IStandIns`."""
@@ -272,7 +281,7 @@ class HttpUpstream(Service):
 
     async def fetch_names(self, validators: Validators) -> UpstreamNames | NotModified:
         """As `IUpstream`."""
-        fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators)}
+        fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators, self._index.url)}
         last = await self._last_serial()
         leave = await self._bodies.enter()
         try:
@@ -295,7 +304,7 @@ class HttpUpstream(Service):
             body=body,
             content_type=(headers.header(response, "Content-Type") or "").partition(";")[0].strip().lower(),
             coding=encoded,
-            validators=headers.validators(response),
+            validators=headers.validators(response, self._index.url),
             max_age=headers.lifetime(response, self.max_age),
             serial=last if (said := headers.serial(response)) is None else said,
         )
@@ -319,7 +328,7 @@ class HttpUpstream(Service):
 
     async def _page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
         tally = Tally(self._out)
-        fields = {**await self._fields(), "Accept": ACCEPT, **headers.conditions(validators)}
+        fields = {**await self._fields(), "Accept": ACCEPT, **headers.conditions(validators, self._index.url)}
         began = self.clock.seconds()
 
         async def send(url: str, sent: Headers) -> IResponse:
@@ -347,7 +356,7 @@ class HttpUpstream(Service):
             raise self._exchange.stumble(answer, f"its page cannot be read: {error}") from error
         self._exchange.alive(answer)
         self._alternates.heard = name
-        serial, known = headers.serial(response), headers.validators(response)
+        serial, known = headers.serial(response), headers.validators(response, self._index.url)
         if known != Validators() and (self._landmark is None or len(page.files) <= SHORT):
             self._landmark = (name, known)
         return attrs.evolve(
@@ -359,7 +368,7 @@ class HttpUpstream(Service):
 
     def _unchanged(self, answer: Answer, validators: Validators) -> NotModified:
         self._exchange.discard(answer)
-        if validators == Validators():
+        if not headers.conditions(validators, self._index.url):
             raise self._exchange.stumble(answer, "it confirms what nobody asked it to confirm")
         self._exchange.alive(answer)
         return NotModified(max_age=headers.lifetime(answer.response, self.max_age), serial=headers.serial(answer.response))

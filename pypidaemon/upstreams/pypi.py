@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as randomness
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
-from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
+from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, setting, urls
 from pypidaemon.upstreams.health import VOUCHES
 from pypidaemon.upstreams.http import HttpUpstream
@@ -126,6 +126,10 @@ class PypiUpstream(Service):
     async def stand_in(self, name: NormalizedName) -> UpstreamPage:
         """As `IStandIns`."""
         return await self._http.stand_in(name)
+
+    async def stand_in_names(self, validators: Validators, take: Callable[[UpstreamNames | NotModified], Awaitable[T]]) -> T:
+        """As `IStandIns`."""
+        return await self._http.stand_in_names(validators, take)
 
     def places(self, name: NormalizedName, file: File, suffix: str) -> IPlaces:
         """As `IStandIns`."""

@@ -8,7 +8,7 @@ keep anybody waiting. Whoever asks meanwhile is not kept waiting either: what is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -16,9 +16,12 @@ from twisted.logger import Logger
 
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights
+from pypidaemon.interfaces import IIndex
 from pypidaemon.waits import pause
 from pypidaemon.web.answer_files import takes
 from pypidaemon.web.answers import AnswerKey
+from pypidaemon.web.pages import Pages
+from pypidaemon.web.shown import Shown
 
 MOST = 2000
 """Pages that wait to be made; of more, those that changed longest ago are made when somebody asks for them."""
@@ -71,3 +74,10 @@ class Ahead:
                 # Who asks for it hears of that.
                 self._log.debug("{name} is not made ahead: {error}", name=key.project, error=str(error))
             wait = max(SOON, EASE * (self.clock.seconds() - began))
+
+
+def ahead_of(pages: Pages, indexes: Mapping[str, IIndex], clock: IReactorTime) -> Ahead:
+    """What has pages made anew that changed."""
+    ahead = Ahead(clock, lambda key, codings: pages.ahead(key, Shown(key.index, indexes[key.index]), codings))
+    pages.answers.outdated = ahead.changed
+    return ahead

@@ -14,19 +14,24 @@ from pypidaemon import __version__
 from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IIndex, IMeasured, IReading, IUpstream
+from pypidaemon.interfaces import IIndex, IMeasured, IPushing, IReading, IUpstream
+from pypidaemon.packing.orders import LARGEST as LARGEST_ORDER
+from pypidaemon.web.adopt import AdoptDesk
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.bundles import BundleDesk
 from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.intake import Collected, Receiver
 from pypidaemon.web.operations import counted, json_reply, moment, upstream_states
+from pypidaemon.web.packs import PackDesk
 from pypidaemon.web.people import LARGEST, PeopleDesk
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.replaced import ReplacedDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.syncs import SyncDesk
+from pypidaemon.web.uploads import SMALL
 from pypidaemon.web.verify import VerifyDesk
 from pypidaemon.web.why import Why
 
@@ -35,8 +40,8 @@ from pypidaemon.web.why import Why
 class Control:
     """
     Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings` and `/who`, and takes the
-    orders about people, releases, what is blocked, the filling of indexes (`/sync`), the verification of what is stored (`/verify`), the caches of proxies (`/cache`) and
-    files that upstream replaced (`/replaced`).
+    orders about people, releases, what is blocked, the filling of indexes (`/sync`), the verification of what is stored (`/verify`), the caches of proxies (`/cache`),
+    files that upstream replaced (`/replaced`), bundles to be taken in (`/bundle`), what older tools kept (`/adopt`) and what is to be packed (`/pack`).
     `GET /why?project=...` explains, `GET /configuration` says which file was read, and what was in it then, and `POST /reload` has it read again.
     """
 
@@ -63,6 +68,10 @@ class Control:
     policies: Mapping[str, IReading] = MappingProxyType({})
     replaced: ReplacedDesk = attrs.field(factory=lambda: ReplacedDesk(None))
     workers: IMeasured | None = None
+    bundles: BundleDesk = attrs.field(factory=lambda: BundleDesk(None))
+    adopt: AdoptDesk = attrs.field(factory=lambda: AdoptDesk(None))
+    packs: PackDesk = attrs.field(factory=lambda: PackDesk(None, None))
+    pushings: Mapping[str, IPushing] = MappingProxyType({})
     started: float = attrs.field(init=False)
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"))
 
@@ -73,7 +82,12 @@ class Control:
         """As `Receive`: orders come as bodies."""
         if ask.segments[:1] == ("people",):
             return self._collected(ask)
-        return self.releases.receive_operator(ask) or self.rulings.receive_operator(ask)
+        taken = self.adopt.receive(ask) or self.packs.receive_operator(ask)
+        return taken or self.releases.receive_operator(ask) or self.rulings.receive_operator(ask)
+
+    def room(self, method: bytes, target: bytes) -> int:
+        """As `Room`: what is to be packed may be a large lock file."""
+        return LARGEST_ORDER if target.partition(b"?")[0].strip(b"/") == b"pack" else SMALL
 
     async def _collected(self, ask: Ask) -> Receiver:
         return Collected(LARGEST, lambda body: self.people.handle(ask, body))
@@ -91,8 +105,7 @@ class Control:
                 return await self.releases.without_body(ask)
             case (_, ("sync",)):
                 return await self.syncs.operate(ask)
-            case (_, ("cache" | "replaced" as what, *_)):
-                desk = self.cache if what == "cache" else self.replaced
+            case (_, (what, *_)) if (desk := self._desk(what)) is not None:
                 return await desk.operate(ask)
             case (_, ("verify",)):
                 return self.verify.operate(ask)
@@ -100,11 +113,17 @@ class Control:
                 return await self._told(ask)
             case (_, ("rulings", *_)):
                 return await self.rulings.without_body(ask)
-            case ("POST", ("refresh" | "reload",)):
-                return await (self._refresh(ask) if ask.segments == ("refresh",) else self._reload(ask))
+            case ("POST", ("refresh" | "reload" | "push" as verb,)):
+                return await {"refresh": self._refresh, "reload": self._reload, "push": self._push}[verb](ask)
             case (_, ("status",)) | (_, ("refresh",)):
                 return _other_method(ask)
         raise NoSuchFile("/".join(ask.segments)[:200])
+
+    def _desk(self, what: str) -> CacheDesk | ReplacedDesk | BundleDesk | AdoptDesk | PackDesk | None:
+        """Who answers whatever is below that segment."""
+        desks: Mapping[str, CacheDesk | ReplacedDesk | BundleDesk | AdoptDesk | PackDesk]
+        desks = {"cache": self.cache, "replaced": self.replaced, "bundle": self.bundles, "adopt": self.adopt, "pack": self.packs}
+        return desks.get(what)
 
     async def _told(self, ask: Ask) -> Reply:
         match ask.segments:
@@ -141,6 +160,13 @@ class Control:
         self._log.info("refresh: {what} will be asked for again; {count} remembered", what=what, count=refreshed)
         return json_reply(200, {"refreshed": refreshed} if everything else {"refreshed": refreshed, "projects": counts})
 
+    async def _push(self, ask: Ask) -> Reply:
+        label = dict(ask.query).get("service") or next(iter(self.pushings), "")
+        if label not in self.pushings:
+            known = " ".join(sorted(self.pushings)) or "none"
+            return text(404, f"there is no service {label!r} that pushes; there are: {known}", ask.id)
+        return json_reply(200, {"service": label, "run": self.pushings[label].begin()})
+
     async def _reload(self, ask: Ask) -> Reply:
         if self.reload is None:
             raise NoSuchFile("reload")
@@ -162,6 +188,7 @@ class Control:
             "downloads": dict(self.spool.measures()),
             **({"disk": dict(self.disk.measures())} if self.disk is not None else {}),
             **({"workers": dict(self.workers.measures())} if self.workers is not None else {}),
+            **({"pushes": {label: one.state() for label, one in self.pushings.items()}} if self.pushings else {}),
             **({"policies": {label: dict(policy.read()) for label, policy in self.policies.items()}} if self.policies else {}),
             "answers": {
                 "held": len(self.answers),

@@ -18,25 +18,31 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.caches import Caches
 from pypidaemon.clashes import Clashes
 from pypidaemon.flights import landing
-from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IMirror, IMirroring, IReading, IRecords, IUpstream
+from pypidaemon.inspection.readmes import Readmes
+from pypidaemon.interfaces import IBlobStore, IHostedIndex, IIndex, IMeasured, IMirror, IMirroring, IPushing, IReading, IRecords, IUpstream
 from pypidaemon.leaves import bare
-from pypidaemon.model import InThread, NormalizedName
+from pypidaemon.model import InThread
+from pypidaemon.packing.means import Means as PackMeans
 from pypidaemon.releases import Releases
 from pypidaemon.rendered import Rendered
 from pypidaemon.replacements import Replacements
 from pypidaemon.returns import Returns
 from pypidaemon.rulemaking import Rulemaking
 from pypidaemon.rulings import Rulings
+from pypidaemon.searching.index import SearchIndex
 from pypidaemon.verification.run import Means
 from pypidaemon.web.accel import Accel
 from pypidaemon.web.access import AccessLog
-from pypidaemon.web.ahead import Ahead
+from pypidaemon.web.adopt import AdoptDesk, Adopting
+from pypidaemon.web.ahead import Ahead, ahead_of
 from pypidaemon.web.answer_files import AnswerFiles
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.bundles import BundleDesk, Bundling
 from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.control import Control
 from pypidaemon.web.express import Lane
+from pypidaemon.web.feeds import Feeds
 from pypidaemon.web.fetches import Fetches
 from pypidaemon.web.files import Files
 from pypidaemon.web.finding import Finder
@@ -48,11 +54,13 @@ from pypidaemon.web.hosts import Hosts
 from pypidaemon.web.inquiries import Inquiries
 from pypidaemon.web.intake import Receive, Receiver
 from pypidaemon.web.integrity import Integrity, addresses
+from pypidaemon.web.kept_true import anew, keep_true
 from pypidaemon.web.legacy import Legacy
 from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.metrics import Metrics
 from pypidaemon.web.operations import Operations
+from pypidaemon.web.packs import PackDesk
 from pypidaemon.web.pages import Pages
 from pypidaemon.web.people import PeopleDesk
 from pypidaemon.web.pep381 import Pep381
@@ -65,13 +73,20 @@ from pypidaemon.web.reply import Reply
 from pypidaemon.web.request_ids import RequestIds
 from pypidaemon.web.routes import Address, Routes
 from pypidaemon.web.rulings import RulingDesk
-from pypidaemon.web.shown import Past, Shown
+from pypidaemon.web.shown import Past
 from pypidaemon.web.site import DoorSite
 from pypidaemon.web.skin import Skin, nothing_ready
 from pypidaemon.web.small_files import SmallFiles
 from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import Uploads
 from pypidaemon.web.verify import VerifyDesk
+from pypidaemon.web.views.desk import ViewDesk
+from pypidaemon.web.views.project import ProjectPages
+from pypidaemon.web.views.search import Search
+from pypidaemon.web.views.start import Start
+from pypidaemon.web.views.status import StatusPage
+from pypidaemon.web.views.status_facts import Sources, StatusFacts
+from pypidaemon.web.views.uploads import Newest
 from pypidaemon.web.why import Why
 from pypidaemon.web.xmlrpc import XmlRpc
 
@@ -87,7 +102,7 @@ class Door(Service):
     uploads: Uploads
     receive: Receive
     history: History
-    desks: tuple[PeopleDesk | ReleaseDesk | VerifyDesk, ...]
+    desks: tuple[PeopleDesk | ReleaseDesk | VerifyDesk | BundleDesk | AdoptDesk | PackDesk, ...]
     skins: tuple[Skin, Skin]
     desk: Control
     access: AccessLog
@@ -97,6 +112,7 @@ class Door(Service):
     def leave(self) -> None:
         """Say from now on that this is no place for anybody new (F79)."""
         self.routes.operations.leaving = True
+        self.routes.views.status.events.end()
 
     async def rest(self) -> None:
         """Come back when no request that came here is being answered any more."""
@@ -106,10 +122,14 @@ class Door(Service):
     def go_on_from(self, other: Door) -> None:
         """Count on from what that one, in whose place this one comes, has counted, be as old as it is, and go on with what it verifies."""
         self.routes.operations.metrics.go_on_from(other.routes.operations.metrics)
+        other.routes.views.status.events.end()
         # What the other has still to say stands before what is said here.
         other.access.lines.wait_no_more()
         self.desk.started = other.desk.started
         self.desk.verify.go_on_from(other.desk.verify)
+        self.desk.bundles.go_on_from(other.desk.bundles)
+        self.routes.packs.go_on_from(other.routes.packs)
+        self.desk.adopt.go_on_from(other.desk.adopt)
         if self.rates is not None and other.rates is not None:
             self.rates.go_on_from(other.rates)
         # Nobody asks there any more, and it may stay for as long as one client takes his time.
@@ -119,6 +139,7 @@ class Door(Service):
     def stopService(self) -> Deferred[None]:
         """Give up what is being made for clients that are gone by now; fires when that has ended."""
         Service.stopService(self)
+        self.leave()
         self.access.lines.wait_no_more()
         if self.routes.files.fetches is not None:
             self.routes.files.fetches.settle()
@@ -127,6 +148,7 @@ class Door(Service):
             *(desk.flights for desk in self.desks),
             self.uploads.flights,
             self.routes.pages.answers.flights,
+            self.routes.pages.answers.improving,
             *((self.ahead.flights,) if self.ahead is not None else ()),
             *((self.routes.pages.answers.kept.flights,) if self.routes.pages.answers.kept is not None else ()),
             lists.flights,
@@ -136,6 +158,8 @@ class Door(Service):
             self.history.renumbering.flights,
             self.routes.pep381.flights,
             self.routes.why.flights,
+            *self.routes.views.status.flights,
+            self.routes.feeds.flights,
         )
 
 
@@ -154,7 +178,11 @@ def build(
     conceal: bool,
     rulemaking: Rulemaking | None = None,
     mirrorings: Mapping[str, IMirroring] = MappingProxyType({}),
+    pushings: Mapping[str, IPushing] = MappingProxyType({}),
     verifying: Means | None = None,
+    bundling: Bundling | None = None,
+    packing: PackMeans | None = None,
+    adopting: Adopting | None = None,
     janitors: Mapping[str, IMeasured] = MappingProxyType({}),
     fetches: bool = False,
     accel: Accel | None = None,
@@ -163,6 +191,7 @@ def build(
     disk: IMeasured | None = None,
     lacking: Callable[[], Awaitable[str]] | None = None,
     count: Callable[[], Awaitable[None]] | None = None,
+    sources: Sources = Sources(),  # noqa: B008  # a frozen value
     attestations: IMeasured | None = None,
     policies: Mapping[str, IReading] = MappingProxyType({}),
     lists: IBlobStore,
@@ -180,6 +209,8 @@ def build(
     log: IMeasured | None = None,
     proxies: Mapping[str, IMeasured] = MappingProxyType({}),
     rendered: Rendered | None = None,
+    readmes: Readmes | None = None,
+    searched: SearchIndex | None = None,
     workers: IMeasured | None = None,
     told: Callable[[str | None], None] = lambda _: None,
     random: Callable[[int], bytes] = os.urandom,
@@ -196,7 +227,10 @@ def build(
     :param conceal: as `Gate`.
     :param rulemaking: keeps what was blocked and exempted.
     :param mirrorings: the services that fill indexes, by their labels.
+    :param pushings: the services that push to other indexes, by their labels.
     :param verifying: what verifications work with; without it none is made.
+    :param bundling: makes what bundles are taken in with; without it none is. `packing`: what packs work with.
+    :param adopting: makes what adoptions work with; without it none is made.
     :param janitors: the services that clear up, by their labels.
     :param fetches: whether it is put on record who takes which file.
     :param accel: how trusted proxies send stored files by themselves, where they do.
@@ -204,6 +238,7 @@ def build(
     :param disk: looks after the room for it, for its counts.
     :param lacking: says why nothing is kept now; "" where it is.
     :param count: has the counts of `disk` be those of now.
+    :param sources: where the status page has from how things are.
     :param attestations: what checks them, for its counts.
     :param policies: those that go by documents, by their labels.
     :param lists: a store for rendered project lists and nothing else.
@@ -217,6 +252,8 @@ def build(
     :param log: counts the lines of the log that were lost.
     :param proxies: the indexes that count what they doubted of upstream's pages.
     :param rendered: keeps what was rendered over a restart; without it all is rendered anew.
+    :param readmes: renders descriptions; without it they are shown as they are.
+    :param searched: what projects are looked for in; without it nothing is.
     :param workers: counts the processes, and what others than this one do.
     :param told: told whenever the lane forgets what it knows of a project, or with None of all, before anybody else is.
     :param local_url: the address to name where neither `public_url` nor a trustworthy Host says one.
@@ -234,18 +271,26 @@ def build(
     returns = Returns(mirrors, records.mirrors, announcements) if mirrors else None
     releases = ReleaseDesk(Releases(ours, uploads, clashes, records.accounts, clock, doorkeeper.founded, returns), gate, known)
     rulings = RulingDesk(rulemaking, records.fetches, gate, clock, known)
-    inquiries = Inquiries(records.accounts, clashes, clock)
-    why = Why(default, indexes, gate, cpu)
-    syncs = SyncDesk(mirrorings, gate, known)
-    verify = VerifyDesk(verifying)
+    inquiries, why = Inquiries(records.accounts, clashes, clock), Why(default, indexes, gate, cpu)
+    syncs, verify = SyncDesk(mirrorings, gate, known), VerifyDesk(verifying)
+    bundles, packs = BundleDesk(bundling), PackDesk(packing, gate, known)
     renumbering = Renumbering(indexes, records, clock)
     rulemaking.follow(renumbering)
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
     taking = Fetches(records.fetches, clock) if fetches else None
-    small = SmallFiles(clock, announcements)
-    held = Held(indexes, clock, cpu, answers.turn)
+    small, held = SmallFiles(clock, announcements), Held(indexes, clock, cpu, answers.turn)
     history = History(records, cpu, renumbering)
+    newest = Newest(records, gate, clock, announcements)
+    finder = Finder(records, clock, cpu)
+    views = ViewDesk(
+        Start(default, indexes, upstreams, metrics, uploads, newest, clock, lacking),
+        ProjectPages(answers, gate, why, clock, cpu, readmes or Readmes(clock, able=lambda: False)),
+        Search(searched, finder, reserved, clock, cpu, announcements),
+        StatusPage(
+            StatusFacts(clock, records, every, upstreams, mirrorings, pushings, policies, spool, sources, packs.states, bundles.state)
+        ),
+    )
     routes = Routes(
         default=default,
         indexes=indexes,
@@ -256,7 +301,7 @@ def build(
         pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering, held),
         integrity=Integrity(gate),
         lists=Lists(indexes, lists, clock, cpu, history.settle, rendered),
-        files=Files(gate, small, taking, accel),
+        files=Files(gate, small, taking, accel, metrics.waited),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
         operations=Operations(upstreams, records, metrics, lacking, count),
@@ -265,16 +310,19 @@ def build(
         inquiries=inquiries,
         why=why,
         syncs=syncs,
+        packs=packs,
         pep381=Pep381(records, doorkeeper, clock, cpu, fetches),
+        views=views,
+        feeds=Feeds(finder, clock, cpu, announcements),
         uploads=uploads,
     )
     taker = Uploads(
         uploads, {label: every[label] for label in {**indexes, **hosted}}, gate, clashes, records.accounts, clock, doorkeeper.founded, known
     )
-    calls = XmlRpc(default, indexes, every, gate, history, routes.lists, Finder(records, clock, cpu), cpu, routes.address.root)
+    calls = XmlRpc(default, indexes, every, gate, history, routes.lists, finder, cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:
-        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask) or rulings.receive(ask)
+        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask) or rulings.receive(ask) or packs.receive(ask)
 
     access = AccessLog(clock)
 
@@ -288,7 +336,7 @@ def build(
 
     rates = Rates(clock, requests_per_address, forwarding) if requests_per_address else None
     lane = Lane(clock, RequestIds(random), access, metrics, forwarding.believes, answers, rates.allows if rates else None)
-    _kept_true(lane, answers, small, held, doorkeeper, told)
+    keep_true(lane, answers, small, held, doorkeeper, told)
     skin = Skin(
         routes.handle,
         rates.before_quick(routes.quick) if rates else routes.quick,
@@ -304,7 +352,7 @@ def build(
     public = DoorSite(skin, clock, caps=Caps(*caps), uncapped=forwarding, room=taker.room)
     metrics.places = lambda: public.places
 
-    doorkeeper.forgotten = partial(_rights_changed, routes)
+    doorkeeper.forgotten = routes.rights_changed
     changing = people(doorkeeper.changed)
     desk = PeopleDesk(changing)
     control = Control(
@@ -327,60 +375,26 @@ def build(
         disk,
         count,
         policies,
-        ReplacedDesk(Replacements(records, clock, partial(_anew, every, announcements))),
+        ReplacedDesk(Replacements(records, clock, partial(anew, every, announcements))),
         workers,
+        bundles,
+        AdoptDesk(adopting),
+        packs,
+        pushings,
     )
     inner = Skin(control.handle, nothing_ready, clock, random, receive=control.receive)
     return Door(
         public,
-        DoorSite(inner, clock),
+        DoorSite(inner, clock, room=control.room),
         routes,
         changing,
         taker,
         receive,
         history,
-        (desk, releases, verify),
+        (desk, releases, verify, bundles, control.adopt, packs),
         (skin, inner),
         control,
         access,
         rates,
-        _ahead(clock, routes),
+        ahead_of(routes.pages, indexes, clock),
     )
-
-
-def _ahead(clock: IReactorTime, routes: Routes) -> Ahead:
-    """What has pages made anew that changed."""
-    pages, indexes = routes.pages, routes.indexes
-    ahead = Ahead(clock, lambda key, codings: pages.ahead(key, Shown(key.index, indexes[key.index]), codings))
-    pages.answers.outdated = ahead.changed
-    return ahead
-
-
-def _rights_changed(routes: Routes) -> None:
-    routes.lists.forget()
-    routes.links.forget()
-
-
-def _kept_true(
-    lane: Lane, answers: Answers, small: SmallFiles, held: Held, doorkeeper: Doorkeeper, told: Callable[[str | None], None]
-) -> None:
-    """Let the lane hear of everything but the clock that a ready answer depends on: `Routes.quick` asks these and nobody else."""
-
-    def forget(project: str) -> None:
-        told(project)
-        lane.forget(project)
-
-    def clear() -> None:
-        told(None)
-        lane.clear()
-
-    answers.changed = small.changed = forget
-    held.stirred = clear
-    doorkeeper.stirred = clear
-
-
-async def _anew(every: Mapping[str, IIndex], announcements: Announcements, name: NormalizedName) -> None:
-    """Have what is shown of that project made anew, everywhere."""
-    for index in every.values():
-        await index.refresh(name)
-    announcements.announce(name)

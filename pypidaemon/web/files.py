@@ -14,6 +14,7 @@ from pypidaemon.model import Companion, Digest, File, Filename, Listed, Normaliz
 from pypidaemon.opening import opened, promised
 from pypidaemon.pace import Held
 from pypidaemon.passing import Given, PassingContent
+from pypidaemon.transfers import Reader
 from pypidaemon.web.accel import Accel
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.fetches import Fetches
@@ -79,6 +80,10 @@ def asked(segments: tuple[str, ...]) -> Asked | None:
     return None
 
 
+def _unheard() -> None:
+    """Nobody counts."""
+
+
 @attrs.define
 class Files:
     """Answers `/packages/...` of every exposed index."""
@@ -89,6 +94,8 @@ class Files:
     """Notes who takes what; None where that is not kept."""
     accel: Accel | None = None
     """Where trusted proxies send stored files by themselves."""
+    waited: Callable[[], None] = _unheard
+    """Called for each that has to come from elsewhere before it can be given out."""
 
     def quick(self, ask: Ask, account: IAccount, index: str, below: tuple[str, ...]) -> Reply | None:
         """A small file that was taken just now, if the account may have it, without asking anybody; `index` is the label of a `Shown`."""
@@ -135,6 +142,8 @@ class Files:
         with self.small.readings.of(wanted.projects[0]) as reading:
             # By rights on an entry, so by that entry's bytes: another index may have a file of that name by then (S42).
             listed, content = await opened(shown.index, wanted.companion, allowed, allowed)
+            if isinstance(content, Given | PassingContent | Reader):
+                self.waited()
             try:
                 part = self._part(ask, self._headers(wanted, listed), content.digest, content.size)
                 if not shown.view and self._is_small(wanted, listed, content):

@@ -8,12 +8,12 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from pypidaemon.errors import Refused
-from pypidaemon.interfaces import IAccount, IIndex, IKnowing, IRecords
+from pypidaemon.interfaces import IAccount, IDependent, IIndex, IKnowing, IRecords
 from pypidaemon.judging import Rules
 from pypidaemon.leaves import Leaf, leaves, local_page, locals_below
-from pypidaemon.model import File, Filename, InThread, Knowledge, NormalizedName, ProjectPage
+from pypidaemon.model import Fact, File, Filename, InThread, Knowledge, NormalizedName, ProjectPage, UpstreamPage
 from pypidaemon.shelf import Shelf
-from pypidaemon.showing import show
+from pypidaemon.showing import changed, show
 from pypidaemon.simple.core_metadata import read_metadata
 from pypidaemon.simple.legacy import newest
 from pypidaemon.simple.reading import covering
@@ -155,6 +155,16 @@ class Finder:
         return hits
 
     async def _remembered(self, leaf: Leaf, name: NormalizedName) -> Hit | None:
+        page = await self.known_page(leaf, name)
+        found = await self.cpu(newest, page) if page is not None else None
+        return Hit(name, found[0], "") if found is not None else None
+
+    async def known_page(self, leaf: Leaf, name: NormalizedName) -> ProjectPage | None:
+        """
+        What that leaf, which is a proxy, would show of a project by what is remembered of it; None where it shows nothing, or that cannot be known.
+
+        Nobody is asked for anything.
+        """
         now = self.clock.seconds()
         # It also says no of a reserved name, whatever was remembered of it before (law 3).
         if not IKnowing.providedBy(leaf.index) or not await leaf.index.knows(name):
@@ -167,7 +177,8 @@ class Finder:
             return None
         # With what was found out about the files here, as the page would have it.
         facts = await self.records.facts.known(leaf.index.label, name)
-        whole = await self.cpu(show, leaf.index.label, remembered.page, facts)
+        said = attrs.evolve(remembered.page, files=await self._not_withheld(leaf, remembered.page, facts))
+        whole = await self.cpu(show, leaf.index.label, said, facts)
         known: dict[Filename, File] = {}
         for knowledge, files in (await self.cpu(rules.wanted, whole, now)).items() if rules.informed else ():
             informant = leaf.informants.get(knowledge) if knowledge is Knowledge.METADATA else None
@@ -176,9 +187,16 @@ class Finder:
                 return None
             known.update(await informant.inform(leaf.view, name, files))
         judgement = await self.cpu(rules.judge, whole, now, known)
-        page = ProjectPage(name, judgement.shown, covering(name, (), judgement.shown))
-        found = await self.cpu(newest, page)
-        return Hit(name, found[0], "") if found is not None else None
+        return ProjectPage(name, judgement.shown, covering(name, (), judgement.shown), source=leaf.index.label, turns=judgement.turns)
+
+    async def _not_withheld(self, leaf: Leaf, page: UpstreamPage, facts: Mapping[Filename, Fact]) -> tuple[File, ...]:
+        """The files without those of which upstream has other bytes by now, and whose first ones are not here (F26)."""
+        if not any(fact.digest is not None for fact in facts.values()):
+            return page.files
+        firsts = {filename: digest for filename in await self.cpu(changed, page, facts) if (digest := facts[filename].digest) is not None}
+        here = await IDependent(leaf.index).holding([*firsts.values()]) if firsts and IDependent.providedBy(leaf.index) else frozenset()
+        withheld = {filename for filename, digest in firsts.items() if digest not in here}
+        return tuple(file for file in page.files if file.filename not in withheld)
 
 
 def _matching(query: Query, names: Iterable[NormalizedName]) -> Sequence[NormalizedName]:

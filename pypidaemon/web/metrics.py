@@ -9,6 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from pypidaemon.interfaces import IMeasured, IReading, IUpstream
+from pypidaemon.traffic import Traffic
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.places import Places
@@ -16,6 +17,7 @@ from pypidaemon.web.uploads import concerned
 
 _ROUTES = {"simple": "simple", "packages": "file", "pypi": "legacy", "index": "index", "at": "at"}
 _CALLS = (("pypi",), ("RPC2",))
+_FILES = frozenset({"file", "index-file"})
 
 
 @attrs.define(eq=False)
@@ -48,6 +50,8 @@ class Metrics:
     """What counts the requests of each address, where that is done."""
     _tallies: dict[tuple[str, str], Tally] = attrs.field(factory=dict, init=False)
     """By route and status."""
+    _waited: Tally = attrs.field(factory=Tally, init=False)
+    """Files that had to be fetched before they could be given out."""
 
     def observe(self, ask: Ask, status: int, sent: int, seconds: float) -> None:
         """An observer of the skin: count one request."""
@@ -73,9 +77,20 @@ class Metrics:
                 sent[(route,)] += tally.sent
         return sent
 
+    def waited(self) -> None:
+        """Count a file that comes from an upstream while it is given out."""
+        self._waited.requests += 1
+
+    def traffic(self) -> Traffic:
+        """What was given out and fetched since the start."""
+        given = [(tally, status) for (route, status), tally in self._tallies.items() if route in _FILES]
+        files = sum(tally.requests for tally, status in given if status in {"200", "206"})
+        counts = self.spool.measures()
+        return Traffic(files, self._waited.requests, sum(tally.sent for tally, _ in given), int(counts.get("bytes_in", 0)))
+
     def go_on_from(self, other: Metrics) -> None:
         """Count requests on from what that one has counted, and together with it from now on."""
-        self._tallies = other._tallies
+        self._tallies, self._waited = other._tallies, other._waited
 
     def expose(self, replaced: Mapping[str, int] = MappingProxyType({})) -> bytes:
         """
@@ -119,4 +134,6 @@ def _route(ask: Ask) -> str:
             return "xmlrpc"
     if ask.segments[:2] == ("+api", "releases"):
         return "releases"
+    if ask.segments[0] == "index" and ask.segments[2:3] == ("packages",):
+        return "index-file"
     return _ROUTES.get(ask.segments[0], "other")

@@ -13,6 +13,7 @@ from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords
 from pypidaemon.leaves import bare
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.feeds import Feeds
 from pypidaemon.web.files import Files
 from pypidaemon.web.gate import Gate
 from pypidaemon.web.inquiries import Inquiries
@@ -21,6 +22,7 @@ from pypidaemon.web.legacy import Legacy
 from pypidaemon.web.links import Links
 from pypidaemon.web.lists import Lists
 from pypidaemon.web.operations import Operations
+from pypidaemon.web.packs import PackDesk
 from pypidaemon.web.pages import Pages, moved
 from pypidaemon.web.pep381 import Pep381
 from pypidaemon.web.releases import ReleaseDesk
@@ -29,6 +31,8 @@ from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.shown import MOMENTS, Past, Shown, view_of
 from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import retired
+from pypidaemon.web.views.desk import ViewDesk
+from pypidaemon.web.views.frame import wants_html
 from pypidaemon.web.why import Why
 
 READING = ("GET", "HEAD")
@@ -89,9 +93,19 @@ class Routes:
     inquiries: Inquiries
     why: Why
     syncs: SyncDesk
+    packs: PackDesk
     pep381: Pep381
+    views: ViewDesk
+    feeds: Feeds
     uploads: str | None = None
     """The label of the index that uploads at the root go to; None where uploads are off."""
+
+    def rights_changed(self) -> None:
+        """Somebody may see other things than before."""
+        self.lists.forget()
+        self.links.forget()
+        self.views.start.newest.overtaken(None)
+        self.views.status.events.hang_up()
 
     def quick(self, ask: Ask) -> Reply | None:
         """A ready answer to a request for a project page or a small file, without a coroutine; None for everything else."""
@@ -126,13 +140,20 @@ class Routes:
             return await self.rulings.without_body(ask)
         if ask.segments == ("+sync",):
             return await self.syncs.answer(ask)
+        if ask.segments == ("+pack",):
+            return await self.packs.answer(ask)
         if ask.method not in READING:
             return text(405, "only GET and HEAD are answered here", ask.id, (("Allow", ", ".join(READING)),))
         await self._check_loop(ask)
         if self.uploads is not None and (reply := retired(ask)) is not None:
             return reply
-        if ask.segments in _OPERATIONS:
+        if ask.segments in _OPERATIONS and not (ask.segments == ("",) and wants_html(ask)):
             return await self.operations.handle(ask, self.address.root(ask))
+        if (asset := self.views.asset(ask)) is not None:
+            return asset
+        return await self.views.shown(ask, self._let_in(ask))
+
+    async def _let_in(self, ask: Ask) -> Reply:
         return await self._admitted(ask, await self.gate.admit(ask))
 
     async def _admitted(self, ask: Ask, account: IAccount) -> Reply:
@@ -143,6 +164,12 @@ class Routes:
                 return await self.rulings.listed(ask, account)
             case ("+api", "who"):
                 return await self.rulings.who(ask, account)
+            case ("status",):
+                return moved(ask, "status/")
+            case ("status", ""):
+                return await self.views.status.page(ask, account)
+            case ("+events",):
+                return self.views.status.stream(ask, account)
             case ("index", label, *below) if label in self.indexes:
                 return await self._of_index(ask, account, self._shown(label), tuple(below), f"index/{label}/")
             case ("at", moment, *below) if below or moment != "json":  # `/at/json` is a document about a project of that name
@@ -176,6 +203,9 @@ class Routes:
                 return await self.pep381.last_modified(ask, account, index)
             case ("local-stats", "days", day):
                 return await self.pep381.local_stats(ask, index, day)
+        page = await self.views.answer(ask, account, index, below, root, self.address.root(ask) + root)
+        if page is not None:
+            return page
         return await self._of_project(ask, account, index, below, root)
 
     async def _of_project(self, ask: Ask, account: IAccount, index: Shown, below: tuple[str, ...], root: str) -> Reply:
@@ -185,6 +215,8 @@ class Routes:
                 return await self.why.answer(ask, account, index, project, None)
             case ("+why", project, version):
                 return await self.why.answer(ask, account, index, project, version)
+            case ("rss", *rest):
+                return await self.feeds.answer(ask, account, index, rest, self.address.root(ask) + root)
             case ("packages", *rest):
                 try:
                     return await self.files.file(ask, account, index, tuple(rest))

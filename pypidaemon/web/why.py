@@ -78,16 +78,25 @@ class Why:
             return moved(ask, ("" if version is None else "../") + name + tail)
         if version is not None and len(version) > LONGEST_VERSION:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
-        told = await self._told(index, name)
-        if told.outcome is Outcome.REFUSED:
-            # Whose the project is nobody said, and the reason may be about one that is private.
-            await insist_may_hear(self.gate, account, index.index, (name,))
-        seen = self._seen(account, told, name)
+        seen = await self.told(account, index, name)
         kind, render = _RENDERINGS[_form(ask)]
         body = await self._in_turn(lambda: self.cpu(_rendered, render, seen, name, version))
         sources = seen.page.sources if seen.page is not None else ()
         source = (("X-Pypidaemon-Index", ", ".join(sources)),) if sources else ()
         return Reply(200, (("Content-Type", kind), *_FRESH, *POLICY, *source), body)
+
+    async def told(self, account: IAccount, index: Shown, name: NormalizedName) -> Explanation:
+        """
+        What there is to explain, as far as the account may see it.
+
+        :raises NotAllowed: as `answer`.
+        :raises NoSuchProject: as `answer`.
+        """
+        told = await self._told(index, name)
+        if told.outcome is Outcome.REFUSED:
+            # Whose the project is nobody said, and the reason may be about one that is private.
+            await insist_may_hear(self.gate, account, index.index, (name,))
+        return self._seen(account, told, name)
 
     async def _told(self, index: Shown, name: NormalizedName) -> Explanation:
         """The whole explanation, whoever asked for it: what an account may see of it is cut out later."""

@@ -97,8 +97,16 @@ class Devpi:
 
 @contextmanager
 def devpi(place: Path, simple: str) -> Iterator[Devpi]:
+    """A devpi that mirrors that simple index, as long as the block lasts."""
+    with devpi_server(place) as (url, login):
+        tell(url, "PUT", "/root/mirror", {"type": "mirror", "mirror_url": simple, "volatile": False}, login)
+        yield Devpi(url)
+
+
+@contextmanager
+def devpi_server(place: Path) -> Iterator[tuple[str, str]]:
     """
-    A devpi that mirrors that simple index, as long as the block lasts.
+    A devpi without any index, as long as the block lasts: its URL, and what the user `root` says to log in. Its data is in `devpi` there.
 
     It is spoken to as devpi-client does; a process for each order would only cost time. So would deriving its secret as slowly as it should.
     """
@@ -112,10 +120,8 @@ def devpi(place: Path, simple: str) -> Iterator[Devpi]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url, place / "log")
-        token = _tell(url, "POST", "/+login", {"user": "root", "password": "secret"})["result"]["password"]
-        login = "root:" + token
-        _tell(url, "PUT", "/root/mirror", {"type": "mirror", "mirror_url": simple, "volatile": False}, login)
-        yield Devpi(url)
+        token = tell(url, "POST", "/+login", {"user": "root", "password": "secret"})["result"]["password"]
+        yield url, "root:" + token
     finally:
         process.terminate()
         process.wait(STOPPING)
@@ -135,7 +141,8 @@ def _wait(process: subprocess.Popen[bytes] | Forked, url: str, log: Path) -> Non
     raise AssertionError(f"devpi is not ready:\n{log.read_text('utf-8', 'replace')}")
 
 
-def _tell(url: str, method: str, target: str, order: Mapping[str, Any], login: str = "") -> dict[str, Any]:
+def tell(url: str, method: str, target: str, order: Mapping[str, Any], login: str = "") -> dict[str, Any]:
+    """Have a devpi do something; what it answers. `login` is who says so."""
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if login:
         headers["X-Devpi-Auth"] = base64.b64encode(login.encode()).decode()

@@ -96,10 +96,15 @@ TOOLS = {
     # The last with XML-RPC, which is its own choice too.
     "bandersnatch-6": Tool("bandersnatch", "6.8.0", programs=BANDERSNATCH, imports=("bandersnatch.*",)),
     "bandersnatch-8": Tool("bandersnatch", "8.2.0", pythons=("3.13", "3.12", "3.14"), programs=BANDERSNATCH, imports=("bandersnatch.*",)),
+    "pypiserver": Tool("pypiserver", "2.4.2", programs={"pypi-server": "pypiserver.__main__:main"}, imports=("pypiserver.*",)),
     "devpi": Tool(
         "devpi-server",
         "6.20.3",
-        programs={"devpi-init": "devpi_server.init:init", "devpi-server": "devpi_server.main:main"},
+        programs={
+            "devpi-init": "devpi_server.init:init",
+            "devpi-server": "devpi_server.main:main",
+            "devpi-export": "devpi_server.importexport:export",
+        },
         imports=("devpi_server.*", "strictyaml"),
     ),
 }

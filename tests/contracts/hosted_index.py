@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from contextlib import closing
 
 import attrs
 import pytest
@@ -19,7 +20,7 @@ from pypidaemon.archives.rules import Rules
 from pypidaemon.errors import Conflict, CorruptContent, InvalidUpload, NoSuchFile, NoSuchProject
 from pypidaemon.inspection.pieces import pieces
 from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IHostedIndex, IInspector, IRecords
-from pypidaemon.model import Companion, File, Filename, Inspected, NormalizedName, Published, Standing, Upload
+from pypidaemon.model import Companion, Earlier, File, Filename, Inspected, NormalizedName, Published, Standing, Upload
 from pypidaemon.testing.archives import make_sdist, make_wheel
 from pypidaemon.waits import Bell
 from tests.gear import later, now, waiting
@@ -477,6 +478,47 @@ class HostedIndexContract:
             seen.append(now(index.project_page(ALPHA)))
         assert len({page.revision for page in seen}) == len(seen)
         assert [page.serial for page in seen] == sorted({page.serial for page in seen})
+
+    # --- what was published elsewhere before ----------------------------------------------------------------------------------------
+
+    def adopt(self, yard: Yard, index: IHostedIndex, data: bytes = WHEEL_BYTES, *, account: str = "", rehearsal: bool = False) -> Published:
+        """Adopt the wheel, with facts from elsewhere."""
+        found = {"sha256": hashlib.sha256(data).hexdigest(), "blake2b_256": hashlib.blake2b(data, digest_size=32).hexdigest()}
+        earlier = Earlier("2017-07-14T02:40:00Z", "it breaks")
+        with closing(yard.draft(data)) as content:
+            try:
+                return now(index.adopt(upload(WHEEL), content, found, account, bool(account), earlier, rehearsal))
+            finally:
+                now(content.abort())
+
+    def test_what_was_published_elsewhere_keeps_its_facts(self, yard: Yard, index: IHostedIndex) -> None:
+        assert not self.adopt(yard, index, rehearsal=True).repeated
+        assert (yard.held(), now(index.has(ALPHA))) == (set(), False)
+        assert not self.adopt(yard, index).repeated
+        [entry] = now(index.project_page(ALPHA)).files
+        assert (entry.upload_time, entry.yanked, now(index.owner(ALPHA))) == ("2017-07-14T02:40:00Z", "it breaks", None)
+        held, serial = yard.held(), now(index.project_page(ALPHA)).serial
+        for rehearsal in (True, False):
+            assert self.adopt(yard, index, rehearsal=rehearsal).repeated
+            with pytest.raises(Conflict):
+                self.adopt(yard, index, OTHER_BYTES, rehearsal=rehearsal)
+        assert (yard.held(), now(index.project_page(ALPHA)).serial) == (held, serial)
+
+    def test_who_adopts_for_an_account_founds_for_it(self, yard: Yard, index: IHostedIndex) -> None:
+        self.adopt(yard, index, account="ada")
+        assert now(index.owner(ALPHA)) == "ada"
+        with pytest.raises(Conflict):
+            self.adopt(yard, index, OTHER_BYTES, account="bob")
+
+    def test_bytes_that_changed_since_they_were_looked_at_are_not_taken(self, yard: Yard, index: IHostedIndex) -> None:
+        found = {"sha256": hashlib.sha256(OTHER_BYTES).hexdigest(), "blake2b_256": "0" * 64}
+        with closing(yard.draft(WHEEL_BYTES)) as content:
+            with pytest.raises(CorruptContent):
+                now(index.adopt(upload(WHEEL), content, found, "", False, Earlier(), False))
+            now(content.abort())
+        assert not now(index.has(ALPHA))
+        # Its METADATA may have been kept meanwhile, and is nobody's (law 7).
+        assert not yard.held() & {hashlib.sha256(data).hexdigest() for data in (WHEEL_BYTES, OTHER_BYTES)}
 
     # --- clients that leave -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,9 @@ from twisted.internet.task import Clock
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.indexes.private import Private
-from pypidaemon.interfaces import IHostedIndex
+from pypidaemon.indexes.private.desk import Desk
+from pypidaemon.indexes.private.slight import SlightDraft
+from pypidaemon.interfaces import IDraft, IHostedIndex
 from pypidaemon.records.memory import MemoryRecords
 from tests.contracts.hosted_index import NOON, HostedIndexContract, Yard
 from tests.gear import inline, now
@@ -72,3 +74,24 @@ class TestPrivateOnDisk(HostedIndexContract):
 
     def source(self) -> IHostedIndex:
         return elsewhere()
+
+
+class SmallYard(Yard):
+    """A yard whose drafts are those of the index itself, which stay in memory while they are small."""
+
+    def draft(self, data: bytes) -> IDraft:
+        draft = SlightDraft(Desk(self.blobs, self.blobs, self.clock))
+        for offset in range(0, len(data), 1000):
+            now(draft.write(data[offset : offset + 1000]))
+        return draft
+
+
+class TestPrivateOfSmallFiles(TestPrivateInMemory):
+    @pytest.fixture
+    def yard(self, tmp_path: Path) -> Yard:
+        clock = Clock()
+        clock.advance(NOON)
+        records = MemoryRecords("records", clock)
+        blobs = DirectoryBlobs(tmp_path / "blobs", "blobs", inline)
+        blobs.startService()
+        return SmallYard(records, blobs, clock)

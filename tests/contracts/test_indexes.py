@@ -9,6 +9,7 @@ import pytest
 
 from pypidaemon.indexes.directory import Directory
 from pypidaemon.indexes.first_match import FirstMatch
+from pypidaemon.indexes.home_first import HomeFirst
 from pypidaemon.indexes.merged import Merged
 from pypidaemon.indexes.pinned import Pinned
 from pypidaemon.indexes.policed import AsOf, Barred, Policed
@@ -52,6 +53,13 @@ class TestFirstMatch(IndexContract):
     @pytest.fixture
     def index(self, house: House) -> IIndex:
         return FirstMatch("root", (house.new_proxy("none", FakeUpstream("none")), house.proxy), house.records)
+
+
+class TestHomeFirst(IndexContract):
+    @pytest.fixture
+    def index(self, house: House) -> IIndex:
+        indexes = (house.new_proxy("none", FakeUpstream("none")), house.proxy)
+        return HomeFirst("root", indexes, (), house.records, house.clock, house.announcements, inline)
 
 
 class TestPoliced(IndexContract):

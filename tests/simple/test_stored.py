@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename, project_name
 from pypidaemon.model import File, ProjectStatus, UpstreamPage
-from pypidaemon.stored import FORM, cut, decode, encode
+from pypidaemon.stored import FORM, UNSOURCED, cut, decode, encode
 from tests.strategies import json_values, upstream_pages
 
 FILE = File(filename("foo-1.0.tar.gz"), hashes=(("sha256", "a" * 64),))
@@ -70,6 +70,20 @@ def test_L10_a_page_that_was_cut_short_is_none() -> None:
             decode(data[:length])
 
 
+def test_the_form_before_is_read_too_and_its_validators_are_nobody_s() -> None:
+    """A mirror must do without upstream, so what it holds is read for good; of a page cache an upgrade costs no more than conditions do."""
+    said = attrs.evolve(PAGE, validators=attrs.evolve(PAGE.validators, source="https://index.example/simple/"))
+    lines = [orjson.loads(line) for line in encode(said).splitlines()]
+    assert lines[0].pop() == "https://index.example/simple/"
+    lines[0][0] = UNSOURCED
+    before = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    assert decode(before) == attrs.evolve(said, validators=attrs.evolve(said.validators, source=""))
+    assert cut(before, said.name, FILE.filename).files == (FILE,)
+    lines[0].append("https://index.example/simple/")
+    with pytest.raises(ValueError, match="form"):
+        decode(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+
 def broken(change: Any) -> bytes:
     """The page in which one line, here as a list of all of them, has been changed."""
     lines = [orjson.loads(line) for line in encode(PAGE).splitlines()]
@@ -92,6 +106,7 @@ def broken(change: Any) -> bytes:
         broken(lambda lines: lines[0].__setitem__(10, [1])),
         broken(lambda lines: lines[0].__setitem__(5, True)),
         broken(lambda lines: lines[0].append(1)),
+        broken(lambda lines: lines[0].__setitem__(11, None)),
         broken(lambda lines: lines.append(None)),
         broken(lambda lines: lines[1].pop()),
         broken(lambda lines: lines[1].__setitem__(3, [["sha256"]])),
@@ -107,7 +122,7 @@ def test_anything_else_is_a_value_error(data: bytes) -> None:
 @given(
     st.binary(max_size=100)
     | json_values.map(orjson.dumps)
-    | st.lists(json_values, min_size=10, max_size=10).map(lambda rest: orjson.dumps([FORM, *rest]) + b"\n")
+    | st.lists(json_values, min_size=10, max_size=11).map(lambda rest: orjson.dumps([FORM, *rest]) + b"\n")
 )
 def test_decode_raises_nothing_but_value_errors(data: bytes) -> None:
     with suppress(ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import attrs
@@ -16,7 +17,7 @@ from pypidaemon import passage
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, UpstreamUnavailable
 from pypidaemon.interfaces import IHealth, IPlaces, IStandIns
-from pypidaemon.model import File, Filename, NormalizedName, UpstreamPage, Validators
+from pypidaemon.model import File, Filename, NormalizedName, NotModified, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret
 from pypidaemon.spool import Spool, Want
 from pypidaemon.testing import TestIndex
@@ -29,7 +30,7 @@ from pypidaemon.upstreams.strangers import Strangers
 from pypidaemon.upstreams.unasked import OFFLINE, Unasked
 from pypidaemon.whereabouts import OnePlace, whereabouts
 from tests import network
-from tests.fakes import file
+from tests.fakes import FakeUpstream, file
 from tests.gear import inline, later, now, waiting
 from tests.hosts import Hosts, entity_tag
 from tests.upstreams.parts import Identity, page, serve, started, whole
@@ -202,6 +203,63 @@ def test_F52_made_up_names_are_not_passed_on_without_end() -> None:
         later(asked(number)).addErrback(lambda failed: refused.append(failed.type))
     assert scene.hosts.count(OTHER) <= 25
     assert len(refused) == 100
+
+
+def listed(scene: Scene, upstream: Any = None, validators: Validators | None = None) -> str | None:
+    """The list of who stands in, None where it is confirmed."""
+
+    async def take(said: UpstreamNames | NotModified) -> str | None:
+        if isinstance(said, NotModified):
+            return None
+        with closing(said.body):
+            return (await whole(said.body)).decode()
+
+    return now((upstream or scene.upstream).stand_in_names(Validators() if validators is None else validators, take))
+
+
+def test_M18_a_list_comes_from_the_first_whose_list_comes_whole() -> None:
+    scene = Scene({"mirrors": (f"http://{OTHER}/simple/", "http://third.example/simple/")})
+    for name, said in ((OTHER, b"other"), ("third.example", b"third")):
+        scene.hosts.host(name).pages["/simple/"] = said
+    for upstream in (scene.upstream, Guarded(scene.upstream, ())):
+        assert listed(scene, upstream) == "other"
+    scene.breaks(OTHER, wrong=network.truncated)
+    assert listed(scene) == "third"
+    scene.breaks(OTHER, wrong=network.silent)
+    asking = later(scene.upstream.stand_in_names(Validators(), _nothing))
+    assert waiting(asking)
+    scene.clock.advance(scene.upstream.patience)
+    assert now(asking) is None
+    asked = scene.hosts.count(f"{OTHER}/simple/")
+    assert listed(scene) == "third"
+    assert scene.hosts.count(f"{OTHER}/simple/") == asked
+    scene.breaks("third.example")
+    with pytest.raises(UpstreamUnavailable):
+        listed(scene)
+
+
+async def _nothing(said: UpstreamNames | NotModified) -> None:
+    if isinstance(said, UpstreamNames):
+        said.body.close()
+
+
+def test_M18_a_list_is_confirmed_by_nobody_but_who_gave_it() -> None:
+    scene = Scene()
+    scene.hosts.host(OTHER).pages["/simple/"] = b"other"
+    own = Validators('"5"', None, f"http://{OTHER}/simple/")
+    assert listed(scene, validators=own) is None
+    for other in ("", f"http://{MAIN}/simple/"):
+        assert listed(scene, validators=attrs.evolve(own, source=other)) == "other"
+
+
+@pytest.mark.parametrize("upstream", ["none stand in", "off line", "it has no such capability"])
+def test_N1_a_list_that_nobody_may_be_asked_for_is_unavailable(upstream: str) -> None:
+    scene = Scene({"mirrors": ()} if upstream == "none stand in" else {})
+    offline = Unasked(OFFLINE) if upstream == "off line" else None
+    inner: Any = FakeUpstream() if upstream == "it has no such capability" else scene.upstream
+    with pytest.raises(UpstreamUnavailable):
+        listed(scene, Guarded(inner, (), offline))
+    assert not scene.hosts.asked
 
 
 def test_M18_whoever_stands_in_may_have_a_part_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -203,6 +204,25 @@ def test_F86_of_the_same_thing_however_often_it_is_wrong_only_a_look_tells_more(
         assert health.state == "up"
         health.stumbled("500", one)
     assert (health.state, health.cause, health.due()) == ("suspect", "500", 0.0)
+
+
+@pytest.mark.parametrize("attended", [False, True])
+def test_F2_who_asks_to_be_left_alone_with_each_answer_is_once_that_counts(attended: bool) -> None:
+    clock, health = fresh()
+    if attended:
+        health.attend()
+    for one in ("a", "b"):
+        health.stumbled("it asks us to come back later (503)", one, 120.0)
+        assert (health.state, health.retry_after()) == ("up", 1)
+    health.stumbled("it asks us to come back later (503)", "c", 120.0)
+    if attended:
+        assert (health.state, health.begin()) == ("suspect", True)
+        health.stumbled("it asks us to come back later (503)", "c", 120.0)
+    assert (health.state, health.retry_after()) == ("down", 60)
+    clock.advance(119.0)
+    assert not health.begin()
+    clock.advance(1.0)
+    assert health.begin()
 
 
 def test_F7_two_wrong_answers_to_a_look_will_do() -> None:

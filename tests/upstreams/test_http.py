@@ -119,6 +119,21 @@ class AgainstIndex(TestCase):
             assert self.upstream.health.state == "down"
             assert not self.upstream.health.may_ask()
 
+    async def test_F2_F86_one_page_that_is_to_be_had_later_holds_no_other(self) -> None:
+        """A server behind it is away (RFC 9110 §15.6.4); too many requests of ours would be 429, whichever they were."""
+        self.index.break_(f"/simple/{NAME}/", Fault(status=503, headers=(("Retry-After", "120"),)))
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await self.fetch()
+        assert (caught.value.retry_after, self.upstream.health.state) == (60, "up")
+        with pytest.raises(NoSuchProject):
+            await self.upstream.fetch_page(NormalizedName("other"), NOTHING)
+        self.index.break_("*", Fault(status=503, headers=(("Retry-After", "120"),)))
+        for one in ("a", "b", "c"):
+            with pytest.raises(UpstreamUnavailable):
+                await self.upstream.fetch_page(NormalizedName(one), NOTHING)
+        assert (self.upstream.health.state, self.upstream.health.may_ask()) == ("down", False)
+        assert self.upstream.health.retry_after() == 60
+
     async def test_F4_a_refusal_is_told_and_nobody_waits_for_it(self) -> None:
         self.index.credentials = ("me", "secret")
         assert await cause(self.fetch()) == "it refuses our credentials (401)"
@@ -381,6 +396,15 @@ class AgainstIndex(TestCase):
         first.close()
         await whole(await upstream.fetch_body(self.url(), 0))
 
+    async def test_F30_who_waited_for_the_place_of_one_that_failed_is_not_sent_after_it(self) -> None:
+        upstream = started(self, self.served.simple, limits=Limits(bodies_at_once=1, idle=0.05))
+        self.index.break_("*", Fault(stall_after=20))
+        first = await upstream.fetch_body(self.url(), 0)
+        second = later(upstream.fetch_body(self.url(), 0))
+        assert (await broken(first))[1] == "stalled after 20 bytes"
+        assert await cause(second) == "it does not answer in time"
+        assert (upstream.requests, upstream.health.state) == (1, "suspect")
+
     async def test_connections_are_used_again(self) -> None:
         for _ in range(5):
             page(await self.fetch())
@@ -459,7 +483,7 @@ class AgainstSocket(TestCase):
         )
         upstream = started(self, server.simple)
         first = page(await upstream.fetch_page(NAME, NOTHING))
-        assert first.validators == Validators('W/"a,b"', "Wed, 01 Jan 2020 00:00:00 GMT")
+        assert first.validators == Validators('W/"a,b"', "Wed, 01 Jan 2020 00:00:00 GMT", server.simple)
         assert isinstance(await upstream.fetch_page(NAME, first.validators), NotModified)
         assert b'If-None-Match: W/"a,b"\r\n' in server.heard[1]
         assert b"If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n" in server.heard[1]

@@ -18,6 +18,7 @@ TABLE = [
     (errors.NoSuchRelease("alpha", "7.7"), 404, "no such release: alpha==7.7"),
     (errors.InvalidName("not a name"), 404, "not a name"),
     (errors.UpstreamUnavailable("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
+    (errors.UpstreamTooSlow("pypi", "became too slow"), 503, "upstream pypi is unavailable: became too slow"),
     (errors.UpstreamDeclines("pypi", "refused"), 503, "upstream pypi is unavailable: refused"),
     (errors.CorruptContent("wrong digest"), 502, "wrong digest"),
     (errors.Changed("a-1.zip"), 503, "a-1.zip changed while it was opened"),

@@ -27,9 +27,11 @@ from pypidaemon.accounts.throttle import Throttle
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import Downloads, Filename, NormalizedName, Progress
 from pypidaemon.releases import VERBS
+from pypidaemon.searching.index import FILE, SearchIndex
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.views import static
 from tests import fakes
 from tests.gear import inline, now
 from tests.house import House
@@ -151,6 +153,7 @@ def founded(data: Path) -> Town:
     house.upstream.add("alpha", ("alpha-9.0.tar.gz", b"stranger"))
     house.upstream.names = b'{"meta":{"api-version":"1.4"},"projects":[{"name":"alpha"},{"name":"gamma"}]}'
     house.mirroring(data, projects=("gamma",))
+    house.searched = SearchIndex(data / FILE, inline, inline)
     house.with_private(overwrite=True)
     people = house.door.people
     for right in ("list", "read"):
@@ -291,6 +294,11 @@ def admins(kind: Kind, project: str) -> set[int]:
     return {200} if kind.may("admin", FRESH) else {kind.denied}
 
 
+def feed(rule: Rule) -> Rule:
+    """Of releases that say when they came, which those of the stranger's do not have to."""
+    return lambda kind, project: rule(kind, project) | ({404} if kind.let_in and project not in OURS else set())
+
+
 def why_at_root(kind: Kind, project: str) -> set[int]:
     """As the page, save that it is explained too why there is none. Nobody is told whether a project that he may not read is there or not."""
     return {200} if kind.let_in and project == "absent" else at_root(kind, project)
@@ -331,7 +339,11 @@ class Route:
 
 
 PAGES = ("simple/{p}/", "pypi/{p}/json", "{p}/json", "pypi/{p}/1.0/json")
-MENDED = ("simple", "simple/{p}", "simple/{q}/", "pypi/{p}/json/", "pypi/{p}/1.0/json/", "links")
+MENDED = (
+    *("simple", "simple/{p}", "simple/{q}/", "pypi/{p}/json/", "pypi/{p}/1.0/json/", "links"),
+    *("project", "project/", "project/{p}", "project/{q}/", "project/{p}/1.0"),
+)
+VIEWS = ("project/{p}/", "project/{p}/1.0/", "project/{p}/?show=files")
 STRANGE = (
     "nothing",
     "serverkey",
@@ -388,12 +400,35 @@ ROUTES: dict[str, Route] = {
     "explanations": Route(("/+why/{p}", "/+why/{p}/1.0"), why_at_root),
     "explanations of private": Route(("/index/private/+why/{p}", "/index/private/+why/{p}/1.0"), why_in_private),
     "explanations of pypi": Route(("/index/pypi/+why/{p}", "/index/pypi/+why/{p}/1.0"), why_in_pypi),
+    "project pages": Route(below("/", *VIEWS), at_root),
+    "project pages of private": Route(below("/index/private/", *VIEWS), in_private),
+    "project pages of pypi": Route(("/index/pypi/project/{p}/", "/index/pypi/project/{p}/?show=versions"), in_pypi),
+    "project pages of the past": Route(below(PAST, *VIEWS), at_root),
+    "start pages": Route(("/index/pypi/", "/index/root/", PAST), let_in),
+    "start page of private": Route(("/index/private/",), inside(let_in)),
+    "roots": Route(("/index/pypi", PAST.rstrip("/")), moved),
+    "root of private": Route(("/index/private",), inside(moved)),
+    # What they find and tell, and to whom, is looked at in test_search.py and test_feeds.py.
+    "searches": Route(("/search/", "/search/?q=alpha", "/index/pypi/search/?q=alpha"), let_in),
+    "searches of private": Route(("/index/private/search/?q=alpha",), inside(let_in)),
+    "searches without their slash": Route(("/search", "/index/pypi/search"), moved),
+    "feeds": Route((*below("/", "rss/updates.xml", "rss/packages.xml"), "/index/pypi/rss/updates.xml"), let_in),
+    "feeds of private": Route(("/index/private/rss/updates.xml", "/index/private/rss/packages.xml"), inside(let_in)),
+    "feeds of projects": Route(("/rss/project/{p}/releases.xml",), feed(at_root)),
+    "feeds of projects of private": Route(("/index/private/rss/project/{p}/releases.xml",), feed(in_private)),
+    "feeds of the past": Route(below(PAST, "rss/updates.xml", "search/"), nothing),
+    # Which names they tell, and to whom, is looked at in test_status.py. Of news there are only so many places.
+    "status": Route(("/status/", "/status/?span=week"), let_in),
+    "status without its slash": Route(("/status",), moved),
+    "news": Route(("/+events",), lambda kind, _: {200, 503} if kind.let_in else {401}),
+    "what pages are made with": Route(tuple("/" + static.path(name) for name in static.ASSETS), public),
     "audit log": Route(("/+api/log",), admins),
     "rulings": Route(("/+api/rulings", "/+api/who?what=alpha"), admins),
     "retired": Route(below("/", "?:action=list_classifiers", "legacy/?:action=list_classifiers", "pypi?:action=verify"), lambda *_: {410}),
     "unknown": Route(below("/", *STRANGE, "+api/nothing", "+api/log/x", "index/nowhere/simple/", "index/pypi/nothing"), nothing),
     "unknown in private": Route(below("/index/private/", *STRANGE, "+api/log", "index/private/simple/"), inside(nothing)),
     "filling": Route(("/+sync?service=nightly", "/+sync"), lambda *_: {405}),
+    "packs": Route(("/+pack?run=99", "/+pack"), lambda kind, _: {404 if kind.may("admin", FRESH) else kind.denied}),
     "unknown orders": Route(
         ("/+api/releases/nothing", "/+api/releases/yank/x", "/+api/rulings/nothing", "/+api/rulings/block/x", "/+api/rulings/"), nowhere
     ),
@@ -452,6 +487,25 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "routes: [project]": ("mended addresses", "mended addresses of private"),
     "routes: [project, '']": ("pages", "pages of private"),
     "uploads: ask.segments not in _ADDRESSES": ("retired",),
+    "routes: ask.segments == ('',)": ("operations", "start pages"),
+    "routes: ['status']": ("status without its slash",),
+    "routes: ['status', '']": ("status",),
+    "routes: ['+events']": ("news",),
+    "views.desk: ['search']": ("searches without their slash",),
+    "views.desk: ['search', '']": ("searches", "searches of private", "feeds of the past"),
+    "routes: ['rss', *rest]": ("feeds", "feeds of private", "feeds of projects", "feeds of projects of private", "feeds of the past"),
+    "feeds: ['updates.xml']": ("feeds", "feeds of private", "feeds of the past"),
+    "feeds: ['packages.xml']": ("feeds", "feeds of private"),
+    "feeds: ['project', spelled, 'releases.xml']": ("feeds of projects", "feeds of projects of private"),
+    "views.desk: [static.FOLDER, word, name]": ("what pages are made with",),
+    "views.desk: ['']": ("start pages", "start page of private"),
+    "views.desk: []": ("roots", "root of private"),
+    "views.desk: ['project']": ("mended addresses", "mended addresses of private"),
+    "views.desk: ['project', '']": ("mended addresses", "mended addresses of private"),
+    "views.desk: ['project', *rest]": (
+        *("project pages", "project pages of private", "project pages of pypi", "project pages of the past"),
+        *("mended addresses", "mended addresses of private", "mended addresses of the past"),
+    ),
     # POST.
     "uploads: ['index', label, *below]": ("POST uploads",),
     "uploads: below in _ADDRESSES": ("POST uploads",),
@@ -470,10 +524,17 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "releases: ask.segments[0] == '+api'": ("POST orders", "unknown orders"),
     "releases: len(ask.segments) != (3 if ask.segments[0] == '+api' else 2)": ("unknown orders",),
     "routes: ask.segments == ('+sync',)": ("filling", "POST filling"),
+    "routes: ask.segments == ('+pack',)": ("packs", "POST packs"),
+    "packs: ask.segments == ('+pack',)": ("POST packs",),
+    "packs: ask.segments == ('pack',)": (),
+    "adopt: ask.segments == ('adopt',)": (),
+    "adopt: ask.segments == ('adopt', 'stop')": (),
     # The control socket, which only the daemon's own user can open; and the reading of paths.
     "releases: ask.segments[:1] == ('releases',)": (),
     "rulings: ask.segments[:1] == ('rulings',)": (),
     "ask: '' in segments[:-1]": (),
+    # Whether what went wrong is told as a page.
+    "views.desk: ask.segments[:1] in {('index',), ('at',)}": (),
 }
 """Every place where the code of the door looks at a path, and the rows that go there. Without a row here it has no declared right."""
 
@@ -483,16 +544,18 @@ _NO_DOOR = ("control", "people", "metrics")
 
 def looked_at() -> Iterator[str]:
     """The places where the modules of the door compare a path with anything, in the code's own words."""
-    for module in sorted(Path(pypidaemon.web.__path__[0]).glob("*.py")):
+    door = Path(pypidaemon.web.__path__[0])
+    for module in sorted(door.rglob("*.py")):
         if module.stem in _NO_DOOR:
             continue
+        where = ".".join(module.relative_to(door).with_suffix("").parts)
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
             if isinstance(node, ast.Match) and ast.unparse(node.subject) in ("ask.segments", "below", "segments"):
                 for case in node.cases:
                     patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
-                    yield from (f"{module.stem}: {ast.unparse(one)}" for one in patterns if isinstance(one, ast.MatchSequence))
+                    yield from (f"{where}: {ast.unparse(one)}" for one in patterns if isinstance(one, ast.MatchSequence))
             elif isinstance(node, ast.Compare) and re.search(r"segments|tuple\(below\)|below in", ast.unparse(node)):
-                yield f"{module.stem}: {ast.unparse(node)}"
+                yield f"{where}: {ast.unparse(node)}"
 
 
 def test_S72_every_address_of_the_door_has_a_declared_right() -> None:
@@ -505,6 +568,7 @@ def test_S72_every_address_of_the_door_has_a_declared_right() -> None:
         "POST orders",
         "POST rulings",
         "POST filling",
+        "POST packs",
     }
 
 
@@ -690,9 +754,24 @@ def test_S72_filling(login: tuple[str, str], town: Town) -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
+def test_S72_packing(login: tuple[str, str], town: Town) -> None:
+    """For who may administrate everything: what is packed fills the disk, and its report tells of every project."""
+    kind = KINDS[login[0]]
+    admin = kind.may("admin", FRESH)
+    for query, body, status in (("name=uv.lock", b"version = 1\n", 202), ("", b"version = 1\n", 400), ("name=r.txt", b"alpha==\xff", 400)):
+        assert town.ask(login, "POST", f"/+pack?{query}", body=body).status == (status if admin else kind.denied), query
+    assert town.ask(login, "POST", "/+pack").status == (400 if admin else kind.denied)
+    for method in ("PUT", "DELETE", "PATCH"):
+        assert town.ask(login, method, "/+pack").status == 405
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
 def test_S72_other_methods_are_nobodys(login: tuple[str, str], town: Town) -> None:
     """With and without a body, at each address that there is; orders want POST, and JSON."""
-    paths = {path for name, route in ROUTES.items() for path, _ in route.cells(town) if name != "filling"} | {*UPLOADS, *CALLS}
+    paths = {path for name, route in ROUTES.items() for path, _ in route.cells(town) if name not in ("filling", "packs")} | {
+        *UPLOADS,
+        *CALLS,
+    }
     for path in sorted(paths):
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
             for kind, body in (("", None), ("application/x-www-form-urlencoded", b"a=b"), ("application/json", b"{}")):

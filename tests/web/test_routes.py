@@ -193,7 +193,8 @@ def test_the_control_socket_refreshes_and_reports(house: House) -> None:
     assert control(house, "/refresh", "POST")[0] == 400
     assert control(house, "/refresh", "GET")[0] == 405
     with pytest.raises(NoSuchFile):
-        house.get("/status")
+        house.get("/refresh")
+    assert b"pid" not in house.get("/status/").body
 
 
 def test_the_account_is_noted_for_the_log() -> None:
