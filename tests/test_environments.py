@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pypidaemon.environments import Environment, environments, platforms, pythons
+from pypidaemon.environments import Environment, cost, environments, platforms, pythons
 from pypidaemon.model import NormalizedName
 from tests import fakes
 
@@ -94,3 +94,9 @@ def test_a_free_threaded_python_has_the_markers_of_its_version() -> None:
     assert free.applies('python_version == "3.14"')
     assert fits(free, "seeds-1.0-cp314-cp314t-manylinux_2_17_x86_64.whl")
     assert not fits(free, "seeds-1.0-cp314-cp314-manylinux_2_17_x86_64.whl")
+
+
+def test_what_asks_for_whole_versions_costs_as_many_looks_as_there_are() -> None:
+    plain, whole = "python_version >= '3.11'", "python_full_version >= '3.11.4'"
+    assert cost(plain) == len(plain)
+    assert cost(whole) > 2 * len(whole)

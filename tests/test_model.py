@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pypidaemon.errors import ConfigError, Refused, UpstreamUnavailable
-from pypidaemon.model import File, Filename, NormalizedName, Pin, ProjectPage
+from pypidaemon.model import Digest, File, Filename, NormalizedName, Pin, ProjectPage
+from pypidaemon.model.mirrors import Mirrored
+from pypidaemon.model.upstream import UpstreamPage
 
 
 def test_a_file_knows_its_sha256_whatever_stands_before_it() -> None:
@@ -36,3 +38,12 @@ def test_an_error_is_one_line() -> None:
 def test_a_pin_is_spelt_as_on_the_command_line() -> None:
     assert Pin(NormalizedName("alpha")).title == "alpha"
     assert Pin(NormalizedName("alpha"), "1.0").title == "alpha==1.0"
+
+
+def test_M18_what_is_upstream_s_own_is_what_nobody_lent() -> None:
+    """With its provenance; and what is lent no longer is gone from what was lent, too."""
+    one, other = Filename("a-1.zip"), Filename("a-2.zip")
+    page = UpstreamPage(NormalizedName("a"), (File(one), File(other)))
+    mirrored = Mirrored(page, documents=((one, Digest("1")), (other, Digest("2"))), lent=frozenset({other}))
+    assert mirrored.own == Mirrored(UpstreamPage(NormalizedName("a"), (File(one),)), documents=((one, Digest("1")),))
+    assert mirrored.without(frozenset()) is mirrored

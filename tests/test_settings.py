@@ -127,3 +127,5 @@ def test_a_file_that_a_setting_names_is_read_or_a_reason(tmp_path: Path, monkeyp
         settings.contents(place)
     with pytest.raises(ValueError, match="Is a directory"):
         settings.contents(tmp_path)
+    with pytest.raises(ValueError, match="no file has such a name"):
+        settings.contents(Path("list\0.txt"))

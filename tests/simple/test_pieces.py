@@ -80,6 +80,13 @@ def test_a_page_that_grows_at_one_end_is_not_made_of_crumbs(at_the_end: bool) ->
     assert len(pieces) <= 6
 
 
+def test_what_is_left_of_the_first_piece_goes_to_the_second() -> None:
+    before = made(frame_html(page(*FILES[: 2 * STEP])), FILES[: 2 * STEP], ())
+    assert len(before) == 2
+    left = FILES[STEP - 3 : 2 * STEP]
+    assert [len(piece.files) for piece in made(frame_html(page(*left)), left, before)] == [STEP + 3]
+
+
 lists = st.lists(st.integers(0, 40), unique=True, max_size=30).map(lambda numbers: tuple(FILES[number] for number in numbers))
 
 
