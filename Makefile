@@ -56,7 +56,7 @@ clean:
 
 # An editable install needs doing again only when what is needed changes.
 .venv/.run: setup.py pyproject.toml | .venv/bin/pip
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[pack,pages]'
 	touch $@
 
 .venv/.test: setup.py pyproject.toml | .venv/bin/pip

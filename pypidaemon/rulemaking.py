@@ -172,7 +172,8 @@ class Rulemaking(Service):
         self._find(found)
         self.known = True
         if found.count:
-            self.log.info("{count} rulings are in force", count=found.count - len(found.over(self.clock.seconds())))
+            count = found.count - len(found.over(self.clock.seconds()))
+            self.log.info("{rulings} in force", rulings="1 ruling is" if count == 1 else f"{count} rulings are")
 
     def _find(self, found: Rulings) -> None:
         self.rulings.adopt(found)

@@ -88,7 +88,7 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
                         f"[distutils]\nindex-servers = pypidaemon\n\n[pypidaemon]\nrepository = {address}\nusername = __token__\npassword = TOKEN\n",
                     ),
                     Part("Then:", "twine upload -r pypidaemon dist/*"),
-                    Part("Or with uv:", f"uv publish --publish-url {address} --token TOKEN"),
+                    Part("Or with uv:", f"uv publish --publish-url {address} --token TOKEN dist/*"),
                 ),
             )
         )
