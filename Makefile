@@ -8,7 +8,8 @@
 
 PYTHON ?= python3
 CONFIG ?= etc/config.ini
-PARALLEL ?= 2
+# One more than two processors are worth: many tests wait for programs that they started.
+PARALLEL ?= 3
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\

@@ -82,8 +82,12 @@ class Loop(_Memory):  # type: ignore[misc]  # Twisted's own carries no types
         """Turn until that is so, however long threads take for it."""
         while not done():
             self.turn()
-            if not done():
+            if not done() and not self._is_more_due():
                 self._calls.get(timeout=LONG)()
+
+    def _is_more_due(self) -> bool:
+        """Whether a turn has made something due at once, as a reactor would run it without waiting for anybody."""
+        return any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
 
     def result(self, awaitable: Awaitable[T]) -> T:
         """What that comes to; raises what it raises."""

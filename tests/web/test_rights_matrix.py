@@ -295,8 +295,11 @@ def admins(kind: Kind, project: str) -> set[int]:
 
 
 def feed(rule: Rule) -> Rule:
-    """Of releases that say when they came, which those of the stranger's do not have to."""
-    return lambda kind, project: rule(kind, project) | ({404} if kind.let_in and project not in OURS else set())
+    """Who may not see a project is told that there is none, as of one whose releases do not say when they came."""
+    return lambda kind, project: (
+        {404 if status in (401, 403) and kind.let_in else status for status in rule(kind, project)}
+        | ({404} if kind.let_in and project not in OURS else set())
+    )
 
 
 def why_at_root(kind: Kind, project: str) -> set[int]:
@@ -415,7 +418,7 @@ ROUTES: dict[str, Route] = {
     "feeds": Route((*below("/", "rss/updates.xml", "rss/packages.xml"), "/index/pypi/rss/updates.xml"), let_in),
     "feeds of private": Route(("/index/private/rss/updates.xml", "/index/private/rss/packages.xml"), inside(let_in)),
     "feeds of projects": Route(("/rss/project/{p}/releases.xml",), feed(at_root)),
-    "feeds of projects of private": Route(("/index/private/rss/project/{p}/releases.xml",), feed(in_private)),
+    "feeds of projects of private": Route(("/index/private/rss/project/{p}/releases.xml",), inside(feed(in_private))),
     "feeds of the past": Route(below(PAST, "rss/updates.xml", "search/"), nothing),
     # Which names they tell, and to whom, is looked at in test_status.py. Of news there are only so many places.
     "status": Route(("/status/", "/status/?span=week"), let_in),

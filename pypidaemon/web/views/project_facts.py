@@ -19,7 +19,7 @@ MOST_FACTS = 60
 LONGEST_FACT = 300
 """Characters of one of them."""
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
-_EXTRA = re.compile(r"""extra\s*==\s*(['"])([^'"]{1,80})\1""")
+_EXTRA = re.compile(r"""extra\s*==\s*(?:'([^'"]{1,80})'|"([^'"]{1,80})")""")
 
 
 @attrs.frozen
@@ -153,7 +153,7 @@ def _need(text: str) -> Need:
         name = project_name(match[1]) if match else None
     except Exception:  # noqa: BLE001  # whatever is wrong with it, it leads nowhere
         name = None
-    return Need(text, name, extra[2] if extra else "")
+    return Need(text, name, (extra[1] or extra[2]) if extra else "")
 
 
 def _entry(fate: Fate, origins: Mapping[Filename, str], here: Collection[Digest], away: Collection[str]) -> Entry:
