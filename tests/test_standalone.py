@@ -36,24 +36,56 @@ async def work(reactor):
         await pool.stopService()
         print("put away")
 
+# Whoever started the tests in the background of a shell ignores SIGINT, and so do all below them (POSIX, Shell Command Language 2.11).
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     reacting(work)
 except PypidaemonError as error:
     print(error)
 """
 
+AGAIN = """
+from twisted.internet.error import ReactorNotRestartable
+from pypidaemon.commands.standalone import reacting
+from pypidaemon.threads import Threads
+
+async def work(reactor):
+    pool = Threads(reactor, "disk", 1)
+    pool.startService()
+    try:
+        return await pool(str, 1)
+    finally:
+        await pool.stopService()
+
+print(reacting(work))
+try:
+    reacting(work)
+except ReactorNotRestartable:
+    print("once")
+"""
+
+
+def said(*program: str) -> list[str]:
+    """What that program says, which ends by itself and complains of nothing."""
+    done = subprocess.run([sys.executable, "-c", *program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
 
 def interrupted(by: str) -> list[str]:
     """What work that never ends says when it is interrupted."""
-    done = subprocess.run([sys.executable, "-c", WORK, by], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    return said(WORK, by)
 
 
 def test_work_that_is_interrupted_puts_away_what_it_uses() -> None:
     """Or its threads would keep the process for ever, and its databases would stay open."""
     assert interrupted("SIGINT") == ["put away", "interrupted before everything was done"]
     assert interrupted("SIGTERM") == ["put away", "interrupted before everything was done"]
+
+
+def test_work_where_the_reactor_runs_no_more_is_not_begun() -> None:
+    """Its threads would wait for calls for ever, and the process for them."""
+    assert said(AGAIN) == ["1", "once"]
 
 
 def alone(planned: Plan) -> str:

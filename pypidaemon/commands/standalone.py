@@ -97,6 +97,7 @@ def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
 
     :param work: takes the reactor.
     :raises PypidaemonError: the work raised it, or it was interrupted.
+    :raises ReactorNotRestartable: it has run before in this process, and nothing was begun.
     """
     from twisted.internet import task
     from twisted.internet.defer import CancelledError, Deferred
@@ -105,9 +106,13 @@ def reacting(work: Callable[[Any], Awaitable[T]]) -> T:
     failures: list[Exception] = []
 
     async def run(reactor: Any) -> None:
+        begun: Deferred[None] = Deferred()
         ended: Deferred[None] = Deferred()
+        reactor.callWhenRunning(begun.callback, None)
 
         async def whole() -> T:
+            # Not before: where the reactor runs no more, the threads of what had begun would keep the process for ever.
+            await begun
             return await work(reactor)
 
         working = Deferred.fromCoroutine(whole())
