@@ -93,6 +93,8 @@ class Readmes(Service):
     """Processes that died or hung over a description."""
     _shelf: Shelf[str, Readme] = attrs.field(init=False, factory=lambda: Shelf(REMEMBERED))
     _worker: Worker | None = attrs.field(init=False, default=None)
+    _dying: set[Worker] = attrs.field(init=False, factory=set)
+    """Processes that are told to end and have not yet."""
     _resting: IDelayedCall | None = attrs.field(init=False, default=None)
     _turn: DeferredSemaphore = attrs.field(init=False, factory=lambda: DeferredSemaphore(1))
     _stopping: bool = attrs.field(init=False, default=False)
@@ -125,10 +127,9 @@ class Readmes(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        worker = self._worker
         self._let_go()
         await self.flights.land()
-        if worker is not None and not worker.over:
+        for worker in tuple(self._dying):
             await worker.gone()
 
     @property
@@ -188,7 +189,9 @@ class Readmes(Service):
         if self._resting is not None and self._resting.active():
             self._resting.cancel()
         worker, self._worker = self._worker, None
-        if worker is not None:
+        if worker is not None and not worker.over:
+            self._dying.add(worker)
+            worker.gone().addCallback(lambda _: self._dying.discard(worker))
             worker.kill()
 
 
