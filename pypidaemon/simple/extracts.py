@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -95,6 +96,8 @@ class _Reading:
             raise Unreadable("the JSON has an object that is too large")
         if isinstance(value, str):
             self._measure(value)
+        elif isinstance(value, Decimal):
+            value = float(value)
         around = self._built[-1]
         if isinstance(around, dict):
             around[self._keys[-1]] = value

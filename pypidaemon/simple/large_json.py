@@ -8,6 +8,7 @@ lists take it most of a second. `docs/decisions/0008-large-pages.md` has the num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -55,6 +56,8 @@ def parsed(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[list[tup
     """
     The events of ijson's lowest layer for a document that comes in pieces of about `CHUNK`; each list is good until the next is asked for.
 
+    A number is an int, or a Decimal where it has a fraction or an exponent.
+
     :param longest: how many bytes a single value may have, about.
     :raises Unreadable: it is no JSON, is cut short, or has a longer value.
     """
@@ -63,7 +66,8 @@ def parsed(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[list[tup
 
     events: list[tuple[str, Any]] = ijson.sendable_list()
     # Of ijson's layers only the lowest keeps no path of keys, whose size grows with the square of the depth.
-    parser = ijson.basic_parse_coro(events, use_float=True)
+    # With `use_float` it would end at an integer that 64 bits do not hold, which a small page may state.
+    parser = ijson.basic_parse_coro(events)
     silent = 0
     try:
         for piece in pieces:
@@ -76,7 +80,8 @@ def parsed(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[list[tup
         parser.close()
     except Unreadable:
         raise
-    except (ijson.JSONError, OverflowError, ValueError) as error:
+    except (ijson.JSONError, OverflowError, ValueError, SystemError) as error:
+        # It tells of an integer of more digits than Python reads (4,300) in no better way than SystemError.
         raise Unreadable("not JSON, or cut short") from error
     # The parser may have held the last events back until it saw the end.
     yield events
@@ -182,6 +187,8 @@ class _Taking:
         """Give the value to the object or array that it stands in."""
         if not self._holders:
             return
+        if isinstance(value, Decimal):
+            value = float(value)
         shape, holder = self._holders[-1]
         if shape is not None:
             key = self._keys[-1]

@@ -60,6 +60,19 @@ def test_R61_a_large_page_is_read_as_a_small_one(document: dict[str, Any]) -> No
     assert outcome(large(body)) == outcome(body)
 
 
+@pytest.mark.parametrize("number", [str(2**63), str(-(2**63) - 1), "1" + "0" * 400, "1e400", "1.5", "2E3"])
+def test_R61_a_number_of_any_size_ends_no_page(number: str) -> None:
+    """It is no size of a file, and that is all."""
+    entry = orjson.dumps(ENTRY).replace(b"{", b'{"size":' + number.encode() + b",", 1)
+    page = read(large(b'{"files":[' + entry + b"]}"), BASE, FOO)
+    assert [file.size for file in page.files] == [None]
+
+
+def test_S84_a_number_of_too_many_digits_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        read(large(b'{"size":1' + b"0" * 5000 + b',"files":[]}'), BASE, FOO)
+
+
 def test_R61_a_large_page_keeps_every_fact() -> None:
     document = {
         "meta": {"api-version": "1.4", "_last-serial": 7, "project-status": {"status": "archived", "reason": "old"}},

@@ -17,7 +17,7 @@ from pypidaemon.simple.entries import Unreadable, serial
 
 JSON = "application/vnd.pypi.simple.v1+json"
 TEXTS = st.sampled_from(["alpha", "Beta_2", "x", "é", "", "},{", '"},{"', "a\\b", 'projects":[', "-x", "b" * 300]) | st.text(max_size=8)
-VALUES = TEXTS | st.integers(-(2**62), 2**62) | st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = TEXTS | st.integers(-(2**70), 2**70) | st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
 DEEP = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=6)
 ENTRIES = st.fixed_dictionaries({}, optional={"name": TEXTS | DEEP, "_last-serial": DEEP | st.integers(0, 10**9), "more": DEEP}) | DEEP
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (",\n  ", " : "), (" ,", ": "), (", " * 1 + " " * 20, ":")])
