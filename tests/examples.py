@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-USUAL = 40
+USUAL = 25
 """Of a test that says nothing else."""
 # One contract method is run by several subclasses on purpose, which is what `differing_executors` warns of.
 _ALLOWED = [HealthCheck.too_slow, HealthCheck.differing_executors]
@@ -13,7 +13,7 @@ _ALLOWED = [HealthCheck.too_slow, HealthCheck.differing_executors]
 def register() -> None:
     """Have the profiles known, and load the usual one; `--hypothesis-profile=thorough` takes the other before any test is read."""
     settings.register_profile("house", max_examples=USUAL, deadline=None, suppress_health_check=_ALLOWED)
-    settings.register_profile("thorough", settings.get_profile("house"), max_examples=20 * USUAL)
+    settings.register_profile("thorough", settings.get_profile("house"), max_examples=40 * USUAL)
     settings.load_profile("house")
 
 

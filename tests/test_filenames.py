@@ -120,7 +120,7 @@ def test_no_file_hides_behind_the_sidecar_of_another(raw: str) -> None:
         filenames.filename(raw)
 
 
-@settings(max_examples=examples(2_000))
+@settings(max_examples=examples(500))
 @given(PLAUSIBLE | st.text(max_size=2))
 @example("a/../b.whl")
 def test_S6_nothing_that_passes_can_leave_its_place(raw: str) -> None:

@@ -75,7 +75,7 @@ def knowledge(draw: st.DrawFn, page: ProjectPage) -> dict[str, File]:
 
 
 @given(st.data(), pages(), mixes, moments)
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 def test_what_is_left_and_what_is_hidden_are_the_page_whatever_the_order_of_the_policies(
     data: st.DataObject, page: ProjectPage, policies: list[IPolicy], now: float
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -77,7 +76,7 @@ class _Reading:
                     if not self._built:
                         yield tuple(self._keys), whole
             elif self._built:
-                self._put(value)
+                self._put(float(value) if event == "number" and type(value) is not int else value)
 
     def _begin(self, holder: dict[str, Any] | list[Any]) -> None:
         if self._built:
@@ -96,8 +95,6 @@ class _Reading:
             raise Unreadable("the JSON has an object that is too large")
         if isinstance(value, str):
             self._measure(value)
-        elif isinstance(value, Decimal):
-            value = float(value)
         around = self._built[-1]
         if isinstance(around, dict):
             around[self._keys[-1]] = value

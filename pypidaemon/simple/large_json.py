@@ -8,7 +8,6 @@ lists take it most of a second. `docs/decisions/0008-large-pages.md` has the num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -80,8 +79,8 @@ def parsed(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[list[tup
         parser.close()
     except Unreadable:
         raise
-    except (ijson.JSONError, OverflowError, ValueError, SystemError) as error:
-        # It tells of an integer of more digits than Python reads (4,300) in no better way than SystemError.
+    except (ijson.JSONError, ArithmeticError, ValueError, SystemError) as error:
+        # An exponent that no Decimal has is an ArithmeticError, an integer of more digits than Python reads (4,300) no better than a SystemError.
         raise Unreadable("not JSON, or cut short") from error
     # The parser may have held the last events back until it saw the end.
     yield events
@@ -136,6 +135,8 @@ class _Taking:
                 self._begin(event == "start_map")
             elif event in _ENDS:
                 self._end()
+            elif event == "number" and type(value) is not int:
+                self._put(float(value))
             else:
                 self._put(value)
             self._count += 1
@@ -187,8 +188,6 @@ class _Taking:
         """Give the value to the object or array that it stands in."""
         if not self._holders:
             return
-        if isinstance(value, Decimal):
-            value = float(value)
         shape, holder = self._holders[-1]
         if shape is not None:
             key = self._keys[-1]

@@ -68,9 +68,10 @@ def test_R61_a_number_of_any_size_ends_no_page(number: str) -> None:
     assert [file.size for file in page.files] == [None]
 
 
-def test_S84_a_number_of_too_many_digits_is_unreadable() -> None:
+@pytest.mark.parametrize("number", [b"1" + b"0" * 5000, b"1e" + b"9" * 30, b"-1.5E-" + b"9" * 30])
+def test_S84_a_number_that_python_does_not_read_is_unreadable(number: bytes) -> None:
     with pytest.raises(Unreadable):
-        read(large(b'{"size":1' + b"0" * 5000 + b',"files":[]}'), BASE, FOO)
+        read(large(b'{"size":' + number + b',"files":[]}'), BASE, FOO)
 
 
 def test_R61_a_large_page_keeps_every_fact() -> None:
