@@ -77,7 +77,7 @@ def stated(document: bytes) -> Stated:
         try:
             found.append(_read(line))
         except (ValueError, RecursionError):
-            left_out.append(ascii(line)[1:81])
+            left_out.append(ascii(line)[1:-1][:80])
     if len(said) > MOST_REQUIREMENTS:
         left_out.append(f"{len(said) - MOST_REQUIREMENTS} more requirements")
     return Stated(tuple(found), tuple(left_out))

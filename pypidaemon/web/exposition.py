@@ -50,6 +50,7 @@ class Exposition(Collector):
     proxies: Mapping[str, IMeasured] = MappingProxyType({})
     rates: IMeasured | None = None
     workers: IMeasured | None = None
+    pushings: Mapping[str, object] = MappingProxyType({})
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""
@@ -103,6 +104,7 @@ class Exposition(Collector):
             for what, value in IMeasured(service).measures().items()
         ]
         yield _counted("pypidaemon_mirroring", "Runs of services that fill indexes, and what came of them", ["service", "what"], filled)
+        yield from _pushed(self.pushings)
         tidied = [((label, what), value) for label, janitor in self.janitors.items() for what, value in janitor.measures().items()]
         yield _counted("pypidaemon_janitor", "Rounds of janitors, and what they removed", ["service", "what"], tidied)
         others = GaugeMetricFamily(
@@ -129,6 +131,20 @@ class Exposition(Collector):
         if self.workers is not None:
             yield from _processes(self.workers)
         yield GaugeMetricFamily("pypidaemon_answers_bytes", "Bytes of ready answers held in memory", value=self.answers.weight)
+
+
+def _pushed(services: Mapping[str, object]) -> Iterator[Metric]:
+    """What was brought to another index, and what is in its way there (N7)."""
+    counts = []
+    conflicts = GaugeMetricFamily(
+        "pypidaemon_push_conflicts", "Files of which the other index has other bytes, as the last run of a service found", labels=["service"]
+    )
+    for label, service in services.items():
+        said = IMeasured(service).measures()
+        counts += [((label, what), said[what]) for what in ("pushed", "failed")]
+        conflicts.add_metric([label], said["conflicts"])
+    yield _counted("pypidaemon_push", "Files brought to another index, and runs that failed", ["service", "what"], counts)
+    yield conflicts
 
 
 def _documents(policies: Mapping[str, IReading]) -> Iterator[Metric]:

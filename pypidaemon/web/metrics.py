@@ -43,6 +43,7 @@ class Metrics:
     log: IMeasured | None = None
     proxies: Mapping[str, IMeasured] = MappingProxyType({})
     workers: IMeasured | None = None
+    pushings: Mapping[str, object] = MappingProxyType({})
     content_type: str = attrs.field(default="text/plain; version=0.0.4; charset=utf-8", init=False)
     places: Callable[[], Places | None] = attrs.field(default=lambda: None, init=False)
     """The connections of the site that this belongs to; set once there is one."""
@@ -117,6 +118,7 @@ class Metrics:
             proxies=self.proxies,
             rates=self.rates,
             workers=self.workers,
+            pushings=self.pushings,
         )
         return exposition.text()
 

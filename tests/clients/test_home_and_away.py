@@ -132,6 +132,9 @@ def test_N1_N7_on_the_road_the_public_index_answers_and_what_was_published_comes
     status = json.loads(netbook.order("status", "--json"))["pushes"]["home"]
     assert (status["conflicts"], status["trouble"]) == (said["conflicts"], "")
     assert "has other bytes there" in netbook.order("why", "clash")
+    counted = netbook.ask("GET", "/+metrics").body
+    assert b'pypidaemon_push_total{service="home",what="pushed"} ' in counted
+    assert b'pypidaemon_push_conflicts{service="home"} 1.0' in counted
     again = json.loads(netbook.ordered("push", "--json").stdout)
     assert (again["pushed"], again["there"]) == ([], 1)
     # By the command itself, which needs no daemon.
