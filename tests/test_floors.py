@@ -67,6 +67,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "lines",
             "flights",
             "flushing",
+            "settling",
             "files",
             "volume",
             "rendered",

@@ -20,6 +20,7 @@ from pypidaemon.backups.tape import Member, Unreadable, members
 from pypidaemon.errors import CorruptContent, PypidaemonError
 from pypidaemon.interfaces import IBlobStore
 from pypidaemon.model import Digest, InThread
+from pypidaemon.settling import put, settle
 
 PART = ".restored"
 """What a database's name ends in until everything is here."""
@@ -148,7 +149,7 @@ class Restoring:
         """All records in their places, the main one last: without it there is nothing to begin with."""
         for path in sorted(self.places.values(), key=lambda path: path == self.places["main"]):
             if await self.disk(_beside(path).exists):
-                await self.disk(_moved, path)
+                await self.disk(put, _beside(path), path)
 
 
 def _beside(path: Path) -> Path:
@@ -168,15 +169,5 @@ def _written(member: Member, path: Path) -> Entry:
         for piece in member.pieces():
             made.update(piece)
             target.write(piece)
-        target.flush()
-        os.fsync(target.fileno())
+        settle(target)
     return Entry(member.size, made.hexdigest())
-
-
-def _moved(path: Path) -> None:
-    os.rename(_beside(path), path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

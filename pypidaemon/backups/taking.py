@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
 from twisted.internet.defer import maybeDeferred
@@ -23,6 +23,7 @@ from pypidaemon.backups.tape import PIECE, Writer
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.interfaces import IBlobStore, IContent, IRecords, ISaved
 from pypidaemon.model import Digest, InThread
+from pypidaemon.settling import put, settle
 from pypidaemon.verification.holdings import Holdings, Role
 
 _Blob = tuple[int, Digest]
@@ -77,8 +78,8 @@ class Taking:
             with os.fdopen(descriptor, "wb") as file:
                 await self.disk(copies.mkdir, 0o700)
                 await self._write_all(Writer(file, self.time), copies, taken)
-                await self.disk(_settle, file)
-            await self.disk(_put, partial, target)
+                await self.disk(settle, file)
+            await self.disk(put, partial, target)
         except OSError as error:
             raise PypidaemonError(f"the backup cannot be written to {target}: {os.strerror(error.errno or 0)}") from error
         finally:
@@ -203,17 +204,3 @@ def _sweep(target: Path) -> None:
                 partial.unlink()
             finally:
                 os.close(descriptor)
-
-
-def _settle(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _put(partial: Path, target: Path) -> None:
-    os.rename(partial, target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 import attrs
 
@@ -21,6 +21,7 @@ from pypidaemon.bundles.parts import LONGEST_PART
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.interfaces import IBlobStore
 from pypidaemon.model import Digest, InThread
+from pypidaemon.settling import put, settle
 
 
 @attrs.define
@@ -73,8 +74,8 @@ class Exporting:
                 with os.fdopen(descriptor, "wb") as file:
                     try:
                         await self._written(Writer(file, int(self.taken)), facts, head, bundled)
-                        await self.disk(_settle, file)
-                        await self.disk(_put, partial, target)
+                        await self.disk(settle, file)
+                        await self.disk(put, partial, target)
                     except BaseException:
                         await self.disk(partial.unlink, True)
                         raise
@@ -177,17 +178,3 @@ def _copied(writer: Writer, facts: IO[bytes], size: int) -> None:
     while piece := facts.read(PIECE):
         writer.write(piece)
     writer.finish()
-
-
-def _settle(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _put(partial: Path, target: Path) -> None:
-    os.rename(partial, target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
