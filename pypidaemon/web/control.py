@@ -11,7 +11,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pypidaemon import __version__
-from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IIndex, IMeasured, IPushing, IReading, IUpstream
@@ -39,7 +38,7 @@ from pypidaemon.web.why import Why
 @attrs.define
 class Control:
     """
-    Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings` and `/who`, and takes the
+    Answers `GET /status`, `POST /refresh?name=...` or `POST /refresh?all=yes`, `GET /log`, `/check-upstream`, `/rulings`, `/who` and `/downloads`, and takes the
     orders about people, releases, what is blocked, the filling of indexes (`/sync`), the verification of what is stored (`/verify`), the caches of proxies (`/cache`),
     files that upstream replaced (`/replaced`), bundles to be taken in (`/bundle`), what older tools kept (`/adopt`) and what is to be packed (`/pack`).
     `GET /why?project=...` explains, `GET /configuration` says which file was read, and what was in it then, and `POST /reload` has it read again.
@@ -127,10 +126,8 @@ class Control:
 
     async def _told(self, ask: Ask) -> Reply:
         match ask.segments:
-            case ("rulings",):
-                return await self.rulings.listed(ask, THE_OPERATOR.account)
-            case ("who",):
-                return await self.rulings.who(ask, THE_OPERATOR.account)
+            case ("rulings" | "who" | "downloads",):
+                return await self.rulings.for_operator(ask)
             case ("log",):
                 return await self.inquiries.log(ask)
             case ("check-upstream",):

@@ -118,10 +118,18 @@ class PackDesk:
         if ask.method not in ("GET", "HEAD"):
             return text(405, "POST a file, or GET with run=", ask.id, _METHODS)
         number = dict(ask.query).get("run", "")
+        return json_reply(200, self.told(number))
+
+    def told(self, number: str) -> dict[str, Any]:
+        """
+        How far that pack has come, and once it has ended what came of it.
+
+        :raises NoSuchFile: nothing is known of that pack.
+        """
         run = self._runs.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
         if run is None:
             raise NoSuchFile(f"the pack {number}"[:60])
-        return json_reply(200, run.tell())
+        return run.tell()
 
     async def _insist(self, ask: Ask) -> None:
         if self.gate is None:
@@ -145,10 +153,15 @@ class PackDesk:
         return Collected(LARGEST, lambda body: self._begun(ask, body, 200, is_json=True))
 
     async def _begun(self, ask: Ask, body: bytes, status: int, *, is_json: bool) -> Reply:
+        begun = await self.begin(ask, body, is_json=is_json)
+        return begun if isinstance(begun, Reply) else json_reply(status, {"pack": begun})
+
+    async def begin(self, ask: Ask, body: bytes, *, is_json: bool) -> int | Reply:
+        """Begin a pack of somebody who was let in, as `read_order` reads it; answer its number, or why there is none."""
         if self.means is None:
             return text(404, "this daemon packs nothing", ask.id)
-        if sum(not run.ended for run in self._runs.values()) >= MOST_WAITING:
-            return text(503, f"{MOST_WAITING} packs are under way or wait already", ask.id, (("Retry-After", "60"),))
+        if (refused := self._crowded(ask)) is not None:
+            return refused
         try:
             order, label = await self.means.cpu(read_order, body, ask.query, is_json=is_json)
         except Unreadable as error:
@@ -156,6 +169,9 @@ class PackDesk:
         label = label or self.means.default
         if label not in self.means.indexes:
             return text(404, no_address(label, self.means.indexes), ask.id)
+        # Others may have begun while that one was read.
+        if (refused := self._crowded(ask)) is not None:
+            return refused
         # Loaded by now: by who read the order, on a thread.
         from pypidaemon.packing.run import Packing
 
@@ -166,7 +182,13 @@ class PackDesk:
             del self._runs[number]
         self._runs[run.number] = run
         self.flights.start(run.number, partial(self._work, run, packing))
-        return json_reply(status, {"pack": run.number})
+        return run.number
+
+    def _crowded(self, ask: Ask) -> Reply | None:
+        """The answer to one order too many."""
+        if sum(not run.ended for run in self._runs.values()) < MOST_WAITING:
+            return None
+        return text(503, f"{MOST_WAITING} packs are under way or wait already", ask.id, (("Retry-After", "60"),))
 
     async def _work(self, run: _Run, packing: Packing) -> None:
         whole = False

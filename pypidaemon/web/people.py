@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ from pypidaemon.web.reply import Reply, text
 
 LARGEST = 65536
 """Bytes of a body; the longest password and names need a tenth of it."""
+_ENDING = frozenset({("user", "password"), ("user", "disable"), ("user", "rm")})
 
 
 @attrs.define
@@ -29,6 +31,8 @@ class PeopleDesk:
     """
 
     people: People
+    ended: Callable[[str], None] = lambda _: None
+    """Told of each account that whoever has signed in as it is to do so anew."""
     flights: Flights[object, Any] = attrs.field(init=False, factory=lambda: Flights(quiet=(PypidaemonError,)))
     """Orders under way: who leaves does not stop one halfway."""
 
@@ -55,14 +59,29 @@ class PeopleDesk:
         if not isinstance(fields, dict):
             return text(400, "the body must be a JSON object", ask.id)
         try:
-            return json_reply(200, await self.flights.join(object(), lambda: self._performed(actor, (order[0], order[1]), fields)))
+            return json_reply(200, await self.carry_out((order[0], order[1]), fields, actor))
         except Unacceptable as error:
             return text(400, str(error), ask.id)
 
-    async def _performed(self, actor: Actor, order: tuple[str, str], fields: dict[str, Any]) -> Any:
+    async def carry_out(self, order: tuple[str, str], fields: Mapping[str, Any], actor: Actor) -> Any:
+        """
+        One of `ORDERS`, of somebody who was let in; who leaves does not stop it halfway.
+
+        :raises Unacceptable: as `perform`.
+        :raises TooManyAttempts: as `handle`.
+        """
+        return await self.flights.join(object(), lambda: self._performed(actor, order, fields))
+
+    async def _performed(self, actor: Actor, order: tuple[str, str], fields: Mapping[str, Any]) -> Any:
+        ends = order in _ENDING
         try:
             return await perform(self.people, actor, order, fields)
+        except Unacceptable:
+            ends = False
+            raise
         finally:
             # Whatever became of it: an order that failed has perhaps changed something, and one that had nothing to change perhaps follows one that was cut off.
             if order[1] != "ls":
                 self.people.changed()
+            if ends and isinstance(name := fields.get("name"), str):
+                self.ended(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import attrs
@@ -72,9 +72,17 @@ class ReleaseDesk:
         if not isinstance(order, dict):
             return text(400, "the body must be a JSON object", ask.id)
         try:
-            return json_reply(200, await self.flights.join(object(), lambda: self.releases.perform(verb, order, caller, check)))
+            return json_reply(200, await self.carry_out(verb, order, caller, check))
         except Unacceptable as error:
             return text(400, str(error), ask.id)
+
+    async def carry_out(self, verb: str, order: Mapping[str, Any], caller: Caller, check: Check) -> Any:
+        """
+        As `Releases.perform`; who leaves does not stop it halfway.
+
+        :raises PypidaemonError: as that.
+        """
+        return await self.flights.join(object(), lambda: self.releases.perform(verb, order, caller, check))
 
     def _verb(self, ask: Ask) -> str:
         verb = ask.segments[-1]

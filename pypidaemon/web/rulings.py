@@ -15,7 +15,7 @@ from pypidaemon.interfaces import IAccount, IFetchRecords
 from pypidaemon.rulemaking import Rulemaking, insist
 from pypidaemon.rulingwords import VERBS
 from pypidaemon.settings import duration
-from pypidaemon.takers import takers
+from pypidaemon.takers import taken, takers
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
 from pypidaemon.web.hosts import Hosts
@@ -61,6 +61,15 @@ class RulingDesk:
     async def _of_operator(self, ask: Ask) -> Receiver:
         return Collected(LARGEST, lambda body: self._perform(ask, body, THE_OPERATOR))
 
+    async def for_operator(self, ask: Ask) -> Reply:
+        """What the operator asks for."""
+        match ask.segments:
+            case ("rulings",):
+                return await self.listed(ask, THE_OPERATOR.account)
+            case ("who",):
+                return await self.who(ask, THE_OPERATOR.account)
+        return await self.downloads(ask)
+
     async def without_body(self, ask: Ask) -> Reply:
         """
         Whatever is about a verb and no POST with a body.
@@ -89,12 +98,22 @@ class RulingDesk:
         asked = dict(ask.query)
         try:
             back = duration(asked["since"]) if "since" in asked else None
-            found = await takers(self.fetches, asked.get("what", ""), self.clock.seconds(), back)
+            found = await takers(self.fetches, asked.get("what", ""), self.clock.seconds(), back, self.rulemaking.cpu)
         except ValueError as error:
             return text(400, f"since: {error}", ask.id)
         except InvalidName as error:
             return text(400, f"what: {error}", ask.id)
         return json_reply(200, found)
+
+    async def downloads(self, ask: Ask) -> Reply:
+        """What was taken, for the operator: by `?account=`, from `?address=`, `&since=30d` ago at most; without these all."""
+        asked = dict(ask.query)
+        try:
+            back = duration(asked["since"]) if "since" in asked else None
+        except ValueError as error:
+            return text(400, f"since: {error}", ask.id)
+        account, address = asked.get("account"), asked.get("address")
+        return json_reply(200, await taken(self.fetches, account, address, self.clock.seconds(), back, self.rulemaking.cpu))
 
     async def _perform(self, ask: Ask, body: bytes, caller: Caller) -> Reply:
         verb = self._verb(ask)

@@ -9,7 +9,7 @@ import attrs
 
 from pypidaemon.errors import InvalidName, NoSuchFile
 from pypidaemon.filenames import project_name
-from pypidaemon.interfaces import IMirroring
+from pypidaemon.interfaces import IAccount, IMirroring
 from pypidaemon.model import NormalizedName
 from pypidaemon.rulemaking import insist
 from pypidaemon.web.ask import Ask
@@ -42,7 +42,19 @@ class SyncDesk:
         if self.hosts.from_elsewhere(ask):
             return text(403, "pages of other sites may give no orders here", ask.id)
         account = await self.gate.admit(ask)
-        asked = dict(ask.query)
+        try:
+            return json_reply(202, self.order(account, dict(ask.query)))
+        except InvalidName as error:
+            return text(400, f"project: {error}", ask.id)
+
+    def order(self, account: IAccount, asked: Mapping[str, str]) -> dict[str, Any]:
+        """
+        Begin what `service` and perhaps `project` say; answer these and the number of the run.
+
+        :raises NotAllowed: the account may not.
+        :raises NoSuchFile: there is no such service.
+        :raises InvalidName: that is no project's name.
+        """
         service = self.services.get(asked.get("service", ""))
         project = _project(asked)
         # No pattern but one of everything has the project without a name: what is ordered for all takes the right for all.
@@ -54,9 +66,8 @@ class SyncDesk:
             raise NoSuchFile(f"the service {asked.get('service', '')}"[:200])
         self.gate.check(account, "admin", service.index.label, name)
         if isinstance(project, InvalidName):
-            return text(400, f"project: {project}", ask.id)
-        number = service.begin(project, False)
-        return json_reply(202, {"service": service.label, "project": project, "run": number})
+            raise project
+        return {"service": service.label, "project": project, "run": service.begin(project, False)}
 
     async def operate(self, ask: Ask) -> Reply:
         """

@@ -318,6 +318,10 @@ def test_who_took_what(house: House) -> None:
         reply = now(house.door.routes.handle(attrs.evolve(ask, query=query)))
         assert len(json.loads(reply.body)["fetches"]) == count
     assert look(house, "/+api/who?what=public&since=soon", root).status == 400
+    for query, count in (((), 2), ((("account", "ann"),), 1), ((("address", "127.0.0.1"), ("since", "5s")), 1), ((("address", "x"),), 0)):
+        told = now(house.door.desk.handle(attrs.evolve(ask, segments=("downloads",), query=query)))
+        assert len(json.loads(told.body)["fetches"]) == count
+    assert now(house.door.desk.handle(attrs.evolve(ask, segments=("downloads",), query=(("since", "soon"),)))).status == 400
     assert look(house, "/+api/who", root).status == 400
 
 
