@@ -70,6 +70,16 @@ def test_the_socket_is_the_one_of_the_shipped_configuration() -> None:
     assert any(_is_meant(text, 2, (host, int(port))) for text in listen)
 
 
+def test_systemd_itself_finds_no_mistake_in_them() -> None:
+    """Such as a key that it does not know, where its own tool is there to ask."""
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        return
+    command = [tool, "verify", *(str(UNITS / name) for name in ("pypidaemon.socket", "pypidaemon.service"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Unknown" in done.stderr) == (0, False), done.stderr
+
+
 def test_S88_systemd_itself_finds_little_to_reach(tmp_path: Path) -> None:
     """At most 1.5 of 10, where its own tool is there to ask; the tests before this one stand for it elsewhere."""
     tool = shutil.which("systemd-analyze")

@@ -48,6 +48,9 @@ class IFetchRecords(Interface):
     async def of_digest(digest: Digest, since: float, limit: int) -> list[Fetch]:
         """The same of those bytes, whatever they were called."""
 
+    async def of_client(account: str | None, address: str | None, since: float, limit: int) -> list[Fetch]:
+        """The same of whatever that account took, or was taken from that address; with None of any."""
+
     async def projects(index: str, since: float) -> list[NormalizedName]:
         """The projects of which a file was taken from that index at or after that time, in order of names."""
 

@@ -22,6 +22,11 @@ OF_DIGEST = (
     "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
     " (SELECT number FROM fetches WHERE digest = ? AND time >= ? ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
 )
+OF_CLIENT = (
+    "SELECT time, account, address, agent, label, name, version, filename, digest FROM fetches WHERE number IN"
+    " (SELECT number FROM fetches WHERE account = coalesce(?, account) AND address = coalesce(?, address) AND time >= ?"
+    " ORDER BY time DESC, number DESC LIMIT ?) ORDER BY time, number"
+)
 
 
 _ADD = (
@@ -42,7 +47,7 @@ def insert(connection: sqlite3.Connection, notes: tuple[Fetch | Downloads, ...])
     connection.executemany(_ADD, [attrs.astuple(note) for note in notes if isinstance(note, Downloads)])
 
 
-def newest(connection: sqlite3.Connection, question: str, *values: str | float) -> list[Fetch]:
+def newest(connection: sqlite3.Connection, question: str, *values: str | float | None) -> list[Fetch]:
     """The rows that one of the questions above, with these values, is answered with."""
     return [
         Fetch(time, account, address, agent, index, NormalizedName(name), version, Filename(filename), digest and Digest(digest))

@@ -69,6 +69,11 @@ class MemoryFetches:
         """The same of those bytes, whatever they were called."""
         return _newest((fetch for fetch in self._fetches if fetch.digest == digest), since, limit)
 
+    async def of_client(self, account: str | None, address: str | None, since: float, limit: int) -> list[Fetch]:
+        """The same of whatever that account took, or was taken from that address; with None of any."""
+        theirs = (one for one in self._fetches if account in (None, one.account) and address in (None, one.address))
+        return _newest(theirs, since, limit)
+
     async def projects(self, index: str, since: float) -> list[NormalizedName]:
         """The projects of which a file was taken from that index at or after that time, in order of names."""
         return sorted({fetch.name for fetch in self._fetches if fetch.index == index and fetch.time >= since})

@@ -16,7 +16,7 @@ from pypidaemon.interfaces import IFetchRecords
 from pypidaemon.model import Digest, Downloads, Fetch, NormalizedName
 from pypidaemon.moments import day
 from pypidaemon.records.database import Database
-from pypidaemon.records.fetch_rows import OF_DIGEST, OF_PROJECT, OF_RELEASE, insert, newest, of_day, projects_of
+from pypidaemon.records.fetch_rows import OF_CLIENT, OF_DIGEST, OF_PROJECT, OF_RELEASE, insert, newest, of_day, projects_of
 from pypidaemon.records.rules import MOST_FETCHES, counted, noted
 
 BATCH = 200
@@ -131,6 +131,15 @@ class SqliteFetches(Service):
         """
         await self._flush()
         return await self.database.read(newest, OF_DIGEST, digest, since, _bounded(limit))
+
+    async def of_client(self, account: str | None, address: str | None, since: float, limit: int) -> list[Fetch]:
+        """
+        The same of whatever that account took, or was taken from that address; with None of any.
+
+        :raises PypidaemonError: the database cannot be read.
+        """
+        await self._flush()
+        return await self.database.read(newest, OF_CLIENT, account, address, since, _bounded(limit))
 
     async def projects(self, index: str, since: float) -> list[NormalizedName]:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import endpoints
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from pypidaemon.services.sockets import generous
 
 _TCP = re.compile(r"tcp6?:(?:port=)?(\d+)(?::interface=((?:[^:\\]|\\.)+))?(?::backlog=\d+)?")
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _UNIX = re.compile(r"unix:(?:address=)?((?:[^:\\=]|\\.)+)(?::.*)?")
 
 
@@ -32,7 +34,7 @@ def endpoint(reactor: Any, description: str, descriptors: tuple[int, ...]) -> IS
     What listens at that description: on the socket that was handed over for it, where one was.
 
     So the same configuration works with and without a service manager that binds ports, as one must below 1024 without being root. With `ssl:` and
-    the like only `systemd:` itself can name a socket.
+    the like only `systemd:` itself can name a socket; clients are sent all certificates that are in its file.
     """
     for descriptor in descriptors:
         try:
@@ -43,7 +45,27 @@ def endpoint(reactor: Any, description: str, descriptors: tuple[int, ...]) -> IS
             # It is no socket, or was used before.
             continue
     made: IStreamServerEndpoint = serverFromString(reactor, generous(description))
+    context = getattr(made, "_sslContextFactory", None)
+    if context is not None and context.extraCertChain == []:
+        context.extraCertChain = _authorities(description)
     return made
+
+
+def _authorities(description: str) -> list[Any]:
+    """
+    What stands behind the first certificate in the file that an `ssl:` endpoint has it from, which is where most programs want those of the authority.
+
+    Twisted reads no more than the first, and clients who do not know the others could not trust it.
+
+    :raises Exception: one of them cannot be read.
+    """
+    from twisted.internet import ssl
+
+    words, named = endpoints._parse(description)
+    said = dict(zip(("privateKey", "certKey"), words[2:], strict=False)) | named
+    file = Path(said.get("certKey", said.get("privateKey", "server.pem")))
+    _, *others = _CERTIFICATE.findall(file.read_bytes())
+    return [ssl.Certificate.loadPEM(one).original for one in others]
 
 
 def _is_meant(description: str, family: int, name: Any) -> bool:

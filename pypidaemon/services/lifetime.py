@@ -131,7 +131,8 @@ class Lifetime(Service):
             self._turns.release()
 
     async def _stop(self) -> None:
-        self._log.info("stopping")
+        if self.signals is None or not self.signals.told:
+            self._log.info("stopping")
         if self.notifying is not None:
             self.notifying.stopping("finishing what is under way")
         self._cancel()

@@ -9,13 +9,23 @@ from typing import IO, Any, cast
 
 import attrs
 from twisted.application.service import Service
-from twisted.logger import FileLogObserver, ILogObserver, LogEvent, globalLogPublisher, textFileLogObserver
+from twisted.logger import (
+    FileLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogPublisher,
+    formatEventAsClassicLogText,
+    formatTime,
+    globalLogPublisher,
+)
 from zope.interface import implementer
 
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IMeasured
 
 _DISABLED = "Temporarily disabling observer"
 """How the line begins that Twisted's publisher gives to all observers but the one that raised."""
+_NEWLINE = ord("\n")
 
 
 @attrs.define(eq=False)
@@ -31,18 +41,22 @@ class LogFile:
 
     path: Path | None = None
     _descriptor: int | None = attrs.field(init=False, default=None)
+    _torn: bool = attrs.field(init=False, default=False)
+    """Whether what was written last ends within a line."""
 
     def write(self, text: str) -> None:
         """
         Write that, whole.
 
-        :raises OSError: it cannot be written; what was written of it stays.
+        :raises OSError: it cannot be written; what was written of it stays, and what is written next begins a new line.
         """
         if self.path is not None and self._descriptor is None:
             self.reopen()
-        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        data = memoryview((f"\n{text}" if self._torn else text).encode("utf-8", "backslashreplace"))
         while data:
-            data = data[os.write(1 if self._descriptor is None else self._descriptor, data) :]
+            written = os.write(1 if self._descriptor is None else self._descriptor, data)
+            self._torn = data[written - 1] != _NEWLINE
+            data = data[written:]
 
     def flush(self) -> None:
         """Nothing: nothing waits."""
@@ -55,9 +69,11 @@ class LogFile:
         """
         if self.path is None:
             return
-        fresh = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        # A pipe that nobody reads would have us wait for a reader; once it is open it is as standard output is.
+        fresh = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+        os.set_blocking(fresh, True)
         self.close()
-        self._descriptor = fresh
+        self._descriptor, self._torn = fresh, False
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
@@ -80,8 +96,19 @@ class Transcript:
     lines_to: FileLogObserver = attrs.field(init=False)
     """As `Lines` asks: who writes."""
 
+    _second: int = attrs.field(default=-1, init=False)
+    _moment: str = attrs.field(default="", init=False)
+    """How that second is written, which costs a third of a line."""
+
     def __attrs_post_init__(self) -> None:
-        self.lines_to = textFileLogObserver(cast(IO[Any], self.file))
+        self.lines_to = FileLogObserver(cast(IO[Any], self.file), lambda event: formatEventAsClassicLogText(event, self._time))
+
+    def _time(self, when: float | None) -> str:
+        if when is None:
+            return formatTime(None)
+        if int(when) != self._second:
+            self._second, self._moment = int(when), formatTime(when)
+        return self._moment
 
     def __call__(self, event: LogEvent) -> None:
         """
@@ -130,3 +157,60 @@ class LostLines(Service):
     def measures(self) -> Mapping[str, float]:
         """As `IMeasured`: lines that were `lost`."""
         return {"lost": self.lost}
+
+
+@attrs.define(eq=False)
+class Followed(LogFile):
+    """A file that goes on in a new one by itself where it was moved away or removed: it needs no signal, and has nobody to send it one under twistd."""
+
+    kept: bool = attrs.field(init=False, default=False)
+    """Whether it stays open between one line and the next."""
+
+    def write(self, text: str) -> None:
+        """As `LogFile.write`, in the file that has the name now; whoever writes does so ten times a second at most, so it may be looked for each time."""
+        if self._descriptor is not None and not self._has_its_name():
+            self.reopen()
+        try:
+            LogFile.write(self, text)
+        finally:
+            if not self.kept:
+                self.close()
+
+    def _has_its_name(self) -> bool:
+        assert self.path is not None
+        assert self._descriptor is not None
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+
+class AccessFile(Service):
+    """
+    A file of its own for the access log: bare lines, without what stands before those of the daemon's log.
+
+    :param lost: told how many lines could not be written.
+    """
+
+    def __init__(self, path: Path, lost: LostLines) -> None:
+        self._file = Followed(path)
+        self.publisher = LogPublisher(FileLogObserver(cast(IO[Any], self._file), lambda event: f"{event['line']}\n"), lost)
+
+    def startService(self) -> None:
+        """
+        Open it.
+
+        :raises PypidaemonError: it cannot be written.
+        """
+        try:
+            self._file.reopen()
+        except OSError as error:
+            raise PypidaemonError(f"cannot write the access log {self._file.path}: {error.strerror or error}") from None
+        self._file.kept = True
+        Service.startService(self)
+
+    def stopService(self) -> None:
+        """Close it. Lines may still come, of what other processes have answered by an earlier configuration."""
+        Service.stopService(self)
+        self._file.kept = False
+        self._file.close()

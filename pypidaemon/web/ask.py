@@ -72,6 +72,8 @@ class Notes:
     """Who has logged in; "" where nobody has."""
     reason: str = ""
     """Why it was refused or failed, in the one line that the client is told; "" where nothing said so."""
+    ready: bool | None = None
+    """Whether the answer was here when it was asked for, so that nothing was fetched or made for it; None where that is not known."""
     taking: tuple[Fetch, int | None] | None = None
     """The file that is sent whole, and its size, where that is put on record."""
 

@@ -20,7 +20,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import datetimeToString
 
 from pypidaemon.shelf import Shelf
-from pypidaemon.web.access import AccessLog, Wording
+from pypidaemon.web.access import AccessLog
+from pypidaemon.web.access_forms import Wording
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.copies import Copies, Copy
 from pypidaemon.web.metrics import Metrics, Tally
@@ -151,7 +152,9 @@ class Lane:
         tally.sent += ready.sent
         client = ready.client or client
         said = ready.said if ready.start <= now < ready.end else self.access.between(ready.wording, now)
-        self.access.lines.add(now, f"{client}{said}{id}")
+        access = self.access
+        shown = client if access.addressed is None else access.addressed(client)
+        access.lines.add(now, f"{access.head}{shown}{said}{id}{access.tail}")
         given = ready.term.given
         if given is not None:
             given(client, now)
@@ -197,7 +200,7 @@ class Lane:
         first, second, third, last = pieces
         code, sent = int(status.split(b" ", 2)[1]), len(body)
         client = (ask.client or "-") if key[0] >= _BELIEVED else ""
-        wording, tally = self.access.wording(ask, code, sent), self.metrics.tally(ask, code)
+        wording, tally = self.access.wording(ask, code, sent, ready=True), self.metrics.tally(ask, code)
         ready = Ready(term, (first, second, third, last), body, client, wording, tally, sent, self.copies.of(body))
         self._shelf.put(key, ready, len(key) + ready.weight)
         self._known[key] = ready

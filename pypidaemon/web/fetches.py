@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -17,7 +17,7 @@ from pypidaemon.model import Downloads, Fetch, Listed
 from pypidaemon.moments import day
 from pypidaemon.shelf import Shelf
 from pypidaemon.versions import same_version
-from pypidaemon.web.access import product
+from pypidaemon.web.access_forms import product
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.reply import Reply
 
@@ -44,6 +44,8 @@ class Fetches:
 
     book: IFetchRecords
     clock: IReactorTime
+    addressed: Callable[[str], str] | None = None
+    """What is noted for the address of a client; None where that is the address itself."""
     _noted: Shelf[Hashable, float] = attrs.field(factory=lambda: Shelf(REMEMBERED), init=False)
     """When the rows of the last minute were noted."""
     _lately: dict[tuple[Again, str], float] = attrs.field(factory=dict, init=False, repr=False)
@@ -67,7 +69,7 @@ class Fetches:
         fetch = Fetch(
             time=self.clock.seconds(),
             account=account.name if account.authenticated else "",
-            address=ask.client,
+            address=self.address(ask.client),
             agent=product(ask.headers.first("user-agent")),
             index=listed.source,
             name=listed.name,
@@ -79,6 +81,11 @@ class Fetches:
             ask.notes.taking = fetch, len(reply.body) if reply.stream is None else reply.stream.length
         self.begun(fetch)
         return Again(self, fetch, whole)
+
+    def address(self, client: str) -> str:
+        """What is on record as the address of that client, "" where that is nothing."""
+        shown = client if self.addressed is None else self.addressed(client)
+        return "" if shown == "-" else shown
 
     def begun(self, fetch: Fetch) -> None:
         """Somebody begins to take a file: note it, unless that was just done."""
@@ -162,7 +169,7 @@ class Again:
                 self.fetches.wait_for(self)
             self._count += 1
         if self.fetches.is_news(self, address, now):
-            self.fetches.begun(attrs.evolve(self.fetch, address="" if address == "-" else address, time=now))
+            self.fetches.begun(attrs.evolve(self.fetch, address=self.fetches.address(address), time=now))
 
     def taken(self) -> int:
         """How many there were since this was asked last."""

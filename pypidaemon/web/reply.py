@@ -135,6 +135,19 @@ def redirect(location: str, permanent: bool) -> Reply:
 
     :raises ValueError: `location` would leave this host by a trick of spelling (S60), or is no header value.
     """
+    return Reply(301 if permanent else 302, (("Location", _here(location)),))
+
+
+def onward(location: str, headers: Iterable[tuple[str, str]] = ()) -> Reply:
+    """
+    What was posted is done, and this is to be looked at next (RFC 9110 §15.4.4); nobody keeps that.
+
+    :raises ValueError: as `redirect`.
+    """
+    return Reply(303, (("Location", _here(location)), ("Cache-Control", "no-store"), *headers))
+
+
+def _here(location: str) -> str:
     if re.match(r"[\s]*[/\\]{2}", location) or "\\" in location or not location.isascii() or " " in location:
         raise ValueError(f"this must not be redirected to: {location!r}")
-    return Reply(301 if permanent else 302, (("Location", location),))
+    return location

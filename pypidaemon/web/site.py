@@ -93,7 +93,7 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
             self.arrival.leave(status)
 
     def parseCookies(self) -> None:
-        """No cookie means anything here."""
+        """Nobody wants them but the administration, which reads its own."""
 
     def process(self) -> None:
         """Answer it."""

@@ -213,6 +213,8 @@ class Skin:
                 reply = self.quick(ask)
             except Exception as wrong:  # noqa: BLE001  # the skin is where unforeseen errors become a 500
                 reply = failures.answer(wrong, ask.id, False)
+            if reply is not None and reply.status < 400:
+                ask.notes.ready = True
         if reply is not None and reply.stream is None and len(reply.body) <= PIECE:
             self._at_once(arrival, reply)
             return NOT_DONE_YET

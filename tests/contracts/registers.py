@@ -123,6 +123,18 @@ class FetchRecordsContract:
         assert agents(now(fetches.of_project(FOO, None, 0.0, 10))) == "abc"
         assert agents(now(fetches.of_digest(A, 0.0, 10))) == "ad"
 
+    def test_a_client_has_its_own(self, fetches: IFetchRecords) -> None:
+        """By account, by address, by both, and all there are; "" is whoever has neither."""
+        for time, agent, account, address in ((1.0, "a", "ann", "x"), (2.0, "b", "ann", "y"), (3.0, "c", "", "x"), (4.0, "d", "", "")):
+            now(fetches.note(attrs.evolve(fetch(time, agent), account=account, address=address)))
+
+        def told(account: str | None, address: str | None, since: float = 0.0, limit: int = 10) -> str:
+            return agents(now(fetches.of_client(account, address, since, limit)))
+
+        assert (told("ann", None), told(None, "x"), told("ann", "x"), told(None, None)) == ("ab", "ac", "a", "abcd")
+        assert (told("", None), told("", ""), told("eve", None)) == ("cd", "d", "")
+        assert (told(None, None, 2.0), told(None, None, 0.0, 2), told(None, None, 0.0, -1)) == ("bcd", "cd", "")
+
     def test_the_projects_that_were_taken_of_an_index(self, fetches: IFetchRecords) -> None:
         """Each once, in order of names, and none of another index or of before."""
         for row in (fetch(1.0), fetch(5.0), fetch(6.0), attrs.evolve(fetch(6.0), name=BAR, index="other")):

@@ -238,6 +238,15 @@ class Agreement(RuleBasedStateMachine):
         self.both("fetches", "of_project", name, version, since, limit)
         self.both("fetches", "of_digest", digest, since, limit)
 
+    @rule(
+        account=st.none() | st.sampled_from(["", "ann"]),
+        address=st.none() | st.just(""),
+        since=TIMES | st.just(0.0),
+        limit=st.integers(-1, 9),
+    )
+    def what_they_took(self, account: str | None, address: str | None, since: float, limit: int) -> None:
+        self.both("fetches", "of_client", account, address, since, limit)
+
     @rule(time=TIMES)
     def forget_before(self, time: float) -> None:
         self.both("fetches", "forget_before", time)

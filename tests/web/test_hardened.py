@@ -20,6 +20,7 @@ from pypidaemon.model import File, NormalizedName, ProjectStatus
 from pypidaemon.testing.archives import make_wheel
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.upstreams.health import Health
+from pypidaemon.volume import Space
 from pypidaemon.waits import Bell
 from pypidaemon.web import failures
 from tests.fakes import FakeBody, FakeUpstream, file, page
@@ -301,6 +302,27 @@ def test_F96_not_ready_when_the_records_cannot_be_read(house: House) -> None:
 
     house.records.ledger = Over(house.records.ledger, high=fails)
     assert status(house, "/+ready") == 503
+
+
+def test_F96_alive_is_always_said_and_ready_goes_by_what_is_here(house: House) -> None:
+    """An upstream that is down, or a full disk, is told of and is no reason to send clients elsewhere."""
+    house.upstream.health.doubt("down")
+    assert status(house, "/simple/never-seen/") == 503
+    house.space = Space(0, 100 << 30)
+    house.clock.advance(60.0)
+    ready = house.get("/+ready")
+    assert ready.status == 200
+    assert json.loads(ready.body)["keeps"] is False
+
+    async def fails(*_: Any) -> int:
+        raise PypidaemonError("the records cannot be read")
+
+    house.records.ledger = Over(house.records.ledger, high=fails)
+    house.door.routes.operations.leaving = True
+    assert status(house, "/+ready") == 503
+    alive = house.get("/+health")
+    assert alive.status == 200
+    assert json.loads(alive.body)["status"] == "alive"
 
 
 def test_F52_made_up_names_fill_no_records(house: House) -> None:
