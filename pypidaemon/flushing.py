@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from functools import cache, lru_cache
 from typing import Any
 
-FEWEST = 6
-"""Things from which on the volume is synced, and not each of them."""
+FEWEST = 2
+"""Things from which on the volume is synced, and not each of them, where little else would come with them: one upload takes half as long."""
+
+MANY = 6
+"""Things from which on it is also where more comes with them."""
+
+LITTLE = 8 << 20
+"""Bytes that may wait to be written, of anybody's, on the whole machine, where there are few things. They are waited for once, and then they are written."""
 
 OTHERS = 32 << 20
-"""Bytes that may wait to be written, of anybody's, on the whole machine: more would be waited for too long."""
+"""The same where there are many: more would be waited for too long."""
+
+EACH = 1 << 20
+"""How many more may wait for each of those things: about what a disk could write in the time in which it brings one thing alone to where it stays."""
 
 _KNOWN = frozenset({"ext3", "ext4", "xfs", "btrfs"})
 """File systems on a disk of this machine. Others may answer before their server has written anything, and f2fs says that all is well after it gave up."""
@@ -35,10 +45,15 @@ def flushed(descriptor: int, count: int) -> bool:
 
     :param descriptor: of a folder, opened before any of those things was written.
     """
-    if count < FEWEST or not _is_known(os.fstat(descriptor).st_dev) or _waiting() > OTHERS:
+    if count < FEWEST or not _is_known(os.fstat(descriptor).st_dev) or _waiting() > _most(count):
         return False
     syncfs = _syncfs()
     return syncfs is not None and syncfs(descriptor) == 0 and _is_alive(descriptor)
+
+
+def _most(count: int) -> int:
+    """Bytes that may wait to be written where there are so many things."""
+    return (OTHERS if count >= MANY else LITTLE) + count * EACH
 
 
 def _is_alive(descriptor: int) -> bool:
@@ -59,7 +74,7 @@ def _waiting() -> int:
         with open("/proc/meminfo", "rb") as file:
             found = _WAITING.findall(file.read())
     except OSError:
-        return OTHERS + 1
+        return sys.maxsize
     return sum(map(int, found)) << 10
 
 

@@ -53,6 +53,13 @@ class Shelf(Generic[K, V]):
             if self.gone is not None:
                 self.gone(key, found[0])
 
+    def forget(self, key: K | None) -> None:
+        """Forget that key, or with None all. Of thousands one is forgotten without looking at the others, as every upload has it done."""
+        if key is None:
+            self.drop_where(lambda _: True)
+        else:
+            self.drop(key)
+
     def find(self, wanted: Callable[[K], bool]) -> list[tuple[K, V]]:
         """Every key of which `wanted` says so, with its value, oldest first; to have been looked at like this counts for nothing."""
         return [(key, value) for key, (value, _) in self._held.items() if wanted(key)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pypidaemon.interfaces import IFetchRecords
-from pypidaemon.model import Digest, Fetch
+from pypidaemon.model import Digest, Fetch, InThread
 from pypidaemon.moments import written
 from pypidaemon.rulings import digest_of, project_of, target, version_in
 
@@ -13,18 +13,38 @@ MOST = 10_000
 """Rows of one answer: some megabytes. Whoever wants more asks by time."""
 
 
-async def takers(books: IFetchRecords, wanted: str, now: float, back: float | None) -> dict[str, Any]:
+async def takers(books: IFetchRecords, wanted: str, now: float, back: float | None, cpu: InThread) -> dict[str, Any]:
     """
     Who took that project, release or content within the last `back` seconds, or ever as far as it is on record, oldest first, as a JSON object.
 
     `complete` is false where there were more than `MOST`, and the newest are given. Times are RFC 3339 in UTC, to the second.
 
     :param wanted: as `pypidaemon.rulings.target` reads it.
+    :param cpu: for the putting together, since `MOST` rows are too many for the reactor's thread.
     :raises InvalidName: it is no such thing.
     :raises PypidaemonError: the records cannot be read.
     """
     about = target(wanted)
-    found = await fetches_of(books, about, 0.0 if back is None else max(now - back, 0.0), MOST + 1)
+    found = await fetches_of(books, about, _since(now, back), MOST + 1)
+    return {"target": about, **await cpu(_told, found)}
+
+
+async def taken(
+    books: IFetchRecords, account: str | None, address: str | None, now: float, back: float | None, cpu: InThread
+) -> dict[str, Any]:
+    """
+    What was taken, as `takers`: by that account, where one is said, "" for who had not logged in; and from that address, as it is on record.
+
+    :raises PypidaemonError: the records cannot be read.
+    """
+    return await cpu(_told, await books.of_client(account, address, _since(now, back), MOST + 1))
+
+
+def _since(now: float, back: float | None) -> float:
+    return 0.0 if back is None else max(now - back, 0.0)
+
+
+def _told(found: list[Fetch]) -> dict[str, Any]:
     rows = [
         {
             "time": written(fetch.time),
@@ -39,7 +59,7 @@ async def takers(books: IFetchRecords, wanted: str, now: float, back: float | No
         }
         for fetch in found[-MOST:]
     ]
-    return {"target": about, "fetches": rows, "complete": len(found) <= MOST}
+    return {"fetches": rows, "complete": len(found) <= MOST}
 
 
 async def fetches_of(books: IFetchRecords, about: str, since: float, limit: int) -> list[Fetch]:

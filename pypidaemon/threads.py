@@ -43,6 +43,8 @@ class _Pool:
     _done: deque[tuple[Deferred[Any], Any]] = attrs.field(factory=deque, init=False)
     _threads: list[Thread] = attrs.field(factory=list, init=False)
     _under_way: int = attrs.field(default=0, init=False)
+    _called: bool = attrs.field(default=False, init=False)
+    """Whether the reactor's thread has been called and has not begun to hand over yet."""
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Deferred[Any]:
         """
@@ -85,10 +87,15 @@ class _Pool:
             self._done.append((answer, result))
             # It may be long until the next call comes.
             del call, answer, function, args, kwargs, result
-            self.reactor.callFromThread(self._tell)
+            # That wakes the reactor, which costs a call to the system; two threads may do so for one thing, and never none.
+            if not self._called:
+                self._called = True
+                self.reactor.callFromThread(self._tell)
 
     def _tell(self) -> None:
         """Hand over all that was done when this began, and no more, for whom it wakes may have more done at once."""
+        # What is done from now on has us called again.
+        self._called = False
         for _ in range(len(self._done)):
             answer, result = self._done.popleft()
             self._under_way -= 1

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon import flushing
-from pypidaemon.flushing import FEWEST, OTHERS, flushed, is_recent, kind_of
+from pypidaemon.flushing import EACH, FEWEST, LITTLE, MANY, OTHERS, flushed, is_recent, kind_of
 
 MOUNTS = """\
 22 28 0:21 / /proc rw,relatime shared:12 - proc proc rw
@@ -56,6 +56,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return called
 
 
+@pytest.mark.parametrize(
+    ("count", "waiting"), [(FEWEST, LITTLE + FEWEST * EACH), (MANY - 1, LITTLE + (MANY - 1) * EACH), (MANY, OTHERS + MANY * EACH)]
+)
+def test_the_more_things_there_are_the_more_of_others_may_come_with_them(
+    asked: list[int], monkeypatch: pytest.MonkeyPatch, count: int, waiting: int
+) -> None:
+    monkeypatch.setattr(flushing, "_waiting", lambda: waiting)
+    assert flushed(0, count)
+    monkeypatch.setattr(flushing, "_waiting", lambda: waiting + 1)
+    assert not flushed(0, count)
+
+
 def test_few_things_are_not_worth_it_and_what_failed_is_said_to_have(asked: list[int]) -> None:
     assert [flushed(0, count) for count in (FEWEST - 1, FEWEST, 1000, 1000)] == [False, True, True, False]
     assert asked == [0, 0, 0]
@@ -76,9 +88,10 @@ def test_a_volume_that_was_shut_down_or_can_only_be_read_is_not_believed(asked: 
 
 
 def test_nobody_waits_for_much_that_others_have_written(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flushing, "_waiting", lambda: OTHERS + 1)
+    monkeypatch.setattr(flushing, "_waiting", lambda: OTHERS + 100 * EACH + 1)
     assert not flushed(0, 100)
     assert asked == []
+    assert flushed(0, 101)
 
 
 def test_a_file_system_that_is_not_known_is_not_trusted(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +111,8 @@ def test_where_the_system_does_not_say_how_it_is_each_thing_is_synced_alone(monk
 
     monkeypatch.setattr("builtins.open", missing)
     flushing._is_known.cache_clear()
-    assert flushing._waiting() > OTHERS
+    assert not flushed(0, 1_000_000)
+    assert flushing._waiting() > OTHERS + 1_000_000 * EACH
     assert not flushing._is_known(1)
     flushing._is_known.cache_clear()
 

@@ -75,6 +75,13 @@ class Shelves(RuleBasedStateMachine):
         self.shelf.drop_where(lambda key: key % 3 == rest)
         assert all(self.shelf.get(key) is None for key in range(10) if key % 3 == rest)
 
+    @rule(key=st.none() | st.integers(0, 9))
+    def forget(self, key: int | None) -> None:
+        before = len(self.shelf) - (key is not None and self.shelf.get(key) is not None)
+        self.shelf.forget(key)
+        assert len(self.shelf) == (0 if key is None else before)
+        assert key is None or self.shelf.get(key) is None
+
     @invariant()
     def within_its_limit(self) -> None:
         held = [key for key in range(10) if self.shelf.get(key) is not None]

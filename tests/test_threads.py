@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from twisted.application.service import IService, MultiService
@@ -11,11 +12,38 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from pypidaemon.threads import Threads
+from pypidaemon.threads import Threads, _Pool
 
 
 def fail() -> None:
     raise LookupError("broken")
+
+
+class Called:
+    """A reactor that notes what it is to do and does it when it is told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def callFromThread(self, call: Callable[[], None]) -> None:  # Twisted's
+        self.calls.append(call)
+
+
+def test_the_reactor_is_woken_once_for_all_that_was_done_until_it_looks() -> None:
+    woken = Called()
+    pool = _Pool(woken, "disk", 1)  # type: ignore[arg-type]  # all of it that is used
+    answers = [pool.call(int, (number,), {}) for number in range(5)]
+    pool.end()
+    assert len(woken.calls) == 1
+    woken.calls.pop()()
+    assert [answer.result for answer in answers] == list(range(5))
+    pool = _Pool(woken, "disk", 1)  # type: ignore[arg-type]  # as above
+    first = pool.call(int, (1,), {})
+    pool.end()
+    woken.calls.pop()()
+    pool._calls.put(None)
+    assert first.result == 1
+    assert not pool._called
 
 
 class ThreadsTests(TestCase):

@@ -106,7 +106,8 @@ def content(source: BinaryIO, entry: Entry) -> Iterator[bytes]:
             piece, over = raw, not raw
         else:
             stuck = not raw and machine.needs_input
-            piece = b"" if stuck else decompressed(machine, raw, _PIECE)
+            # One byte more than there should be tells that there are more; room for a whole piece would cost more than most members do.
+            piece = b"" if stuck else decompressed(machine, raw, min(_PIECE, header.size - count + 1))
             over = machine.eof or stuck
         count += len(piece)
         crc = zlib.crc32(piece, crc)

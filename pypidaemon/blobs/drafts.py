@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ from pypidaemon.model import Digest, InThread
 from pypidaemon.waits import Bell
 
 _NAME = re.compile(r"[0-9a-f]{32}\Z")
+_OURS = secrets.token_hex(8)
+_numbers = itertools.count()
 
 
 @attrs.define(eq=False)
@@ -105,7 +108,7 @@ class FileDraft:
         :raises StorageFull: there is no room.
         :raises StorageFailed: the disk takes nothing.
         """
-        path, descriptor = begun(files, folder)
+        path, descriptor, _ = begun(files, folder)
         return cls(path, OpenFile(descriptor, files), disk, shelve)
 
     @property
@@ -192,9 +195,14 @@ class FileDraft:
         discard_at(self._file.files, self._path)
 
 
-def begun(files: Files, folder: str) -> tuple[str, int]:
+def _name() -> str:
+    """A name that no draft has. By chance alone it would cost a call to the system for each; a process that was forked off has another number."""
+    return f"{_OURS}{os.getpid() & 0xFFFFFF:06x}{next(_numbers) & 0xFFFFFFFFFF:010x}"
+
+
+def begun(files: Files, folder: str) -> tuple[str, int, int]:
     """
-    Make an empty draft in that folder; answer its path and its descriptor.
+    Make an empty draft in that folder; answer its path, its descriptor and its inode.
 
     The file is locked for as long as this process has it open, which is how `sweep` tells the living from the dead.
 
@@ -202,14 +210,15 @@ def begun(files: Files, folder: str) -> tuple[str, int]:
     :raises StorageFailed: the disk takes nothing.
     """
     while True:
-        path = os.path.join(folder, secrets.token_hex(16))
+        path = os.path.join(folder, _name())
         with room():
             descriptor = files.create(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Another process may have swept the file away between its making and its locking.
-            if os.fstat(descriptor).st_nlink:
-                return path, descriptor
+            found = os.fstat(descriptor)
+            if found.st_nlink:
+                return path, descriptor, found.st_ino
         except BaseException:
             os.close(descriptor)
             raise
@@ -222,7 +231,7 @@ def linked(files: Files, descriptor: int, folder: str) -> str | None:
 
     It is locked as a draft is (`begun`), for as long as the descriptor is open.
     """
-    name = secrets.token_hex(16)
+    name = _name()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         place = files.folder(folder)

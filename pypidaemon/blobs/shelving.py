@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -53,10 +55,13 @@ class Whole:
     descriptor: int
 
 
+YOUNG = 60.0
+"""Seconds for which what came needs no new time: whoever clears up is a day away from it."""
+
 _PIECE = 1 << 18
 
-_Written = tuple[str, Digest, int]
-"""The path, the digest and the descriptor of a draft."""
+_Written = tuple[str, Digest, int, int]
+"""The path, the digest, the descriptor and the inode of a draft; 0 where that is of no interest."""
 
 
 @attrs.define(eq=False)
@@ -76,6 +81,8 @@ class Shelves:
     _sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
     """Blobs that this process has seen to the disk, the latest of them."""
     _were_sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
+    _inodes: dict[Digest, int] = attrs.field(init=False, factory=dict, repr=False)
+    """The inodes of blobs that came lately."""
     _log = Logger()
 
     def check(self) -> None:
@@ -103,7 +110,7 @@ class Shelves:
 
     def place(self, digest: Digest) -> str:
         """Where the blob of that digest lies."""
-        return os.path.join(self.root, digest[:2], digest[2:4], digest)
+        return f"{self.root}/{digest[:2]}/{digest[2:4]}/{digest}"
 
     def put(self, drafts: Iterable[tuple[str, Digest]]) -> None:
         """
@@ -114,15 +121,19 @@ class Shelves:
         with self._volume() as volume:
             self._put(list(drafts), volume)
 
-    def _put(self, drafts: Sequence[tuple[str, Digest]], volume: int) -> None:
-        """As `put`."""
+    def _put(self, drafts: Sequence[tuple[str, Digest]], volume: int, young: Collection[str] = ()) -> None:
+        """
+        As `put`.
+
+        :param young: the paths of those that were written just now.
+        """
         left, digests = deque(drafts), [digest for _, digest in drafts]
         try:
-            self._move(left, volume)
+            self._move(left, volume, young)
         except FileNotFoundError:
             # Somebody tidied up an empty folder that was here a moment ago.
             self._durable.clear()
-            self._move(left, volume)
+            self._move(left, volume, young)
         self._remember(digests)
 
     def renew(self, digests: Iterable[Digest]) -> frozenset[Digest]:
@@ -134,19 +145,31 @@ class Shelves:
         :raises StorageFull: there is no room.
         :raises StorageFailed: they cannot be made durable.
         """
+        wanted = list(digests)
+        young = frozenset(digest for digest in wanted if self._is_young(digest))
         with room():
-            found = tending.renewed(self.files, [(digest, self.place(digest)) for digest in digests])
+            found = young | tending.renewed(self.files, [(digest, self.place(digest)) for digest in wanted if digest not in young])
         unsure = found - self._sure - self._were_sure
         if unsure:
             with self._volume() as volume, room():
-                folders = self._made(unsure)
+                folders, _ = self._made(unsure)
                 self._settle(volume, [*_parents(folders), *sorted({_shelf_of(digest) for digest in unsure})], ())
                 self._durable |= folders
             self._remember(unsure)
         return found
 
+    def _is_young(self, digest: Digest) -> bool:
+        """Whether that blob is here, and is the very file that came a moment ago: one that somebody else put in its place is his to take back."""
+        inode = self._inodes.get(digest, 0)
+        try:
+            found = os.lstat(self.place(digest)) if inode else None
+        except OSError:
+            found = None
+        return found is not None and stat.S_ISREG(found.st_mode) and found.st_ino == inode and 0 <= time.time() - found.st_mtime < YOUNG
+
     def forget(self, digest: Digest) -> None:
         """That blob is taken away; should it come back, it is another one."""
+        self._inodes.pop(digest, None)
         self._sure.discard(digest)
         self._were_sure.discard(digest)
 
@@ -173,14 +196,18 @@ class Shelves:
             late = {number for number in written if isinstance(documents[number], Whole)}
             outcomes |= self._sync_drafts(written, late, volume)
             durable = [number for number in written if number not in outcomes]
+            young = {path for number in written if number not in late for path, *_ in written[number]}
             try:
-                self._put([(path, digest) for number in durable for path, digest, _ in written[number]], volume)
+                self._put([(path, digest) for number in durable for path, digest, *_ in written[number]], volume, young)
+                if len(self._inodes) > REMEMBERED:
+                    self._inodes.clear()
+                self._inodes.update((digest, inode) for number in durable for _, digest, _, inode in written[number])
                 outcomes.update((number, written[number][0][1]) for number in durable)
             except (PypidaemonError, OSError) as error:
                 outcomes.update(dict.fromkeys(durable, error))
             for number, drafts in written.items():
                 if isinstance(outcomes[number], Exception):
-                    for path, _, _ in drafts:
+                    for path, *_ in drafts:
                         discard_at(self.files, path)
         return [outcomes[number] for number in range(len(documents))]
 
@@ -244,14 +271,14 @@ class Shelves:
         together = sum(len(drafts) for number, drafts in written.items() if number not in late)
         if not self.failed and self.files.sync_together(volume, together):
             written = {number: written[number] for number in late}
-        for _, _, descriptor in chain.from_iterable(written.values()):
+        for _, _, descriptor, _ in chain.from_iterable(written.values()):
             # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
             with suppress(OSError):
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         for number, drafts in written.items():
             try:
                 with room():
-                    for _, _, descriptor in drafts:
+                    for _, _, descriptor, _ in drafts:
                         self.sync(descriptor)
             except (PypidaemonError, OSError) as error:
                 wrong[number] = error
@@ -261,7 +288,7 @@ class Shelves:
         """A draft that has all of that, and one of what is to be kept beside it."""
         if isinstance(document, Whole):
             files.callback(os.close, document.descriptor)
-            return [(document.path, document.digest, document.descriptor)]
+            return [(document.path, document.digest, document.descriptor, 0)]
         digest = Digest(hashlib.sha256(document.data).hexdigest())
         if document.expected not in (None, digest):
             raise CorruptContent(f"the content has sha256 {digest}, promised was {document.expected}")
@@ -277,28 +304,30 @@ class Shelves:
 
     def _draft_of(self, data: bytes, digest: Digest, files: ExitStack) -> _Written:
         self.check()
-        path, descriptor = begun(self.files, os.path.join(self.root, DRAFTS))
+        path, descriptor, inode = begun(self.files, os.path.join(self.root, DRAFTS))
         files.callback(os.close, descriptor)
         try:
             append(self.files, descriptor, data, 0)
         except BaseException:
             discard_at(self.files, path)
             raise
-        return path, digest, descriptor
+        return path, digest, descriptor, inode
 
-    def _made(self, digests: Iterable[Digest]) -> set[str]:
+    def _made(self, digests: Iterable[Digest]) -> tuple[set[str], set[str]]:
         """
-        Make the folders for these, and answer those whose parents are to be synced.
+        Make the folders for these, and answer those whose parents are to be synced, and those that were not there before.
 
         That a folder exists does not say that it would after a power cut: another thread may be about to sync it. So each process
         syncs each once, and remembers which.
         """
         inner = {_shelf_of(digest) for digest in digests} - self._durable
         folders = {shelf[:2] for shelf in inner} - self._durable | inner
+        new = set()
         for folder in sorted(folders):
             with suppress(FileExistsError):
                 self.files.make(os.path.join(self.root, folder))
-        return folders
+                new.add(folder)
+        return folders, new
 
     def _settle(self, volume: int, folders: Collection[str], held: Collection[int]) -> None:
         """
@@ -319,23 +348,28 @@ class Shelves:
         for descriptor in held:
             self.sync(descriptor)
 
-    def _move(self, left: deque[tuple[str, Digest]], volume: int) -> None:
+    def _move(self, left: deque[tuple[str, Digest]], volume: int, young: Collection[str]) -> None:
         """Move those that are left to their folders, made if missing, and sync whatever any was moved to, in whatever way this ends."""
         with room(), ExitStack() as held:
-            folders = self._made(digest for _, digest in left)
+            folders, new = self._made(digest for _, digest in left)
             shelves: dict[str, int] = {}
+            filled: set[str] = set()
             try:
                 while left:
                     draft, digest = left[0]
                     shelf = _shelf_of(digest)
-                    if shelf not in shelves:
+                    if shelf in new:
+                        # Whoever takes away goes by what is old, and what comes to a folder of this very moment is not.
+                        filled.add(shelf)
+                    elif shelf not in shelves:
                         shelves[shelf] = held.enter_context(tending.together(self.files, os.path.join(self.root, shelf)))
-                    # It comes now, however long ago its last byte was written, so whoever clears up leaves it alone.
-                    self.files.touch(draft)
+                    if draft not in young:
+                        # It comes now, however long ago its last byte was written, so whoever clears up leaves it alone.
+                        self.files.touch(draft)
                     self.files.rename(draft, self.place(digest))
                     left.popleft()
             finally:
-                self._settle(volume, _parents(folders), shelves.values())
+                self._settle(volume, [*_parents(folders), *sorted(filled)], shelves.values())
             self._durable |= folders
 
     @contextmanager
@@ -350,7 +384,7 @@ class Shelves:
 
 
 def _shelf_of(digest: Digest) -> str:
-    return os.path.join(digest[:2], digest[2:4])
+    return f"{digest[:2]}/{digest[2:4]}"
 
 
 def _parents(folders: Iterable[str]) -> list[str]:

@@ -31,8 +31,8 @@ START_PATIENCE = 30.0
 PACE = 128 * 2**20
 """Bytes of archive for which one second more is allowed."""
 
-MOST_JOBS = 500
-"""Archives after which a worker is replaced, so that nothing that one did to it lasts."""
+MOST_JOBS = 4000
+"""Archives after which a worker is replaced, so that nothing that one did to it lasts. To start one takes as long as to inspect hundreds."""
 
 _BEYOND = "the archive could not be inspected within its limits"
 

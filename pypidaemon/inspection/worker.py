@@ -7,6 +7,7 @@ input, until that ends. Whatever goes wrong beyond a broken rule ends the proces
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import resource
@@ -27,6 +28,8 @@ def main(memory: int) -> None:
     os.chdir("/")
     _take_limits(memory)
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    # What it consists of need not be looked through for garbage again and again.
+    gc.freeze()
     _say(outgoing, speech.saying(speech.READY))
     while head := incoming.read(speech.HEAD):
         _say(outgoing, answer(incoming, outgoing, incoming.read(speech.length(head))))

@@ -10,7 +10,9 @@ from typing import Any, cast
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.fdesc import writeToFD
 from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.process import ProcessWriter
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -47,6 +49,8 @@ class Worker(ProcessProtocol):
     complaint: str = attrs.field(init=False, default="")
     """What it said on standard error."""
     over: bool = attrs.field(init=False, default=False)
+    _is_late: bool = attrs.field(init=False, default=False)
+    """Whether the reactor may still have something to write to it, which must not be overtaken."""
     _buffer: bytearray = attrs.field(init=False, factory=bytearray)
     _listener: Deferred[bytes] | None = attrs.field(init=False, default=None)
     _mourners: list[Deferred[None]] = attrs.field(init=False, factory=list)
@@ -62,9 +66,16 @@ class Worker(ProcessProtocol):
 
     def say(self, *frames: bytes) -> None:
         """Send these frames, at one stroke; does nothing where the worker is gone."""
+        data = b"".join(map(speech.frame, frames))
         # Its standard input may be gone a moment before it is.
         with suppress(KeyError):
-            self._process.writeToChild(0, b"".join(map(speech.frame, frames)))
+            if not self._is_late:
+                # Who waits for a question has room for it; to have the reactor write it costs four calls to the system and another of its turns.
+                taken = writeToFD(self._input.fileno(), data)
+                data = data[max(taken, 0) :]
+            if data:
+                self._is_late = True
+                self._process.writeToChild(0, data)
 
     async def hear(self) -> tuple[str, dict[str, Any]]:
         """
@@ -129,6 +140,16 @@ class Worker(ProcessProtocol):
             mourner.callback(None)
 
     @property
+    def _input(self) -> ProcessWriter:
+        """
+        Its standard input.
+
+        :raises KeyError: it is gone.
+        """
+        pipe: ProcessWriter = cast(Any, self.transport).pipes[0]
+        return pipe
+
+    @property
     def _process(self) -> IProcessTransport:
         return cast(IProcessTransport, self.transport)
 
@@ -145,6 +166,8 @@ class Worker(ProcessProtocol):
             return None
         data = bytes(self._buffer[speech.HEAD : end])
         del self._buffer[:end]
+        # It answers what it has read to the end; one that does not is lost in any case.
+        self._is_late = False
         return data
 
     def _left(self, _: Deferred[bytes]) -> None:

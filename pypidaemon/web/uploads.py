@@ -106,7 +106,7 @@ class Uploads:
     def room(self, method: bytes, target: bytes) -> int:
         """As `Room`: an upload may be large, and a lock file; whatever else is posted is small."""
         path = target.partition(b"?")[0].strip(b"/")
-        if path == b"+pack":
+        if path in (b"+pack", b"+admin/pack"):
             return LARGEST_ORDER
         return LARGEST if method == b"POST" and (path in _ROOMY or path.endswith(b"/legacy")) else SMALL
 

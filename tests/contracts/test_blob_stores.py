@@ -147,6 +147,8 @@ class OnDiskTests(TestCase):
     """What a folder promises besides: modes, durability, room, and order after a crash."""
 
     def setUp(self) -> None:
+        # Whether the volume is synced as a whole depends on what else this machine has written.
+        self.patch(flushing, "_is_known", lambda _: False)
         self.path = folder(self) / "blobs"
         self.store = self.started()
 
@@ -540,6 +542,47 @@ class OnDiskTests(TestCase):
         steps.clear()
         self.store._shelves.keep(documents)
         assert steps == [files, *["sync one"] * 4, *["move"] * 4, "sync all for 3", *["sync one"] * 3]
+
+    async def test_what_is_written_and_stored_at_one_stroke_is_new_anyway_and_a_new_folder_is_nobody_elses(self) -> None:
+        done: list[str] = []
+        for name in ("utime", "mkdir"):
+            real = getattr(os, name)
+            self.patch(os, name, lambda path, *args, name=name, real=real, **more: (done.append(name), real(path, *args, **more))[1])
+        self.patch(fcntl, "flock", lambda descriptor, how, real=fcntl.flock: (done.append(f"hold {how}"), real(descriptor, how))[1])
+        self.patch(flushing, "flushed", lambda *_: True)
+        self.store._shelves.keep([Document(b"data")])
+        assert done == [f"hold {fcntl.LOCK_EX}", "mkdir", "mkdir"]
+        # Who takes away may be looking at what was there before.
+        done.clear()
+        self.store._shelves.keep([Document(b"data")])
+        assert done == [f"hold {fcntl.LOCK_EX}", f"hold {fcntl.LOCK_SH}"]
+        # The last byte of a draft may have been written long ago.
+        done.clear()
+        await put(self.store, b"data")
+        assert done[-1] == "utime"
+
+    async def test_law_7_what_came_a_moment_ago_is_new_without_a_word_unless_it_is_another_file_by_now(self) -> None:
+        """Somebody else's may be taken back by him, who goes by its time."""
+        touched: list[str] = []
+        self.patch(os, "utime", lambda path, *args, real=os.utime, **more: (touched.append(str(path)), real(path, *args, **more))[1])
+        ours, theirs, old = [await self.store.keep(data, None) for data in (b"ours", b"theirs", b"old")]
+        await self.started().keep(b"theirs", None)
+        os.utime(self.file(b"old"), (time.time() - 1000,) * 2)
+        touched.clear()
+        assert await self.store.renew([ours, theirs, old, sha256(b"nowhere")]) == {ours, theirs, old}
+        assert sorted(touched) == sorted(str(self.file(data)) for data in (b"theirs", b"old"))
+        assert time.time() - self.file(b"old").stat().st_mtime < 500
+        self.file(b"ours").unlink()
+        assert await self.store.renew([ours, theirs]) == {theirs}
+        await self.store.keep(b"ours", None)
+        await self.store.remove(ours)
+        assert await self.store.renew([ours]) == set()
+
+    async def test_of_few_blobs_it_is_remembered_which_files_they_are(self) -> None:
+        self.patch(shelving, "REMEMBERED", 2)
+        for number in range(5):
+            await self.store.keep(b"%d" % number, None)
+        assert len(self.store._shelves._inodes) <= 3
 
     async def test_those_who_come_while_the_disk_is_busy_are_kept_together(self) -> None:
         gate: Deferred[None] = Deferred()

@@ -18,7 +18,7 @@ from tests.needs import missing
 
 pytestmark = pytest.mark.clients
 
-CALLS = "fsync,fdatasync,rename,sendto,sendmsg,write,writev"
+CALLS = "fsync,fdatasync,syncfs,pwrite64,rename,sendto,sendmsg,write,writev"
 _CALL = re.compile(r"(\d+) +(?:<\.\.\. )?(\w+)(?:\(| resumed)(.*)")
 
 
@@ -78,12 +78,17 @@ def test_F78_F91_file_then_move_then_folder_then_records_then_the_answer(tmp_pat
         """When that ended for the first time."""
         return next((number for number, one in enumerate(seen) if number >= after and one[0] == call and re.search(of, one[1])), -1)
 
+    def kept(of: str, after: int) -> int:
+        """When that was on the disk for the first time after something: by itself, or with all of the volume."""
+        return min((number for number in (first("fsync", of, after), first("syncfs", "/blobs>", after)) if number >= 0), default=-1)
+
     moved = first("rename", f'/drafts/.*"/?.*{wheel}')
     assert moved > 0, seen
     draft = re.search(r"/drafts/([0-9a-f]{32})", seen[moved][1])
     assert draft is not None
-    synced = first("fsync", f"/drafts/{draft[1]}>")
-    shelved = first("fsync", f"/{wheel[:2]}/{wheel[2:4]}>", moved)
+    written = first("pwrite64", f"/drafts/{draft[1]}>")
+    synced = kept(f"/drafts/{draft[1]}>", written)
+    shelved = kept(f"/{wheel[:2]}/{wheel[2:4]}>", moved)
     recorded = max(first("fdatasync", r"\.sqlite-wal>", shelved), first("fsync", r"\.sqlite-wal>", shelved))
     answered = max(first(call, r"HTTP/1\.1 200", moved) for call in ("sendto", "sendmsg", "write", "writev"))
-    assert 0 <= synced < moved < shelved < recorded < answered, seen
+    assert 0 <= written < synced < moved < shelved < recorded < answered, seen

@@ -91,6 +91,39 @@ def test_there_are_not_too_many_in_one_round(desk: Desk) -> None:
     assert desk.rounds == 1
 
 
+def test_who_is_ready_while_others_are_stored_is_stored_after_them_with_all_the_others(
+    desk: Desk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk confirms one thing after the other, so rounds side by side would be more of them, each for fewer."""
+    asked: list[tuple[list[bytes], Deferred[list[Digest | Exception]]]] = []
+
+    def keep_all(documents: list[tuple[bytes, bytes | None]]) -> Deferred[list[Digest | Exception]]:
+        asked.append(([data for data, _ in documents], Deferred()))
+        return asked[-1][1]
+
+    monkeypatch.setattr(desk, "keeping", Keeping(keep_all))
+    running = [later(written(desk, b"%d" % number, expected=True).commit(None)) for number in range(MOST + 2)]
+    clock.advance(PATIENCE)
+    for wanted in (1, MOST, 1):
+        data, answer = asked[-1]
+        assert (len(asked), len(data)) == (desk.rounds, wanted)
+        answer.callback([sha256(one) for one in data])
+    assert [now(one) for one in running] == [sha256(b"%d" % number) for number in range(MOST + 2)]
+    assert (desk.rounds, desk.held, clock.getDelayedCalls()) == (3, 0, [])
+
+
+def test_a_round_that_failed_lets_the_next_one_begin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Deferred[list[Digest | Exception]]] = []
+    monkeypatch.setattr(desk, "keeping", Keeping(lambda _: asked.append(Deferred()) or asked[-1]))
+    first, other = (later(written(desk, data).commit(None)) for data in (b"a", b"b"))
+    assert len(asked) == 1
+    asked[0].errback(OSError("gone"))
+    with pytest.raises(OSError, match="gone"):
+        now(first)
+    asked[1].callback([sha256(b"b")])
+    assert now(other) == sha256(b"b")
+
+
 def test_each_hears_of_its_own_failure(desk: Desk, store: DirectoryBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = [written(desk, data, expected=True) for data in (b"good", b"bad", b"left")]
 
@@ -131,11 +164,11 @@ class Keeping:
 def test_what_is_not_small_goes_on_in_a_draft_of_the_store(desk: Desk, store: DirectoryBlobs) -> None:
     draft = written(desk, b"x" * LARGEST, expected=True)
     assert not IInFile.providedBy(draft)
-    assert draft.data is not None
+    assert draft.in_memory
     reading = later(draft.read(LARGEST, 10))
     now(draft.write(b"yz"))
     assert IInFile.providedBy(draft)
-    assert (draft.data, desk.held, desk.expected, draft.written) == (None, 0, 0, LARGEST + 2)
+    assert (draft.in_memory, desk.held, desk.expected, draft.written) == (False, 0, 0, LARGEST + 2)
     assert Path(draft.path).read_bytes() == b"x" * LARGEST + b"yz"
     now(draft.write(b"!"))
     assert now(reading) == b"yz"

@@ -99,6 +99,13 @@ class ProcessTests(TestCase):
             assert bad.words in line
         assert inspector.measures() == {"inspected": 5, "refused": 18, "started": 1, "lost": 0}
 
+    async def test_an_archive_that_no_pipe_has_room_for_at_once_is_whole_and_the_next_one_is_not_mixed_into_it(self) -> None:
+        inspector = self.inspector(size=1)
+        for size in (200_000, 10, 240_000, 250_000, 10):
+            filename, data = make_wheel("foo-bar", "1.0", size=size)
+            assert (await inspector.inspect(await draft(data), upload(filename))).version == "1.0"
+        assert inspector.measures() == {"inspected": 5, "refused": 0, "started": 1, "lost": 0}
+
     async def test_S24_what_nobody_compares_is_not_sent_and_no_form_costs_a_worker(self) -> None:
         """A control character is six bytes in JSON, and nothing of these is held against an archive."""
         inspector = self.inspector()

@@ -2,7 +2,8 @@
 Where small uploads wait for one another, for a moment, so that the disk is waited for once and not for each of them.
 
 To bring a wheel and its METADATA to the disk takes three times the processor, and ten times as long, where each comes alone. So who is ready to be stored waits
-for those that are expected to be ready in a moment, which are the uploads that are being looked at just then; where there is none, nobody waits.
+for those that are expected to be ready in a moment, which are the uploads that are being looked at just then; where there is none, nobody waits. What is ready
+while others are being stored is stored after them, all of it together.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MOST = 64
 """Uploads that are stored at one stroke at most."""
 
 PATIENCE = 0.01
-"""Seconds that one waits for others at most: about as long as it takes to be stored alone."""
+"""Seconds that one waits at most for others that are not ready yet: about as long as it takes to be stored alone."""
 
 
 @attrs.define(eq=False)
@@ -45,6 +46,8 @@ class Desk:
     """How many will be ready in a moment."""
     rounds: int = attrs.field(default=0, init=False)
     """How often something was stored."""
+    _is_storing: bool = attrs.field(default=False, init=False)
+    """Whether a round is under way; the next begins after it, with all that have come meanwhile."""
     _waiting: list[tuple[bytes, bytes | None, Deferred[Digest]]] = attrs.field(factory=list, init=False)
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
 
@@ -75,20 +78,25 @@ class Desk:
         """
         waiter: Deferred[Digest] = Deferred()
         self._waiting.append((data, beside, waiter))
+        self._begin_or_wait()
+        return await waiter
+
+    def _begin_or_wait(self) -> None:
         if not self.expected or len(self._waiting) >= MOST:
             self._begin()
         elif self._timer is None:
             self._timer = self.clock.callLater(PATIENCE, self._begin)
-        return await waiter
 
     def _begin(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
-        served, self._waiting = self._waiting, []
-        if served:
-            self.rounds += 1
-            Deferred.fromCoroutine(self._serve(served))
+        if self._is_storing or not self._waiting:
+            return
+        served, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        self.rounds += 1
+        self._is_storing = True
+        Deferred.fromCoroutine(self._serve(served))
 
     async def _serve(self, served: Sequence[tuple[bytes, bytes | None, Deferred[Digest]]]) -> None:
         outcomes: Sequence[Digest | Exception]
@@ -96,6 +104,9 @@ class Desk:
             outcomes = await self.keeping.keep_all([(data, beside) for data, beside, _ in served])
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait have to hear of it
             outcomes = [error] * len(served)
+        self._is_storing = False
+        if self._waiting:
+            self._begin_or_wait()
         for (_, _, waiter), outcome in zip(served, outcomes, strict=True):
             if waiter.called:
                 continue  # cancelled by whoever waited

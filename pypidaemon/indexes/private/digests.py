@@ -28,11 +28,16 @@ async def digests(draft: IDraft, algorithms: Iterable[str], cpu: InThread) -> di
 
     :param algorithms: of `sha256`, `blake2b_256`, `blake2b` (64 bytes) and `md5`; others are passed over.
     """
-    hashes = {algorithm: _MAKERS[algorithm]() for algorithm in algorithms if algorithm in _MAKERS}
-    if isinstance(draft, SlightDraft) and draft.data is not None:
-        # A thread would cost more than this does.
-        _take(list(hashes.values()), draft.data)
-    elif IInFile.providedBy(draft):
+    wanted = {algorithm for algorithm in algorithms if algorithm in _MAKERS}
+    if isinstance(draft, SlightDraft) and draft.in_memory:
+        # A thread would cost more than this does. That by which it will be stored the draft knows from then on.
+        hashes = {algorithm: _MAKERS[algorithm]() for algorithm in wanted - {"sha256"}}
+        draft.hash_into(hashes.values())
+        return {algorithm: value.hexdigest() for algorithm, value in hashes.items()} | {
+            algorithm: draft.sha256() for algorithm in wanted & {"sha256"}
+        }
+    hashes = {algorithm: _MAKERS[algorithm]() for algorithm in wanted}
+    if IInFile.providedBy(draft):
         place, size = draft.path, draft.written
         for offset in range(0, size, AT_ONCE):
             await cpu(_take_from_file, list(hashes.values()), place, offset, min(AT_ONCE, size - offset))

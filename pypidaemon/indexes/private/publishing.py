@@ -321,7 +321,7 @@ class Publisher:
 
     async def _commit(self, draft: IDraft, expected: Digest, document: bytes | None) -> tuple[Digest, Digest | None]:
         """Make file and sidecar durable, both at once: an upload spends most of its time waiting for the disk."""
-        if isinstance(draft, SlightDraft) and draft.data is not None:
+        if isinstance(draft, SlightDraft) and draft.in_memory:
             return await draft.commit_with(expected, document), None if document is None else Digest(sha256(document).hexdigest())
         if document is None:
             return await draft.commit(expected), None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import attrs
 from zope.interface import alsoProvides, implementer
@@ -34,6 +36,9 @@ class SlightDraft:
     _expected: bool = attrs.field(init=False, default=False)
     _unsure: bool = attrs.field(init=False, default=False)
     """Whether a write was interrupted, so that its writer does not know whether it is here."""
+    _hashed: int = attrs.field(init=False, default=-1)
+    """Of how many bytes `_sha256` is."""
+    _sha256: Digest = attrs.field(init=False, default=Digest(""))
     _size: int | None = attrs.field(init=False, default=None)
     _digest: Digest | None = attrs.field(init=False, default=None)
 
@@ -60,9 +65,20 @@ class SlightDraft:
         return path
 
     @property
-    def data(self) -> bytes | None:
-        """All bytes there are so far; None once they are in a draft of the store."""
-        return bytes(self._data) if self._under is None else None
+    def in_memory(self) -> bool:
+        """Whether its bytes are here, and not in a draft of the store."""
+        return self._under is None
+
+    def sha256(self) -> Digest:
+        """That of all bytes there are so far, which are in memory."""
+        if self._hashed != len(self._data):
+            self._sha256, self._hashed = Digest(hashlib.sha256(self._data).hexdigest()), len(self._data)
+        return self._sha256
+
+    def hash_into(self, hashes: Iterable[Any]) -> None:
+        """Have these take in all bytes there are so far, which are in memory."""
+        for value in hashes:
+            value.update(self._data)
 
     async def write(self, data: bytes) -> None:
         """Append `data`; as `IDraft.write`."""
@@ -94,20 +110,19 @@ class SlightDraft:
         if self._under is not None:
             return await self._under.commit(expected)
         self._growth.writable()
-        data = bytes(self._data)
         try:
             if self._unsure:
                 raise CorruptContent("a write to the draft was interrupted")
             # Before the store is asked, which may have more than one thing to say of what it cannot keep.
-            digest = Digest(hashlib.sha256(data).hexdigest())
+            digest = self.sha256()
             if expected not in (None, digest):
                 raise CorruptContent(f"the content has sha256 {digest}, promised was {expected}")
             self.expect(False, handing_over=True)
-            await self.desk.keep(data, beside)
+            await self.desk.keep(bytes(self._data), beside)
         except Exception:
             await self.abort()
             raise
-        self._size, self._digest = len(data), digest
+        self._size, self._digest = len(self._data), digest
         self._growth.finish()
         self._let_go()
         return digest
