@@ -16,6 +16,7 @@ import attrs
 from twisted.logger import Logger
 
 from pypidaemon.archives import BadArchive, wheel_metadata
+from pypidaemon.archives.promised import promised_metadata
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBlobStore, IContent, IKeeping, IOnDisk, IRecords, IUpstream
@@ -152,6 +153,9 @@ class Sidecars:
 
 def metadata_in(data: bytes, filename: Filename, digest: Digest) -> bytes | None:
     """The METADATA of that wheel, if it is byte for byte the one with that sha256; slow compared with a turn of the reactor."""
+    quickly = promised_metadata(data, digest)
+    if quickly is not None:
+        return quickly
     try:
         document = wheel_metadata(io.BytesIO(data), filename)
     except BadArchive:

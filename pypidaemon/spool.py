@@ -9,7 +9,6 @@ by the disk alone and never by a reader, so memory stays flat however slow one o
 
 from __future__ import annotations
 
-import hashlib
 import random as randomness
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import closing
@@ -28,16 +27,19 @@ from pypidaemon.handfuls import Handful
 from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IKeeping, IMeasured
 from pypidaemon.model import Digest
 from pypidaemon.passing import Given, Passing
-from pypidaemon.transfers import READ, Checks, Prefix, Reader, Transfer, agree
+from pypidaemon.transfers import Checks, Prefix, Reader, Transfer, agree, begun, exactly, hashed
 from pypidaemon.transfers import Want as Want
 from pypidaemon.tries import Tries
-from pypidaemon.waits import TookTooLong, entered, first
+from pypidaemon.waits import TookTooLong, entered
 
 QUEUE = 30.0
 """Seconds that a download waits for its turn at most; clients have gone by then."""
 
 AGAIN = 5.0
 """Seconds after which it is tried again to keep something, once that could not be done: a store that is full is not asked for each file."""
+
+STORING = 64
+"""Small files at most that are being stored while their places serve other downloads; each is in memory."""
 
 _UNNAMED = "of this file"
 _SOUND = 1000
@@ -78,6 +80,7 @@ class Spool(Service):
     _sound: set[tuple[Digest, int | None]] = attrs.field(init=False, factory=set, repr=False)
     """Blobs found good although a page promised another size, so that such a page costs their reading once."""
     _full_until: float = attrs.field(init=False, default=0.0, repr=False)
+    _storing: int = attrs.field(init=False, default=0, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -164,7 +167,7 @@ class Spool(Service):
         transfer = reader.transfer
         try:
             if want.doubted is not None:
-                await _begun(transfer, want.doubted)
+                await begun(transfer, want.doubted)
             await transfer.until(lambda: transfer.digest is not None or (transfer.draft is not None and not transfer.small))
             agree(want.size, transfer.size)
         except BaseException:
@@ -192,7 +195,7 @@ class Spool(Service):
                 want.bound(content.size or 0)
                 return content
             known = (want.digest, content.size)
-            if known in self._sound or await _sha256(content) == want.digest:
+            if known in self._sound or await hashed(content) == want.digest:
                 self._sound.add(known)
                 if len(self._sound) > _SOUND:
                     self._sound.clear()
@@ -217,11 +220,10 @@ class Spool(Service):
     async def _fly(self, transfer: Transfer) -> None:
         want = transfer.want
         try:
-            await self._take_turn()
             try:
                 digest = await self._carry(transfer)
             finally:
-                self._slots.release()
+                self._leave(transfer)
         except Exception as error:
             self.failed += 1
             self.corrupt += isinstance(error, CorruptContent)
@@ -242,15 +244,22 @@ class Spool(Service):
         """Note what readers may have had of a file for whose rest there is no room; the draft is as it was before."""
         if transfer.prefix is None and transfer.draft is not None and transfer.readers:
             try:
-                transfer.prefix = Prefix(transfer.received, await _sha256(transfer.draft, transfer.received))
+                transfer.prefix = Prefix(transfer.received, await hashed(transfer.draft, transfer.received))
             except (PypidaemonError, OSError) as error:
                 self._log.info("{title}: what came of it cannot be read: {error}", title=transfer.want.title, error=str(error))
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self, transfer: Transfer) -> None:
         try:
             await entered(self.clock, QUEUE, self._slots)
         except TookTooLong:
             raise UpstreamUnavailable(_UNNAMED, "too many other files are being fetched") from None
+        transfer.placed = True
+
+    def _leave(self, transfer: Transfer) -> None:
+        """Give the place of that download to the next."""
+        if transfer.placed:
+            transfer.placed = False
+            self._slots.release()
 
     def _end(self, transfer: Transfer, outcome: Digest | Exception) -> None:
         # First off the list, so that a reader who is told and asks again gets a new download.
@@ -264,6 +273,8 @@ class Spool(Service):
         Whoever had some of those bytes must not get the rest of others, so then it is over, and the next who asks is served from elsewhere (S26).
         """
         while True:
+            if not transfer.placed:
+                await self._take_turn(transfer)
             try:
                 return await self._fetched(transfer)
             except CorruptContent as error:
@@ -304,7 +315,7 @@ class Spool(Service):
         checks.insist()
         assert transfer.draft is not None
         try:
-            digest = await transfer.draft.commit(want.digest)
+            digest = await self._stored_whole(transfer, transfer.draft)
         except CannotStore:
             # It was what was expected, or that would have been the error.
             if want.digest is not None:
@@ -314,6 +325,17 @@ class Spool(Service):
             await want.landed(digest, transfer.received)
         transfer.size = transfer.received
         return digest
+
+    async def _stored_whole(self, transfer: Transfer, draft: IDraft) -> Digest:
+        """Make a draft a blob. What is all in memory needs no place for that, as long as there is not too much of it."""
+        if not isinstance(draft, Handful) or self._storing >= STORING:
+            return await draft.commit(transfer.want.digest)
+        self._storing += 1
+        self._leave(transfer)
+        try:
+            return await draft.commit(transfer.want.digest)
+        finally:
+            self._storing -= 1
 
     async def _draft(self, transfer: Transfer) -> IDraft:
         """What it is gathered in: in memory, where nobody reads of it before it is whole anyway and the store takes whole ones."""
@@ -339,7 +361,7 @@ class Spool(Service):
                 break
             self.bytes_in += len(data)
             known = min(len(data), transfer.received - position)
-            if known and await _exactly(transfer.draft, position, known) != data[:known]:
+            if known and await exactly(transfer.draft, position, known) != data[:known]:
                 raise CorruptContent("upstream changed the file while it was fetched")
             position += len(data)
             if transfer.size is not None and position > transfer.size:
@@ -370,31 +392,3 @@ class Spool(Service):
             raise UpstreamUnavailable(_UNNAMED, "the file went away while it was fetched") from error
         self.resumed += 1
         return body
-
-
-async def _begun(transfer: Transfer, doubted: Callable[[], Awaitable[PypidaemonError]]) -> None:
-    """Wait until upstream has begun to answer, or is doubted, which fails the one who waits and not the transfer."""
-    told: list[PypidaemonError] = []
-
-    async def wait() -> None:
-        told.append(await doubted())
-
-    if await first(transfer.until(lambda: transfer.draft is not None), wait()):
-        raise told[0]
-
-
-async def _sha256(content: IContent, end: int | None = None) -> str:
-    digest, offset = hashlib.sha256(), 0
-    while offset != end and (piece := await content.read(offset, READ if end is None else min(READ, end - offset))):
-        digest.update(piece)
-        offset += len(piece)
-    return digest.hexdigest()
-
-
-async def _exactly(draft: IDraft, offset: int, count: int) -> bytes:
-    pieces: list[bytes] = []
-    while count:
-        pieces.append(await draft.read(offset, count))
-        offset += len(pieces[-1])
-        count -= len(pieces[-1])
-    return b"".join(pieces)

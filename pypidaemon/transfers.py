@@ -20,6 +20,7 @@ from zope.interface import implementer
 from pypidaemon.errors import CorruptContent, PypidaemonError
 from pypidaemon.interfaces import IBody, IContent, IDraft, ISendable
 from pypidaemon.model import Digest
+from pypidaemon.waits import first
 
 SMALL = 2**20
 """Files of up to this many bytes are verified before the first byte is given (law 6)."""
@@ -167,6 +168,8 @@ class Transfer:
     readers: int = 0
     given: bool = False
     """Whether any of its bytes may have gone to a reader."""
+    placed: bool = False
+    """Whether the download has one of the places that there are."""
     _waiting: dict[Deferred[None], Callable[[], bool]] = attrs.field(factory=dict, init=False, repr=False)
     """Those who wait, and for what."""
     _recent: deque[tuple[int, bytes]] = attrs.field(factory=deque, init=False, repr=False)
@@ -317,3 +320,33 @@ def agree(promised: int | None, told: int | None) -> int | None:
     if promised is not None and told is not None and promised != told:
         raise CorruptContent(f"upstream has {told} bytes, promised were {promised}")
     return told if promised is None else promised
+
+
+async def hashed(content: IContent, end: int | None = None) -> str:
+    """The sha256 of a content, or of its bytes up to `end`."""
+    digest, offset = hashlib.sha256(), 0
+    while offset != end and (piece := await content.read(offset, READ if end is None else min(READ, end - offset))):
+        digest.update(piece)
+        offset += len(piece)
+    return digest.hexdigest()
+
+
+async def exactly(draft: IDraft, offset: int, count: int) -> bytes:
+    """So many bytes of a draft, which has them."""
+    pieces: list[bytes] = []
+    while count:
+        pieces.append(await draft.read(offset, count))
+        offset += len(pieces[-1])
+        count -= len(pieces[-1])
+    return b"".join(pieces)
+
+
+async def begun(transfer: Transfer, doubted: Callable[[], Awaitable[PypidaemonError]]) -> None:
+    """Wait until upstream has begun to answer, or is doubted, which fails the one who waits and not the transfer."""
+    told: list[PypidaemonError] = []
+
+    async def wait() -> None:
+        told.append(await doubted())
+
+    if await first(transfer.until(lambda: transfer.draft is not None), wait()):
+        raise told[0]

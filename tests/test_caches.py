@@ -239,6 +239,21 @@ def test_who_asks_is_told_how_it_is_now_and_not_how_it_was_at_the_last_look(pant
     assert (service.measures()["bytes"], service.room.held) == (5_000, 4_000)
 
 
+def test_pages_are_counted_before_the_first_look_too(pantry: Pantry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would be said that there are none; after that the looks do, since it goes through all of them."""
+    counted: list[int] = []
+
+    async def pages(_: Any) -> int:
+        counted.append(4_000)
+        return 4_000
+
+    service = evicting(pantry)
+    monkeypatch.setattr(type(service.caches), "pages", pages)
+    for _ in range(3):
+        now(service.count())
+    assert (service.measures()["pages"], counted) == (4_000, [4_000])
+
+
 def test_a_count_of_records_that_cannot_be_read_leaves_the_one_before(pantry: Pantry, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: Any) -> Any:
         raise PypidaemonError("the database is busy")

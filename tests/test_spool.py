@@ -19,6 +19,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from pypidaemon import spool as spooling
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchBlob, NoSuchFile, StorageFull, UpstreamTooSlow, UpstreamUnavailable
@@ -674,6 +675,28 @@ def test_no_more_than_so_many_transfers_at_once_and_the_others_have_their_turn()
     bodies[2].feed(files[2], b"")
     assert now(now(opened[2]).read(0, 100)) == files[2]
     opened[0].addErrback(lambda _: None)
+
+
+def test_what_is_being_stored_out_of_memory_has_no_place_unless_there_is_much_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a disk that is slow does not keep small files from coming, and memory has a bound all the same."""
+    gate: Deferred[None] = Deferred()
+
+    async def slow(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        await gate
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(spooling, "STORING", 2)
+    with tempfile.TemporaryDirectory() as folder:
+        blobs = DirectoryBlobs(Path(folder) / "blobs", "blobs", slow)
+        blobs.startService()
+        spool = Spool(blobs, Clock(), 1)
+        files = [LITTLE + b"%d" % number for number in range(4)]
+        sources = [line(ScriptedBody().feed(data, b"")) for data in files]
+        opened = [later(spool.open(want(source, data, absent=True))) for source, data in zip(sources, files, strict=True)]
+        assert [len(source.asked) for source in sources] == [1, 1, 1, 0]
+        gate.callback(None)
+        assert [now(now(one).read(0, 100)) for one in opened] == files
+        assert spool._slots.tokens == 1
 
 
 def test_the_body_is_read_no_faster_than_the_draft_is_written() -> None:

@@ -8,6 +8,7 @@ those that software in the wild reads.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nlargest
 from typing import Any
 
 import orjson
@@ -56,14 +57,19 @@ def legacy_json(page: ProjectPage, version: str | None, metadata: bytes | None, 
 
 
 def newest(page: ProjectPage) -> tuple[str, list[File]] | None:
+    """The version that stands for the project, with its files; None where no version has any. Slow on large pages, as `newest_first`."""
+    return next(iter(newest_first(page, 1)), None)
+
+
+def newest_first(page: ProjectPage, most: int) -> list[tuple[str, list[File]]]:
     """
-    The version that stands for the project, with its files; None where no version has any.
+    At most so many versions that have files, with these: the one that stands for the project, then the one that would without it, and so on.
 
     One that is not yanked before one that is, a final before a pre-release, then the highest (R142). Pure but slow on large pages: run it
     off the reactor's thread.
     """
     offered = [(version, files) for version, files in _releases(page).items() if files]
-    return max(offered, key=lambda item: _standing(item[0], item[1]), default=None)
+    return nlargest(most, offered, key=lambda item: _standing(item[0], item[1]))
 
 
 def _releases(page: ProjectPage) -> dict[str, list[File]]:

@@ -90,7 +90,7 @@ def normal_version(version: str) -> str:
     return version if read is None else str(read)
 
 
-@lru_cache(4096)
+@lru_cache(1 << 14)
 def version_order(version: str) -> str:
     """
     What to sort versions by: those that PEP 440 does not know first, by the alphabet.

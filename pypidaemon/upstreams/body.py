@@ -27,6 +27,21 @@ GATHERED = 2**20
 GATHERING = 0.04
 """Seconds for which those are waited for at most."""
 
+RESTING = 0.04
+"""
+Seconds for which the connection of a long body is left alone at most once all that the system had of it was taken: each piece costs the same to take, and a
+steady line would bring them one by one. A fast line brings too much in that time, so it is left alone for less, and in the end not at all.
+"""
+
+SHORTEST = 0.005
+"""Seconds of which such a rest is none."""
+
+ENOUGH = 2**20
+"""Bytes after a rest from which the next is shorter: what may wait with the system is bounded, and it must not be us who slow a sender down."""
+
+FULL = 256 << 10
+"""Bytes of a piece after which there is more to take at once."""
+
 
 @implementer(IBody)
 @attrs.define(eq=False, slots=False)
@@ -58,6 +73,11 @@ class Body(Protocol):
     _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
     _unread: int = attrs.field(default=0, init=False)
     _paused: bool = attrs.field(default=False, init=False)
+    _rest: IDelayedCall | None = attrs.field(default=None, init=False)
+    """When the connection is to be read again."""
+    _resting: float = attrs.field(default=RESTING, init=False)
+    _rested_at: int = attrs.field(default=0, init=False)
+    """How many bytes had come by the end of the last rest."""
     _done: bool = attrs.field(default=False, init=False)
     _trouble: str | None = attrs.field(default=None, init=False)
     _error: type[UpstreamUnavailable] = attrs.field(default=UpstreamUnavailable, init=False)
@@ -82,7 +102,8 @@ class Body(Protocol):
             self._unread = 0
             if self._paused:
                 self._paused = False
-                self._producer.resumeProducing()
+                if self._rest is None:
+                    self._producer.resumeProducing()
             return data
         if self._trouble is not None:
             raise self._error(self.label, self._trouble)
@@ -113,6 +134,9 @@ class Body(Protocol):
         if not self._paused and self._unread >= self.limits.waiting:
             self._paused = True
             self._producer.pauseProducing()
+        elif self._may_rest(len(data)):
+            self._producer.pauseProducing()
+            self._rest = self.clock.callLater(self._resting, self._end_of_rest)
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
         if self._timer is not None and self._timer.active() and self.offset + self.received != self.total:
             if self._is_short and not self._paused:
@@ -138,6 +162,24 @@ class Body(Protocol):
             self._finish(trouble, trouble)
         else:
             self._finish(None, None)
+
+    def _may_rest(self, size: int) -> bool:
+        """
+        Whether the connection may be left alone after a piece of that size, with which it gave all that it had.
+
+        Not after the last one: who has the connection next would find it so.
+        """
+        more = self.total is not None and self.offset + self.received < self.total
+        if not more or self.received <= BULK or size >= FULL or self._paused or self._rest is not None:
+            return False
+        if self._rested_at and self.received - self._rested_at > ENOUGH:
+            self._resting /= 2
+        return self._resting >= SHORTEST
+
+    def _end_of_rest(self) -> None:
+        self._rest, self._rested_at = None, self.received
+        if not (self._paused or self._done):
+            self._producer.resumeProducing()
 
     async def _gather(self) -> None:
         """
@@ -191,6 +233,10 @@ class Body(Protocol):
 
     def _finish(self, trouble: str | None, told: str | None) -> None:
         self._done = True
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+            self._producer.resumeProducing()
         self._trouble = trouble
         self.ended(told)
         self._wake()

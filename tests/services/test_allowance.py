@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import ITurn
-from pypidaemon.services.mirroring.allowance import ASIDE, MOST, Allowance, Places
+from pypidaemon.services.mirroring.allowance import ASIDE, ASIDE_BYTES, MOST, Allowance, Places
 from tests.gear import later, now, waiting
 
 
@@ -64,7 +64,7 @@ def test_who_leaves_or_is_dismissed_takes_no_place() -> None:
 
 
 def test_R210_what_came_is_stored_while_others_make_their_requests() -> None:
-    """But no more at once than the spool has places for, and who makes another request waits for his turn again."""
+    """But no more at once than memory is meant for, and who makes another request waits for his turn again."""
     clock = Clock()
     allowance = Allowance(clock)
     turns = [now(allowance.turn()) for _ in range(MOST)]
@@ -103,6 +103,21 @@ def test_only_so_many_are_stored_beside_those_who_make_requests() -> None:
     stored[0].end(1)
     turns[1].leave(1)
     assert not waiting(one)
+
+
+def test_only_so_many_bytes_are_stored_beside_them_or_one_file() -> None:
+    allowance = Allowance(Clock())
+    turns = [now(allowance.turn()) for _ in range(MOST)]
+    more = [later(allowance.turn()) for _ in range(4)]
+    turns[0].leave(ASIDE_BYTES + 1)
+    assert not waiting(more[0])
+    turns[1].leave(1)
+    assert waiting(more[1])
+    turns[0].end(ASIDE_BYTES + 1)
+    turns[2].leave(ASIDE_BYTES - 1)
+    turns[3].leave(1)
+    assert [waiting(one) for one in more] == [False] * 3 + [True]
+    assert waiting(more[3])
 
 
 def test_bytes_count_when_they_have_come_and_once() -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename, project_name
 from pypidaemon.model import File, ProjectPage
-from pypidaemon.simple.legacy import legacy_json, newest
+from pypidaemon.simple.legacy import legacy_json, newest, newest_first
 from pypidaemon.simple.links import from_page
+from pypidaemon.simple.reading import covering
 from tests.strategies import pages, versions
 
 BASE = "https://index.example/index/root/"
@@ -219,6 +220,17 @@ def test_R145_what_has_no_files_has_no_document() -> None:
 @pytest.mark.parametrize("spelled", ["1.0", "1", "v1.0.0"])
 def test_R136_a_version_is_found_in_any_spelling(spelled: str) -> None:
     assert document(page(sdist("1.0")), spelled)["info"]["version"] == "1.0"
+
+
+@given(pages(), st.integers(0, 9))
+def test_R142_after_the_newest_comes_what_would_be_it_without_it(page: ProjectPage, most: int) -> None:
+    left = attrs.evolve(page, versions=covering(page.name, (), page.files))
+    for version, files in newest_first(left, most):
+        assert (version, files) == newest(left)
+        rest = tuple(file for file in left.files if file not in files)
+        left = attrs.evolve(left, files=rest, versions=covering(page.name, (), rest))
+        most -= 1
+    assert most == 0 or newest(left) is None
 
 
 @given(pages())

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
-from pypidaemon.upstreams.body import BULK, GATHERED, GATHERING, Body
+from pypidaemon.upstreams.body import BULK, ENOUGH, FULL, GATHERED, GATHERING, RESTING, SHORTEST, Body
 from pypidaemon.upstreams.limits import Limits
 from tests.gear import later, now, waiting
 
@@ -260,6 +260,69 @@ def test_whoever_was_busy_is_given_what_comes_together_too() -> None:
     it.body.connectionLost(DONE)
     assert now(reading) == b"the end"
     assert not it.clock.getDelayedCalls()
+
+
+def test_the_connection_of_a_long_body_rests_once_it_gave_all_that_it_had() -> None:
+    """Not while there is more to take at once, nor after the last piece, where it is the next one's."""
+    it = Receiving(total=4 * BULK, limits=Limits(waiting=4 * BULK))
+    it.body.dataReceived(bytes(BULK))
+    it.body.dataReceived(bytes(FULL))
+    assert it.transport.producerState == "producing"
+    it.body.dataReceived(b"some")
+    assert it.transport.producerState == "paused"
+    it.clock.advance(RESTING)
+    assert it.transport.producerState == "producing"
+    now(it.body.read())
+    it.body.dataReceived(bytes(it.body.total - it.body.received - 1))
+    it.body.dataReceived(b"x")
+    assert it.transport.producerState == "producing"
+    it.body.connectionLost(DONE)
+    assert it.told == [None]
+
+
+def test_of_a_body_whose_end_nobody_knows_the_connection_never_rests() -> None:
+    it = Receiving(limits=Limits(waiting=4 * BULK))
+    it.body.dataReceived(bytes(BULK))
+    it.body.dataReceived(b"some")
+    assert it.transport.producerState == "producing"
+
+
+def test_the_more_a_line_brings_the_shorter_are_the_rests_and_in_the_end_there_are_none() -> None:
+    it = Receiving(total=100 * ENOUGH, limits=Limits(waiting=100 * ENOUGH))
+    it.body.dataReceived(bytes(BULK))
+    it.body.dataReceived(b"x")
+    rests = []
+    while it.transport.producerState == "paused":
+        (timer,) = it.clock.getDelayedCalls()
+        rests.append(timer.getTime() - it.clock.seconds())
+        it.clock.advance(rests[-1])
+        now(it.body.read())
+        it.body.dataReceived(bytes(ENOUGH))
+        it.body.dataReceived(b"x")
+    assert rests == pytest.approx([RESTING / 2**halved for halved in range(len(rests))])
+    assert rests[-1] >= SHORTEST > rests[-1] / 2
+
+
+def test_a_body_that_is_closed_while_its_connection_rests_lets_go_of_it() -> None:
+    it = Receiving(total=4 * BULK)
+    it.body.dataReceived(bytes(BULK))
+    it.body.dataReceived(b"some")
+    it.body.close()
+    assert it.transport.producerState == "producing"
+    assert it.transport.disconnecting
+    assert not it.clock.getDelayedCalls()
+
+
+def test_what_is_paused_for_its_reader_stays_so_when_its_rest_is_over() -> None:
+    it = Receiving(total=4 * BULK, limits=Limits(waiting=BULK + 10))
+    it.body.dataReceived(bytes(BULK))
+    it.body.dataReceived(b"some")
+    it.body.dataReceived(b"what was on its way")
+    it.clock.advance(RESTING)
+    assert it.transport.producerState == "paused"
+    now(it.body.read())
+    assert it.transport.producerState == "producing"
+    it.body.close()
 
 
 def test_nobody_waits_for_more_of_what_is_paused_or_closed() -> None:

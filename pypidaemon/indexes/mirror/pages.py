@@ -83,7 +83,7 @@ class Pages:
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: let go of the page of a project, or of all."""
         self.readings.spoil(name)
-        self.shelf.drop_where(lambda held: name in (None, held))
+        self.shelf.forget(name)
 
 
 def _shown(label: str, mirrored: Mirrored) -> ProjectPage:

@@ -177,7 +177,7 @@ class Pages:
 
     def forget(self, name: NormalizedName | None) -> None:
         """Let go of what is held in memory of a project, or of all."""
-        self.shelf.drop_where(lambda held: name in (None, held))
+        self.shelf.forget(name)
         self.found.drop_where(lambda held: name in (None, held[0]))
         self.standing.forget(name)
         self.readings.spoil(name)

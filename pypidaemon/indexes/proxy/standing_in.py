@@ -130,7 +130,7 @@ class StandingIn:
 
     def forget(self, name: NormalizedName | None) -> None:
         """Let go of what there is of a project, or of all."""
-        self.shelf.drop_where(lambda held: name in (None, held))
+        self.shelf.forget(name)
 
     async def _stand(self, name: NormalizedName, known: Remembered | None) -> Stood | None:
         try:

@@ -16,10 +16,11 @@ from pypidaemon.interfaces import ITurn
 
 MOST = 10
 """Requests to an upstream at once, at most (R210)."""
-ASIDE = 14
-"""
-Files at most that are being stored while their places serve others. They are in memory, and each has one of the spool's places, of which clients need some.
-"""
+ASIDE = 48
+"""Files at most that are being stored while their places serve others: the more are stored together, the less each costs."""
+
+ASIDE_BYTES = 16 << 20
+"""Bytes of them at most, since they are in memory; one of them may have more."""
 
 
 @attrs.define(eq=False)
@@ -91,6 +92,20 @@ class Allowance:
     _free: float = attrs.field(default=0.0, init=False)
     """When all that was fetched so far is paid for."""
     _aside: int = attrs.field(default=0, init=False)
+    _aside_bytes: int = attrs.field(default=0, init=False)
+
+    def set_aside(self, count: int) -> bool:
+        """Whether a file of so many bytes may be stored without a place; if so it is one of these from now on."""
+        if self._aside >= ASIDE or (self._aside and self._aside_bytes + count > ASIDE_BYTES):
+            return False
+        self._aside += 1
+        self._aside_bytes += count
+        return True
+
+    def come_back(self, count: int) -> None:
+        """One of these, of so many bytes, is stored."""
+        self._aside -= 1
+        self._aside_bytes -= count
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
@@ -132,7 +147,8 @@ class Turn:
 
     _allowance: Allowance
     _held: bool = attrs.field(default=True, init=False)
-    _aside: bool = attrs.field(default=False, init=False)
+    _aside: int = attrs.field(default=-1, init=False)
+    """How many bytes are being stored without a place; negative where none are."""
     _counted: int = attrs.field(default=0, init=False)
 
     async def enter(self) -> None:
@@ -146,9 +162,8 @@ class Turn:
         """As `ITurn`; the place is kept where too many are being stored already."""
         allowance = self._allowance
         self._count(count)
-        if self._held and allowance._aside < ASIDE:
-            allowance._aside += 1
-            self._aside, self._held = True, False
+        if self._held and allowance.set_aside(count):
+            self._aside, self._held = count, False
             allowance._places.leave()
 
     def end(self, count: int) -> None:
@@ -164,6 +179,6 @@ class Turn:
         self._allowance.took(count)
 
     def _come_back(self) -> None:
-        if self._aside:
-            self._aside = False
-            self._allowance._aside -= 1
+        if self._aside >= 0:
+            self._allowance.come_back(self._aside)
+            self._aside = -1

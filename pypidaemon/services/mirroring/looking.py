@@ -16,7 +16,7 @@ from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waitin
 from pypidaemon.plans import Look, backoff
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
-from pypidaemon.services.mirroring.allowance import MOST, Allowance
+from pypidaemon.services.mirroring.allowance import ASIDE, Allowance
 from pypidaemon.services.mirroring.choosing import Choice
 from pypidaemon.services.mirroring.crew import together
 from pypidaemon.services.mirroring.losing import entry, goes_back, is_replaced, latest, loses_most, lost, with_lost
@@ -249,7 +249,8 @@ class Looking:
             for file in queue:
                 await take(file)
 
-        await together(hand() for _ in range(min(MOST, len(wanted))))
+        # Most of them are being stored, or wait for a turn.
+        await together(hand() for _ in range(min(ASIDE, len(wanted))))
         self.tally.held += len(files) - len(wanted)
         if replaced:
             await self.acts.lose(name, replaced)
