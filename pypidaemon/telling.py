@@ -17,6 +17,8 @@ from pypidaemon.model import Explanation, File, Filename, NormalizedName, Outcom
 from pypidaemon.moments import written
 from pypidaemon.versions import known, same_version
 
+BLOCKED = "blocked"
+"""The rule that hides what people have blocked, which every index has."""
 MOST_SENTENCES = 40
 """Sentences about hidden releases that are for people; all of it is in the object."""
 
@@ -94,10 +96,12 @@ def hidden_by(refusals: Sequence[Mapping[str, Any]]) -> str:
 
 def _by(refusal: Mapping[str, Any]) -> str:
     until, reason = refusal["until"], refusal["reason"]
+    # A block is of people's making, and under no name that a configuration gave it.
+    rule = "a block" if refusal["rule"] == BLOCKED else refusal["rule"]
     if not until:
-        return f"by {refusal['rule']}: {reason}"
+        return f"by {rule}: {reason}"
     # Reasons stand alone elsewhere, and then have to say it themselves.
-    return f"by {refusal['rule']} until {until}: {reason.removesuffix(f'; shown from {until} on')}"
+    return f"by {rule} until {until}: {reason.removesuffix(f'; shown from {until} on')}"
 
 
 def no_address(label: str, known: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from pypidaemon import __version__
-from pypidaemon.assembly import plan
 from pypidaemon.commands import control, main
 from pypidaemon.errors import PypidaemonError
 from tests.pretended import ControlSocket
@@ -73,14 +71,45 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["fly"], ["check", "--jsn"], ["refresh"], ["refresh", "--all", "x"], ["refresh", "a/b"], ["init", "a", "b"]]
+    ("argv", "line"),
+    [
+        ([], "the following arguments are required: VERB; see pypidaemon --help"),
+        (["fly"], "there is no verb 'fly'; see pypidaemon --help"),
+        (["stauts"], "there is no verb 'stauts'; did you mean status?; see pypidaemon --help"),
+        (["cache", "lst"], "there is no verb 'lst'; did you mean ls?; see pypidaemon cache --help"),
+        (["check", "--jsn"], "unrecognized arguments: --jsn; did you mean --json?; see pypidaemon check --help"),
+        (["refresh"], "name projects or say --all, and not both; see pypidaemon refresh --help"),
+        (["init", "a", "b"], "unrecognized arguments: b; see pypidaemon init --help"),
+        (["refresh", "--all", "x"], "name projects or say --all, and not both; see pypidaemon refresh --help"),
+        (["refresh", "a/b"], "see pypidaemon refresh --help"),
+    ],
 )
-def test_wrong_usage_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """And says so on standard error alone."""
+def test_wrong_usage_is_status_2(argv: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And one line on standard error, which names the next step."""
     assert main(argv) == 2
     said = capsys.readouterr()
-    assert said.out == ""
-    assert "usage: pypidaemon" in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.endswith(f"{line}\n")
+    assert main([*argv, "--json"]) == 2
+    assert "error" in json.loads(capsys.readouterr().out)
+
+
+def test_without_a_configuration_every_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From another folder than the usual one; and how to come to one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYPIDAEMON_CONFIG", raising=False)
+    monkeypatch.setattr("pypidaemon.commands.speech.PLACES", places := ("etc/config.ini", str(tmp_path / "system.ini")))
+    monkeypatch.setattr("pypidaemon.configuration.PLACES", places)
+    assert main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    for word in (str(tmp_path), *places, "-c FILE", "$PYPIDAEMON_CONFIG", "pypidaemon init"):
+        assert word in said
+    (tmp_path / "system.ini").write_text("[daemon]\n")
+    assert main(["status"]) == 1
+    assert "no daemon is running on the data folder" in capsys.readouterr().err
 
 
 def test_check_prints_what_the_file_comes_to(config: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,63 +155,6 @@ def test_the_environment_names_the_file(config: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PYPIDAEMON_CONFIG", config)
     assert main(["check"]) == 0
     assert config in capsys.readouterr().out
-
-
-def test_init_writes_a_file_that_is_right_and_overwrites_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without a terminal it asks nothing."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    file = tmp_path / "new" / "etc" / "c.ini"
-    assert main(["init", str(file)]) == 0
-    assert plan(str(file)).data == tmp_path / "new" / "var"
-    before = file.read_text()
-    assert main(["init", str(file)]) == 1
-    assert "is not overwritten" in capsys.readouterr().err
-    assert file.read_text() == before
-
-
-def test_init_prints_what_it_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where `-` is the file; with no path of this machine in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    assert main(["init", "-"]) == 0
-    text = capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
-    assert str(tmp_path) not in text
-    (tmp_path / "c.ini").write_text(text)
-    assert plan("c.ini").index == "index:root"
-    assert main(["init", "-", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"file": None, "text": text}
-
-
-class Terminal(io.StringIO):
-    """Somebody who types."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_init_asks_three_questions_on_a_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Empty answers mean the default; the others are checked and written."""
-    monkeypatch.setattr(sys, "stdin", Terminal("/srv/50%\ntcp:8080\nacme-* tool\n"))
-    file = tmp_path / "c.ini"
-    assert main(["init", "-c", str(file)]) == 0
-    assert capsys.readouterr().err.count(": ") == 3
-    found = plan(str(file))
-    assert (str(found.data), found.daemon.listen, found.daemon.reserved) == ("/srv/50%", ("tcp:8080",), ("acme-*", "tool"))
-
-
-def test_init_writes_nothing_after_a_bad_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A file that would be refused is no beginning."""
-    monkeypatch.setattr(sys, "stdin", Terminal("\nnowhere\n\n"))
-    assert main(["init", str(tmp_path / "c.ini")]) == 1
-    assert "not an endpoint" in capsys.readouterr().err
-    assert not (tmp_path / "c.ini").exists()
 
 
 def test_status_without_a_daemon_is_one_line_and_status_1(config: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,7 +326,7 @@ def test_run_says_when_it_answers_and_being_told_to_stop_is_no_failure(config: s
         process.send_signal(sign)
         rest, complaints = process.communicate(timeout=30)
     lines = [line.partition("] ")[2] for line in rest.splitlines() if "pypidaemon.access" not in line]
-    assert lines == [f"{sign.name}: stopping", "stopping", "stopped"]
+    assert lines == [f"{sign.name}: stopping", "stopped"]
     assert (complaints, process.returncode) == ("", 0)
     assert (file.parent / "var").stat().st_mode & 0o777 == 0o700
 

@@ -59,7 +59,7 @@ def test_S3_without_a_daemon(config: str, tmp_path: Path) -> None:
 )
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
-    assert "usage: pypidaemon" in capsys.readouterr().err
+    assert "--help\n" in capsys.readouterr().err
 
 
 class Daemon(ControlSocket):
@@ -182,4 +182,4 @@ def test_on_a_terminal_it_says_how_far_it_is(config: str, daemon: Daemon, monkey
     monkeypatch.setattr("sys.stderr", Terminal())
     daemon.answers = [(200, state(running=True, bytes=3 << 20)), (200, state(running=False))]
     assert main(["adopt", "--layout", "z3c", "/old", "-c", config]) == 0
-    assert written == ["\r2 taken with 3.0 MiB, 0 already here, 0 skipped\x1b[K", "\r\x1b[K"]
+    assert written == ["\r2 taken, 0 already here, 0 skipped, 3.0 MiB\x1b[K", "\r\x1b[K"]

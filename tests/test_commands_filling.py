@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pypidaemon.commands import filling, main
+from pypidaemon.commands.progress import Progress
 from pypidaemon.commands.reporting import report
 from pypidaemon.errors import PypidaemonError
 from tests.pretended import ControlSocket
@@ -143,18 +145,13 @@ def test_nobody_waits_for_a_run_that_is_over_without_a_word() -> None:
         filling._answer({"running": {"2": {}}, "ended": {"3": {}}}, "1", "lost")
 
 
-def test_the_bar() -> None:
-    """On a terminal it is drawn again and again, and taken away in the end."""
-    drawn: list[str] = []
-    bar = filling._Bar(shown=True, write=drawn.append)
-    bar.show({})
-    bar.show({"found": 2, "looked": 1, "files": 3, "bytes": 2048})
-    bar.clear()
-    assert drawn == ["\r[###############               ] 1/2 projects, 3 files, 2.0 KiB \x1b[K", "\r\x1b[K"]
-    silent = filling._Bar(shown=False, write=drawn.append)
-    silent.show({"found": 2})
-    silent.clear()
-    assert len(drawn) == 2
+def test_how_far_a_run_is_in_words() -> None:
+    """Nothing of one that has only begun, of which nothing is known."""
+    drawn = io.StringIO()
+    bar = Progress(shown=True, stream=drawn, clock=lambda: 0.0, width=lambda: 100)
+    filling._show(bar, {})
+    filling._show(bar, {"found": 2, "looked": 1, "files": 3, "bytes": 2048})
+    assert drawn.getvalue() == "\r[###############               ] 1 of 2 projects, 3 files, 2.0 KiB\x1b[K"
 
 
 def test_a_status_names_what_waits() -> None:

@@ -172,6 +172,27 @@ def test_relock_refuses_what_it_cannot_do_in_one_line(
     assert "uv.lock: uv.lock is no lock file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words", "hint"),
+    [
+        ("r.txt", "alpha==1.0 --hash=sha256:" + "0" * 64 + "\n", [], "it has no addresses"),
+        ("r.txt", "--index-url https://new.example/simple/\nalpha==1.0\n", [], "it names https://new.example/simple/ already"),
+        ("r.txt", "--index-url https://old.example/simple/\n", ["--from", "https://index.example/simple/"], "leave --from out"),
+        ("r.txt", "--index-url https://old.example/simple/\n", [], None),
+    ],
+)
+def test_relock_says_why_there_is_nothing_to_exchange(
+    name: str, text: str, words: list[str], hint: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is something, it says no more than that."""
+    (tmp_path / name).write_text(text)
+    assert main(["relock", str(tmp_path / name), "--to", "https://new.example/simple/", *words]) == 0
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"{0 if hint else 1} address{'es' if hint else ''} exchanged; it names 0 files")
+    assert len(more) == (hint is not None)
+    assert hint is None or hint in more[0]
+
+
 def test_relock_writes_nothing_where_the_index_does_not_answer(tmp_path: Path) -> None:
     """Nobody would know what it lacks."""
     lock = tmp_path / "uv.lock"

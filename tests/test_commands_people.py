@@ -201,4 +201,4 @@ def test_what_the_daemon_refuses_is_one_line_and_status_1(config: str, daemon: P
 )  # fmt: skip
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
-    assert "usage: pypidaemon" in capsys.readouterr().err
+    assert "--help\n" in capsys.readouterr().err

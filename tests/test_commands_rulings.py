@@ -1,4 +1,4 @@
-"""`pypidaemon block`, `exempt`, `rulings`, `who`: without a daemon and with a pretended one."""
+"""`pypidaemon block`, `exempt`, `rulings`, `who`, `downloads`: without a daemon and with a pretended one."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def test_what_only_reads_does_so_past_a_daemon_that_does_not_listen(config: str,
     assert run(config, "rulings").startswith("block alpha ")
     run(config, "user", "ls")
     run(config, "who", "alpha")
+    run(config, "downloads")
     run(config, "log")
     run(config, "verify")
     folder.stopService()
@@ -122,6 +123,9 @@ def test_who_is_asked_of_the_records_without_a_daemon(config: str, tmp_path: Pat
     assert run(config, "who", "alpha==1.0") == line
     assert run(config, "who", f"sha256:{DIGEST.upper()}").splitlines()[1].split()[1] == "ann"
     assert run(config, "who", "alpha", "--since", "1s") == "nobody is on record as having taken it\n"
+    assert run(config, "downloads", "--account", "") == line
+    assert json.loads(run(config, "downloads", "--account", "ann", "--address", "192.0.2.7", "--json"))["fetches"][0]["version"] == "2"
+    assert run(config, "downloads", "--since", "1s") == "nothing is on record as having been taken\n"
     assert (
         run(config, "block", "alpha==2.0", "--reason", "x") == "alpha==2 is blocked\n1 fetch of it is on record: pypidaemon who alpha==2\n"
     )
@@ -175,17 +179,21 @@ def test_a_running_daemon_does_it(
         "who",
         "who a/b",
         "who alpha --since soon",
+        "downloads --since soon",
+        "downloads alpha",
+        "downloads --account a\udcff",
+        "downloads --address a\udcff",
     ],
 )
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
-    assert "usage: pypidaemon" in capsys.readouterr().err
+    assert "--help\n" in capsys.readouterr().err
 
 
 def test_wrong_usage_that_is_ours_is_said_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["block", "alpha", "--reason", " ", "--json"]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("usage: pypidaemon")
+    assert said.err == "pypidaemon: --reason: must not be empty; see pypidaemon block --help\n"
     assert json.loads(said.out) == {"error": "--reason: must not be empty"}
 
 
@@ -211,9 +219,11 @@ def test_a_running_daemon_is_asked(config: str, capsys: pytest.CaptureFixture[st
     telling = Telling(Path(config).parent / "var" / "control.sock", {"fetches": [row], "complete": False, "rulings": []})
     try:
         assert main(["who", "Alpha==1.0", "--since", "30d", "-c", config]) == 0
+        assert main(["downloads", "--since", "30d", "--account", "", "-c", config]) == 0
         assert main(["rulings", "-c", config]) == 0
     finally:
         telling.close()
-    said = "(the newest 1 fetches; there are more: say a shorter --since)\nt - - x?[2J i f\nnothing is blocked or exempt\n"
+    said = "(the newest 1 fetches; there are more: say a shorter --since)\nt - - x?[2J i f\n"
+    said += f"{said}nothing is blocked or exempt\n"
     assert capsys.readouterr().out == said
-    assert telling.asked == ["GET /who?what=alpha%3D%3D1&since=30d", "GET /rulings"]
+    assert telling.asked == ["GET /who?what=alpha%3D%3D1&since=30d", "GET /downloads?since=30d&account=", "GET /rulings"]

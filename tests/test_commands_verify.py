@@ -192,10 +192,10 @@ def test_on_a_terminal_it_says_how_far_it_is(config: str, daemon: Daemon, monkey
     monkeypatch.setattr("sys.stderr", Terminal())
     daemon.answers = [(200, state(running=True, bytes=3 << 20)), (200, state(running=False, problems=0))]
     assert main(["verify", "-c", config]) == 0
-    assert written == ["\rreads: 2 of 4 blobs, 3 MiB\x1b[K", "\r\x1b[K"]
+    assert written == ["\r[###############               ] reads: 2 of 4 blobs, 3.0 MiB\x1b[K", "\r\x1b[K"]
 
 
 @pytest.mark.parametrize("arguments", ["verify a/b", "verify --mend", "verify --repair ../x --json"])
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
-    assert "usage: pypidaemon" in capsys.readouterr().err
+    assert "--help\n" in capsys.readouterr().err

@@ -198,5 +198,11 @@ def test_when_it_ends_is_said_once() -> None:
     assert hidden_by([{**refusal, "until": None}]) == f"by cooldown: {refusal['reason']}"
 
 
+def test_a_block_is_called_one() -> None:
+    """It is no rule that a configuration has a name for."""
+    refusal = {"rule": "blocked", "until": None, "reason": "alpha was blocked on 2026-05-28: malware"}
+    assert hidden_by([refusal]) == "by a block: alpha was blocked on 2026-05-28: malware"
+
+
 def test_who_asks_an_index_that_has_no_address_is_told_which_have() -> None:
     assert "no index 'x' has an address of its own; those that have: a b;" in no_address("x", ["b", "a"])

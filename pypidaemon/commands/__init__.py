@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from pypidaemon import __version__
-from pypidaemon.commands.speech import Verbs, WrongUsage, say
+from pypidaemon.commands.speech import Parser, Unheard, Verbs, WrongUsage, flush, say
 from pypidaemon.errors import PypidaemonError
 
 SELDOM = (20_000, 20, 20)
@@ -34,27 +34,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(*SELDOM)
     words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parser(words[0] if words else None).parse_args(words)
-    except SystemExit as leaving:
-        # argparse has printed the help, or what is wrong with the usage, and leaves by exception.
-        return leaving.code if isinstance(leaving.code, int) else 2
-    try:
-        with nullcontext() if _speaks_of_files(words, arguments) else _unsaid():
-            status: int = arguments.act(arguments)
-        sys.stdout.flush()
-    except PypidaemonError as error:
-        line = str(error).removeprefix("pypidaemon: ")
-        if arguments.json:
-            say(arguments, "", {"error": line})
-        sys.stderr.write(f"pypidaemon: {line}\n")
-        return 2 if isinstance(error, WrongUsage) else 1
+        status = _done(words)
+        flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough. The interpreter would complain when it flushes, so it gets somewhere to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough.
+        _fall_silent()
         return 1
+    except Unheard as error:
+        _fall_silent()
+        return _failed(error, in_json=False)
     except KeyboardInterrupt:
         return 1
     return status
+
+
+def _done(words: Sequence[str]) -> int:
+    """The exit status of doing what these say."""
+    try:
+        arguments = _parser(words[0] if words else None).parse_args(words)
+    except SystemExit as leaving:
+        # argparse has printed the help, or the version, and leaves by exception.
+        return leaving.code if isinstance(leaving.code, int) else 2
+    except WrongUsage as error:
+        return _failed(error, "--json" in words)
+    try:
+        with nullcontext() if _speaks_of_files(words, arguments) else _unsaid():
+            status: int = arguments.act(arguments)
+    except Unheard:
+        raise
+    except PypidaemonError as error:
+        return _failed(error, arguments.json)
+    return status
+
+
+def _fall_silent() -> None:
+    """Give the interpreter somewhere to flush to: it would complain of what it still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(error: PypidaemonError, in_json: bool) -> int:
+    """Say why, in one line and in JSON where that is wanted; the exit status."""
+    line = str(error).removeprefix("pypidaemon: ")
+    say(argparse.Namespace(json=in_json), "", {"error": line})
+    hint = error.hint if isinstance(error, WrongUsage) else ""
+    sys.stderr.write(f"pypidaemon: {line}{hint}\n")
+    return 2 if isinstance(error, WrongUsage) else 1
 
 
 def _speaks_of_files(words: Sequence[str], arguments: argparse.Namespace) -> bool:
@@ -76,12 +100,7 @@ def _unsaid() -> Iterator[None]:
 
 def _parser(first: str | None = None) -> argparse.ArgumentParser:
     """The parser of all verbs; where `run` or `sync` is the first word, of its own group alone."""
-    parser = argparse.ArgumentParser(
-        prog="pypidaemon",
-        description="A Python package index in one daemon, and the commands that work beside it.",
-        epilog="Exit status: 0 done, 1 something was found or failed, 2 wrong usage.",
-        allow_abbrev=False,
-    )
+    parser = _whole()
     parser.add_argument("--version", action="version", version=f"pypidaemon {__version__}")
     shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     shared.add_argument(
@@ -95,6 +114,15 @@ def _parser(first: str | None = None) -> argparse.ArgumentParser:
     for add in _groups(first):
         add(verbs, shared)
     return parser
+
+
+def _whole() -> argparse.ArgumentParser:
+    return Parser(
+        prog="pypidaemon",
+        description="A Python package index in one daemon, and the commands that work beside it.",
+        epilog="Exit status: 0 done, 1 something was found or failed, 2 wrong usage.",
+        allow_abbrev=False,
+    )
 
 
 def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser], None], ...]:
@@ -113,6 +141,8 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
         backup,
         bundle,
         cache,
+        client,
+        describing,
         export,
         fetching,
         filling,
@@ -132,6 +162,7 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
 
     others = (
         starting,
+        client,
         why,
         fetching,
         filling,
@@ -149,5 +180,6 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
         backup,
         bundle,
         push,
+        describing,
     )
     return (foreground.add, running.add, *(group.add for group in others))

@@ -23,7 +23,7 @@ from pypidaemon.assembly import Plan, adoption_means, make, rulemaking, stores, 
 from pypidaemon.blueprints import resolve
 from pypidaemon.commands import control
 from pypidaemon.commands.input import line as line_of_input
-from pypidaemon.commands.reporting import amount
+from pypidaemon.commands.progress import progress
 from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import PypidaemonError
@@ -268,8 +268,7 @@ class _Telling:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._json = arguments.json
-        self._shown = sys.stderr.isatty() and not arguments.json
-        self._drawn = False
+        self._bar = progress(arguments)
         self.begun = False
 
     def tell(self, outcome: Mapping[str, Any]) -> None:
@@ -288,16 +287,9 @@ class _Telling:
 
     def show(self, state: State) -> None:
         """Draw anew how far it is."""
-        if self._shown:
-            sys.stderr.write(
-                f"\r{state['taken']} taken with {amount(state['bytes'])}, {state['here']} already here, {state['skipped']} skipped\x1b[K"
-            )
-            sys.stderr.flush()
-            self._drawn = True
+        counts = (f"{state['taken']} taken", f"{state['here']} already here", f"{state['skipped']} skipped")
+        self._bar.show(state["taken"] + state["here"], None, *counts, size=state["bytes"])
 
     def clear(self) -> None:
         """Take it away."""
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._drawn = False
+        self._bar.clear()

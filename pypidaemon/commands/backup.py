@@ -6,8 +6,8 @@ import argparse
 import os
 import shutil
 import stat
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pypidaemon.assembly import Plan, make, plan, stores
 from pypidaemon.backups.contents import Head
 from pypidaemon.backups.restoring import Restored, Restoring
 from pypidaemon.backups.taking import Taken, Taking
+from pypidaemon.commands.progress import Progress, progress
 from pypidaemon.commands.reporting import amount
 from pypidaemon.commands.speech import Verbs, named_file, say
 from pypidaemon.commands.standalone import reacting
@@ -54,7 +55,7 @@ def backup(arguments: argparse.Namespace) -> int:
         raise PypidaemonError(f"there is no data folder {planned.data} yet")
     target = Path(arguments.file).absolute()
     now = int(time.time())
-    ticker = _Ticker(arguments)
+    bar = progress(arguments)
 
     async def work(reactor: Any) -> Taken:
         made = make(planned, reactor)
@@ -63,7 +64,9 @@ def backup(arguments: argparse.Namespace) -> int:
         try:
             holdings = made.given["holdings"]
             head = Head(__version__, moment(now), tuple(holdings.stores), arguments.everything)
-            taking = Taking(made.records(), holdings, made.given["disk"], head, now, planned.text, arguments.everything, ticker.show)
+            taking = Taking(
+                made.records(), holdings, made.given["disk"], head, now, planned.text, arguments.everything, partial(_show, bar)
+            )
             return await taking.write(target)
         finally:
             await running.stopService()
@@ -72,7 +75,7 @@ def backup(arguments: argparse.Namespace) -> int:
     try:
         taken = reacting(work)
     finally:
-        ticker.clear()
+        bar.clear()
     words = f"{target}: records, and {plural(taken.files, 'file')} with {amount(taken.bytes)}"
     if taken.lost:
         words += "\n" + "\n".join(f"not in it, since it is not here or damaged: {line}" for line in taken.lost)
@@ -94,7 +97,7 @@ def restore(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise PypidaemonError(f"cannot read {arguments.file}: {error.strerror or error}") from error
     os.umask(0o077)
-    ticker = _Ticker(arguments)
+    bar = progress(arguments)
     with source:
         _make(planned.data)
         with held(planned.data, unasked=True):
@@ -104,12 +107,12 @@ def restore(arguments: argparse.Namespace) -> int:
             _insist_on_nothing(planned.data)
             try:
                 (planned.data / RESTORING).touch(0o600)
-                restored = reacting(lambda reactor: _restored(planned, source, reactor, ticker))
+                restored = reacting(lambda reactor: _restored(planned, source, reactor, bar))
             except BaseException:
                 _empty(planned.data)
                 raise
             finally:
-                ticker.clear()
+                bar.clear()
             written = _keep_configuration(planned, restored)
             _hand_over(planned.data)
             (planned.data / RESTORING).unlink()
@@ -120,7 +123,7 @@ def restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _restored(planned: Plan, source: Any, reactor: Any, ticker: _Ticker) -> Restored:
+async def _restored(planned: Plan, source: Any, reactor: Any, bar: Progress) -> Restored:
     made = make(planned, reactor)
     records = made.records()
     if not ISaved.providedBy(records):
@@ -129,7 +132,7 @@ async def _restored(planned: Plan, source: Any, reactor: Any, ticker: _Ticker) -
     running.startService()
     try:
         holdings = made.given["holdings"]
-        restored = await Restoring(holdings.stores, records.places(), made.given["disk"], ticker.show).read(source)
+        restored = await Restoring(holdings.stores, records.places(), made.given["disk"], partial(_show, bar)).read(source)
     finally:
         await running.stopService()
     records.severed()
@@ -186,22 +189,5 @@ def _keep_configuration(planned: Plan, restored: Restored) -> str | None:
     return str(place)
 
 
-class _Ticker:
-    """One line of a terminal that says how far it has come."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._shown = sys.stderr.isatty() and not arguments.json
-        self._last = 0.0
-
-    def show(self, state: Taken | Restored) -> None:
-        """Draw it anew, a few times a second."""
-        if self._shown and time.monotonic() - self._last > 0.2:
-            self._last = time.monotonic()
-            sys.stderr.write(f"\r{state.files} files, {amount(state.bytes)}\x1b[K")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._last:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+def _show(bar: Progress, state: Taken | Restored) -> None:
+    bar.show(state.files, None, plural(state.files, "file"), size=state.bytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +16,7 @@ from pypidaemon import __version__
 from pypidaemon.assembly import Plan, bundle_means, make, plan, stores
 from pypidaemon.commands import control
 from pypidaemon.commands.looking import insist_on_data
+from pypidaemon.commands.progress import Progress, progress
 from pypidaemon.commands.reporting import amount
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
@@ -126,7 +126,7 @@ def export(arguments: argparse.Namespace) -> int:
         raise PypidaemonError(f"there is no index {strange[0]}; known are {' '.join(sorted(labels))}")
     signer = Signer.read(Path(arguments.sign)) if arguments.sign is not None else None
     target, now = Path(arguments.file).absolute(), time.time()
-    ticker = _Ticker(arguments)
+    bar = progress(arguments)
 
     async def work(reactor: Any) -> Bundled:
         made = make(planned, reactor)
@@ -145,7 +145,9 @@ def export(arguments: argparse.Namespace) -> int:
                 frozenset(arguments.index),
                 arguments.projects,
             )
-            exporting = Exporting(gathering, made.given["disk"], __version__, await read.identity(), now, signer, ticker.show_bundled)
+            exporting = Exporting(
+                gathering, made.given["disk"], __version__, await read.identity(), now, signer, partial(_show_bundled, bar)
+            )
             return await exporting.write(target)
         finally:
             await running.stopService()
@@ -154,9 +156,9 @@ def export(arguments: argparse.Namespace) -> int:
     try:
         bundled = reacting(work)
     finally:
-        ticker.clear()
+        bar.clear()
     words = [
-        f"{target}: {plural(bundled.projects, 'project')}, {plural(bundled.files, 'file')} with {amount(bundled.bytes)}, as of {written(now)}"
+        f"{target}: {plural(bundled.projects, 'project')}, {_pieces(bundled.files)} with {amount(bundled.bytes)}, as of {written(now)}"
     ]
     words += [f"not in it, since it is not here or damaged: {line}" for line in bundled.lost]
     said = {
@@ -196,15 +198,15 @@ def import_(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file).absolute()
     if not os.access(path, os.R_OK):
         raise PypidaemonError(f"cannot read {arguments.file}: {'there is no such file' if not path.exists() else 'permission denied'}")
-    ticker = _Ticker(arguments)
+    bar = progress(arguments)
     try:
         state = daemon_or_alone(
             named_file(arguments),
-            lambda socket: _by_the_daemon(socket, path, arguments, ticker.show),
-            lambda planned: _alone(planned, path, arguments),
+            lambda socket: _by_the_daemon(socket, path, arguments, partial(_show, bar)),
+            lambda planned: _alone(planned, path, arguments, bar),
         )
     finally:
-        ticker.clear()
+        bar.clear()
     say(arguments, "\n".join(_told(state, arguments.dry_run)), {key: state[key] for key in state if key not in ("run", "running", "error")})
     return 1 if state["refused"] or state["conflicts"] or state["missing"] else 0
 
@@ -212,7 +214,7 @@ def import_(arguments: argparse.Namespace) -> int:
 def _told(state: Mapping[str, Any], rehearsal: bool) -> list[str]:
     verb = "would change" if rehearsal else "changed"
     who = f", signed by {state['key']}" if state["key"] else ""
-    lines = [f"a bundle as of {state['taken']}{who}: {plural(state['projects'], 'project')}, {plural(state['blobs'], 'file')}"]
+    lines = [f"a bundle as of {state['taken']}{who}: {plural(state['projects'], 'project')}, {_pieces(state['blobs'])}"]
     if state["changed"] or state["gone"]:
         lines.append(f"{plural(state['changed'], 'file')} {verb}, {state['gone']} no longer offered; {amount(state['bytes'])} came")
     else:
@@ -226,6 +228,11 @@ def _told(state: Mapping[str, Any], rehearsal: bool) -> list[str]:
     if state["missing"]:
         lines.append("a bundle between was not taken in: one without --since brings what is missing")
     return lines
+
+
+def _pieces(count: int) -> str:
+    """What is in a bundle besides what it says of projects; installers know of the files alone."""
+    return f"{plural(count, 'piece')} (files, and the metadata and provenance beside them)"
 
 
 def _by_the_daemon(socket: Path, path: Path, arguments: argparse.Namespace, show: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any]:
@@ -248,8 +255,9 @@ def _by_the_daemon(socket: Path, path: Path, arguments: argparse.Namespace, show
     return state
 
 
-def _alone(planned: Plan, path: Path, arguments: argparse.Namespace) -> Mapping[str, Any]:
+def _alone(planned: Plan, path: Path, arguments: argparse.Namespace, bar: Progress) -> Mapping[str, Any]:
     import attrs
+    from twisted.internet.task import LoopingCall
 
     from pypidaemon.bundles.importing import Importing
     from pypidaemon.bundles.keys import Trust
@@ -269,7 +277,14 @@ def _alone(planned: Plan, path: Path, arguments: argparse.Namespace) -> Mapping[
             means = bundle_means(made, reactor)
             trust = Trust((arguments.key,), unsigned=False) if arguments.key else means.trust
             names = dict(name.split("=", 1) for name in arguments.names)
-            state = await Importing(means, trust, names, arguments.dry_run).read(path)
+            importing = Importing(means, trust, names, arguments.dry_run)
+            showing = LoopingCall(lambda: _show(bar, attrs.asdict(importing.state)))
+            showing.clock = reactor
+            showing.start(PAUSE)
+            try:
+                state = await importing.read(path)
+            finally:
+                showing.stop()
             return {**attrs.asdict(state), "rehearsal": arguments.dry_run, "taken": written(state.taken)}
         finally:
             await running.stopService()
@@ -292,26 +307,9 @@ def key(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Ticker:
-    """One line of a terminal that says how far it has come."""
+def _show(bar: Progress, state: Mapping[str, Any]) -> None:
+    bar.show(state["files"], None, plural(state["projects"], "project"), plural(state["files"], "file"), size=state["bytes"])
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._shown = sys.stderr.isatty() and not arguments.json
-        self._last = 0.0
 
-    def show(self, state: Mapping[str, Any]) -> None:
-        """Draw it anew, a few times a second."""
-        if self._shown and time.monotonic() - self._last > 0.2:
-            self._last = time.monotonic()
-            sys.stderr.write(f"\r{state['projects']} projects, {state['files']} files, {amount(state['bytes'])}\x1b[K")
-            sys.stderr.flush()
-
-    def show_bundled(self, bundled: Any) -> None:
-        """The same of a bundle that is written."""
-        self.show({"projects": bundled.projects, "files": bundled.files, "bytes": bundled.bytes})
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._last:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+def _show_bundled(bar: Progress, bundled: Any) -> None:
+    _show(bar, {"projects": bundled.projects, "files": bundled.files, "bytes": bundled.bytes})

@@ -92,7 +92,8 @@ def order(arguments: argparse.Namespace, name: NormalizedName, version: str | No
             planned, lambda made, reactor: ordered(caches(made, reactor), arguments.order, name, version), "blobs"
         ),
     )
-    title = f"{name}=={version}" if version else name
+    # As it was typed: what the records know it by has no zeros at its end.
+    title = f"{name}=={arguments.target.partition('==')[2].strip()}" if version else name
     if arguments.order == "rm":
         words = f"{title}: {plural(answer['files'], 'file')} with {amount(answer['bytes'])} taken out"
         if answer["kept"]:

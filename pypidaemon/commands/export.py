@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +15,7 @@ from twisted.application.service import IService
 from pypidaemon.assembly import Made, Part, Plan, make, plan
 from pypidaemon.commands import control
 from pypidaemon.commands.looking import insist_on_data
+from pypidaemon.commands.progress import progress
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import reacting
 from pypidaemon.errors import PypidaemonError
@@ -27,6 +27,7 @@ from pypidaemon.model import ProjectPage
 from pypidaemon.records.unwritten import Unwritten
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.services.sockets import CONTROL
+from pypidaemon.telling import plural
 from pypidaemon.upstreams.unasked import Unasked, UnaskedUpstream
 
 _UNASKED = Unasked("an export asks nobody")
@@ -77,10 +78,15 @@ def export(arguments: argparse.Namespace, planned: Plan, label: str, globs: Glob
     """
     insist_on_data(planned)
     tree = Tree.open(arguments.folder)
+    bar = progress(arguments)
+
+    def told(count: int, of: int) -> None:
+        bar.show(count, of, f"{count} of {plural(of, 'project')}")
+
     try:
-        told = _progress if sys.stderr.isatty() and not arguments.json else _silence
         done = reacting(lambda reactor: _export(planned, label, globs, tree, told, arguments.hidden_names, reactor))
     finally:
+        bar.clear()
         tree.close()
     say(arguments, "\n".join(summary(done, tree)), _as_json(done, tree, label))
     return 1 if done.left_out or done.standing or done.unknown else 0
@@ -169,12 +175,3 @@ def _as_json(done: Exported, tree: Tree, label: str) -> dict[str, Any]:
         "kept": done.kept,
         "concealed": done.concealed,
     }
-
-
-def _progress(count: int, of: int) -> None:
-    sys.stderr.write(f"\r{count} of {of} projects" + ("\r\x1b[K" if count == of else ""))
-    sys.stderr.flush()
-
-
-def _silence(count: int, of: int) -> None:
-    pass

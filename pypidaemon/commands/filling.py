@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, weighed
 from pypidaemon.commands import control
-from pypidaemon.commands.reporting import amount
+from pypidaemon.commands.progress import Progress, progress
 from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
@@ -22,6 +21,7 @@ from pypidaemon.interfaces import IMirroring
 from pypidaemon.services.lock import held
 from pypidaemon.services.mirroring.tally import MOST_PLANNED
 from pypidaemon.services.ordered import OrderedService
+from pypidaemon.telling import plural
 
 PAUSE = 0.3
 """Seconds between two looks at how far a run is."""
@@ -59,7 +59,7 @@ def sync(arguments: argparse.Namespace) -> int:
 
     :raises PypidaemonError: there is no such service, or it cannot run.
     """
-    bar = _Bar(shown=sys.stderr.isatty() and not arguments.quiet and not arguments.json)
+    bar = progress(arguments)
     try:
         label, answer = daemon_or_alone(
             named_file(arguments),
@@ -85,7 +85,7 @@ def _service(known: Sequence[str], wanted: str | None) -> str:
     return wanted
 
 
-def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: _Bar) -> tuple[str, Answer]:
+def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: Progress) -> tuple[str, Answer]:
     # Which services there are is for the daemon to say, whatever its file says by now.
     query = [("service", arguments.service)] if arguments.service is not None else []
     if arguments.project:
@@ -104,7 +104,7 @@ def _by_the_daemon(path: Path, arguments: argparse.Namespace, bar: _Bar) -> tupl
         answer = _answer(state, number, "the daemon knows nothing of the run any more; its log has more")
         if answer is not None:
             return label, answer
-        bar.show(state["running"][number])
+        _show(bar, state["running"][number])
         time.sleep(PAUSE)
 
 
@@ -122,7 +122,7 @@ def _answer(state: Mapping[str, Any], number: str, lost: str) -> Answer | None:
     return None
 
 
-def _alone(planned: Plan, arguments: argparse.Namespace, bar: _Bar) -> tuple[str, Answer]:
+def _alone(planned: Plan, arguments: argparse.Namespace, bar: Progress) -> tuple[str, Answer]:
     services = [part for part in planned.parts.values() if part.section.kind == "service" and IMirroring.implementedBy(part.component)]
     label = _service([part.section.label for part in services], arguments.service)
     # What is written belongs to the daemon's own user alone (S87).
@@ -133,7 +133,7 @@ def _alone(planned: Plan, arguments: argparse.Namespace, bar: _Bar) -> tuple[str
         return label, reacting(lambda reactor: _between(planned, label, arguments, bar, reactor))
 
 
-async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: _Bar, reactor: Any) -> Answer:
+async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: Progress, reactor: Any) -> Answer:
     from twisted.internet.task import deferLater
 
     made = make(planned, reactor)
@@ -148,7 +148,7 @@ async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar
             answer = _answer(state, number, "the run ended before it could say what became of it")
             if answer is not None:
                 return answer
-            bar.show(state["running"][number])
+            _show(bar, state["running"][number])
             await deferLater(reactor, PAUSE)
     finally:
         await service.runs.stop()
@@ -184,27 +184,9 @@ def lines(label: str, answer: Mapping[str, Any], plan_wanted: bool) -> Iterator[
         yield f"  upstream does not have: {' '.join(answer['absent'])}"
 
 
-class _Bar:
-    """One line of a terminal that says how far a run is."""
-
-    def __init__(self, *, shown: bool, write: Callable[[str], object] = sys.stderr.write) -> None:
-        self._shown = shown
-        self._write = write
-        self._drawn = False
-
-    def show(self, tally: Mapping[str, Any]) -> None:
-        """Draw it anew."""
-        if not self._shown or not tally:
-            return
+def _show(bar: Progress, tally: Mapping[str, Any]) -> None:
+    """Draw how far a run is; of one that has only begun nothing is known."""
+    if tally:
         found, looked = tally.get("found", 0), tally.get("looked", 0)
-        done = min(looked / found, 1.0) if found else 0.0
-        filled = "#" * int(done * 30)
-        self._write(f"\r[{filled:30}] {looked}/{found} projects, {tally.get('files', 0)} files, {amount(tally.get('bytes', 0))} \x1b[K")
-        sys.stderr.flush()
-        self._drawn = True
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._drawn:
-            self._write("\r\x1b[K")
-            sys.stderr.flush()
+        words = (f"{looked} of {plural(found, 'project')}", plural(tally.get("files", 0), "file"))
+        bar.show(looked, found, *words, size=tally.get("bytes", 0))

@@ -18,7 +18,7 @@ from twisted.application.service import IService
 from pypidaemon.assembly import Plan, make, pack_means, plan, rulemaking, stores, weighed
 from pypidaemon.commands import control
 from pypidaemon.commands.export import made_to_look
-from pypidaemon.commands.reporting import amount
+from pypidaemon.commands.progress import Progress, progress
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import PypidaemonError
@@ -97,7 +97,7 @@ def pack(arguments: argparse.Namespace) -> int:
     body, query = _order(arguments)
     if arguments.into is not None:
         _try(arguments.into)
-    bar = _Bar(shown=sys.stderr.isatty() and not arguments.json)
+    bar = progress(arguments)
     try:
         report = daemon_or_alone(
             named_file(arguments),
@@ -166,25 +166,25 @@ def _order(arguments: argparse.Namespace) -> tuple[bytes, list[tuple[str, str]]]
     return body, query
 
 
-def _by_the_daemon(path: Path, body: bytes, query: list[tuple[str, str]], arguments: argparse.Namespace, bar: _Bar) -> Answer:
+def _by_the_daemon(path: Path, body: bytes, query: list[tuple[str, str]], arguments: argparse.Namespace, bar: Progress) -> Answer:
     begun = control.ask(path, "POST", "/pack", query, body=body)
     number = str(begun["pack"])
     while True:
         state = control.ask(path, "GET", "/pack", [("run", number)], largest=LARGEST_REPORT)
         if not state["running"]:
             break
-        bar.show(state)
+        _show(bar, state)
         time.sleep(PAUSE)
     if state["error"]:
         raise PypidaemonError(str(state["error"]))
     report: Answer = state["report"]
     if arguments.into is not None:
         planned = plan(named_file(arguments))
-        report["tree"] = reacting(lambda reactor: _written(planned, arguments.into, report, reactor))
+        report["tree"] = reacting(lambda reactor: _written(planned, arguments.into, report, bar, reactor))
     return report
 
 
-def _alone(planned: Plan, body: bytes, query: list[tuple[str, str]], arguments: argparse.Namespace, bar: _Bar) -> Answer:
+def _alone(planned: Plan, body: bytes, query: list[tuple[str, str]], arguments: argparse.Namespace, bar: Progress) -> Answer:
     # What is written belongs to the daemon's own user alone (S87).
     os.umask(0o077)
     planned.data.parent.mkdir(parents=True, exist_ok=True)
@@ -193,14 +193,14 @@ def _alone(planned: Plan, body: bytes, query: list[tuple[str, str]], arguments: 
     async def both(reactor: Any) -> Answer:
         report = await _packed(planned, body, query, bar, reactor)
         if arguments.into is not None:
-            report["tree"] = await _written(planned, arguments.into, report, reactor)
+            report["tree"] = await _written(planned, arguments.into, report, bar, reactor)
         return report
 
     with held(planned.data):
         return reacting(both)
 
 
-async def _packed(planned: Plan, body: bytes, query: list[tuple[str, str]], bar: _Bar, reactor: Any) -> Answer:
+async def _packed(planned: Plan, body: bytes, query: list[tuple[str, str]], bar: Progress, reactor: Any) -> Answer:
     from twisted.internet.task import LoopingCall
 
     from pypidaemon.packing.run import Packing
@@ -226,7 +226,7 @@ async def _packed(planned: Plan, body: bytes, query: list[tuple[str, str]], bar:
             raise PypidaemonError(no_address(label, means.indexes))
         await _ready(made.living("policy"), means.indexes[label])
         packing = Packing(means, order, label)
-        looking = LoopingCall(lambda: bar.show(packing.report.progress()))
+        looking = LoopingCall(lambda: _show(bar, packing.report.progress()))
         looking.clock = reactor
         looking.start(PAUSE)
         try:
@@ -237,15 +237,15 @@ async def _packed(planned: Plan, body: bytes, query: list[tuple[str, str]], bar:
         await running.stopService()
 
 
-async def _written(planned: Plan, folder: Path, report: Mapping[str, Any], reactor: Any) -> Answer:
+async def _written(planned: Plan, folder: Path, report: Mapping[str, Any], bar: Progress, reactor: Any) -> Answer:
     """As `_into`; where that fails it is told beside the report, which has been waited for."""
     try:
-        return await _into(planned, folder, report, reactor)
+        return await _into(planned, folder, report, bar, reactor)
     except PypidaemonError as error:
         return {"folder": str(folder.absolute()), "error": str(error)}
 
 
-async def _into(planned: Plan, folder: Path, report: Mapping[str, Any], reactor: Any) -> Answer:
+async def _into(planned: Plan, folder: Path, report: Mapping[str, Any], bar: Progress, reactor: Any) -> Answer:
     """
     Write what was packed as a tree of plain files; what lies there of an earlier pack and is in this one no longer is taken out.
 
@@ -277,7 +277,7 @@ async def _into(planned: Plan, folder: Path, report: Mapping[str, Any], reactor:
             await _ready(policies, exposed[report["index"]])
             index = Only(files, exposed[report["index"]])
             blobs = [store for name, store in made.objects.items() if name.startswith("blobs:")]
-            export = Export(index, blobs, tree, _anything, made.given["disk"], made.given["cpu"], _silence)
+            export = Export(index, blobs, tree, _anything, made.given["disk"], made.given["cpu"], partial(_show_written, bar))
             stamp = time.strftime("%Y%m%dT%H:%M:%S\n", time.gmtime(reactor.seconds())).encode()
             left = [] if report["complete"] else [project_name(name) for name in tree.names() if name not in refused]
             done = await export.run(sorted(name for name, some in files.items() if some), None, stamp, left)
@@ -307,27 +307,10 @@ def _anything(page: ProjectPage) -> bool:
     return True
 
 
-def _silence(count: int, of: int) -> None:
-    pass
+def _show_written(bar: Progress, count: int, of: int) -> None:
+    bar.show(count, of, f"{count} of {plural(of, 'project')}", phase="writes")
 
 
-class _Bar:
-    """One line of a terminal that says how far it is."""
-
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
-        self._drawn = False
-
-    def show(self, said: Mapping[str, Any]) -> None:
-        """Draw it anew."""
-        if self._shown:
-            count = f"{said['looked']} of {said['found']} releases, {said['files']} files, {amount(said['bytes'])}"
-            sys.stderr.write(f"\r{said['phase']}: {count} \x1b[K")
-            sys.stderr.flush()
-            self._drawn = True
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+def _show(bar: Progress, said: Mapping[str, Any]) -> None:
+    words = (f"{said['looked']} of {plural(said['found'], 'release')}", plural(said["files"], "file"))
+    bar.show(said["looked"], said["found"], *words, size=said["bytes"], phase=said["phase"])

@@ -55,8 +55,8 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     group = _group(verbs, "group", "put users into groups")
     for name, help_, act in (("add", "put a user into a group", _group_add), ("remove", "take a user out of a group", _group_remove)):
         verb = _verb(group, shared, name, help_, act)
-        verb.add_argument("group", metavar="GROUP")
-        verb.add_argument("name", metavar="NAME")
+        verb.add_argument("group", metavar="GROUP", help="the group, which is there as long as somebody is in it")
+        verb.add_argument("name", metavar="NAME", help="the user")
 
     token = _group(verbs, "token", "make, revoke and list tokens")
     verb = _verb(token, shared, "add", "make a token and print it, this once; its id goes to standard error", _token_add)

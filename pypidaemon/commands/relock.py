@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from pypidaemon.commands.speech import Verbs, say, wrong
 from pypidaemon.commands.standalone import reacting
+from pypidaemon.commands.writing import replace
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.locks import LONGEST
-from pypidaemon.packing.relocking import Held, Move, relocked
+from pypidaemon.packing.relocking import Held, Move, Relocked, relocked
 from pypidaemon.settings import Secret, secret
 from pypidaemon.telling import plural
 
@@ -69,7 +68,7 @@ def relock(arguments: argparse.Namespace, move: Move, password: Secret | None) -
     :raises PypidaemonError: the file cannot be read or written, or the index does not answer; then nothing was written.
     """
     file: Path = arguments.file
-    raw = _read(file)
+    raw, mode = _read(file)
     try:
         found = relocked(file.name, raw.decode("utf-8"), move)
     except UnicodeDecodeError:
@@ -79,7 +78,8 @@ def relock(arguments: argparse.Namespace, move: Move, password: Secret | None) -
     lacks = reacting(lambda reactor: _lacks(move.to, arguments, password, found.files, reactor)) if found.files else []
     written = None if arguments.dry_run else arguments.output or file
     if written is not None and (found.changed or arguments.output is not None):
-        _write(written, found.text.encode("utf-8"), like=file)
+        replace(written, found.text.encode("utf-8"), mode)
+    hint = _why_none(found, move) if not found.changed else ""
     said = {
         "file": str(file),
         "written": str(written) if written is not None else None,
@@ -87,15 +87,28 @@ def relock(arguments: argparse.Namespace, move: Move, password: Secret | None) -
         "files": len(found.files),
         "lacking": [{"project": one.project, "file": one.file, "reason": one.reason} for one in lacks],
         "left": list(found.left),
+        "hint": hint or None,
     }
     count = plural(found.changed, "address", "addresses")
     lines = [f"{file}: {count} {'would be ' if arguments.dry_run else ''}exchanged; it names {plural(len(found.files), 'file')}"]
     lines += [f"  {line}" for line in found.left]
+    lines += [hint] if hint else []
     if lacks:
         lines.append(f"{move.to} lacks {len(lacks)} of them:")
         lines += [f"  {one.line}" for one in lacks]
     say(arguments, "\n".join(lines), said)
     return 1 if lacks else 0
+
+
+def _why_none(found: Relocked, move: Move) -> str:
+    """Why no address was exchanged, and what to do; empty where what is said of those that stay is enough."""
+    if found.left:
+        return ""
+    if move.to.rstrip("/") in found.text:
+        return f"it names {move.to} already"
+    if move.source is not None:
+        return f"no address in it is one of {move.source}: leave --from out to see which indexes it names"
+    return "it has no addresses: an installer takes these files from the index that it is given, so that is to be another one (pypidaemon client)"
 
 
 async def _lacks(index: str, arguments: argparse.Namespace, password: Secret | None, files: Sequence[Held], reactor: Any) -> list[Lack]:
@@ -129,30 +142,14 @@ async def _lacks(index: str, arguments: argparse.Namespace, password: Secret | N
         await running.stopService()
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path) -> tuple[bytes, int]:
+    """What it says, and the rights that it has."""
     try:
         with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode & 0o777
             raw = stream.read(LARGEST + 1)
     except OSError as error:
         raise PypidaemonError(f"cannot read {file}: {error.strerror}") from None
     if len(raw) > LARGEST:
         raise PypidaemonError(f"{file} is larger than {LARGEST >> 20} MiB")
-    return raw
-
-
-def _write(file: Path, data: bytes, like: Path) -> None:
-    """Put that in the place of the file by one rename, with the rights of the file that it was made of."""
-    place = Path(os.path.realpath(file))
-    made = ""
-    try:
-        with NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as stream:
-            made = stream.name
-            os.fchmod(stream.fileno(), like.stat().st_mode & 0o777)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(made, place)
-    except OSError as error:
-        with suppress(OSError):
-            os.unlink(made)
-        raise PypidaemonError(f"cannot write {file}: {error.strerror}") from None
+    return raw, mode

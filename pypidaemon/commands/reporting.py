@@ -40,6 +40,7 @@ COUNTS = {
     "answers": {
         "ready": "given as they lay ready, since the start",
         "rendered": "made first, since the start",
+        "recalled": "not made again, since they were kept from before the last start",
         "held": "ready now",
         "bytes": "of memory for those",
     },

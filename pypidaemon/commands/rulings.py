@@ -1,4 +1,4 @@
-"""The verbs about what is blocked, what is exempt, and who took what: `block`, `exempt`, their opposites, `rulings` and `who`."""
+"""The verbs about what is blocked, what is exempt, and who took what: `block`, `exempt`, their opposites, `rulings`, `who` and `downloads`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pypidaemon.settings import duration
 
 _DONE = {"block": "blocked", "unblock": "blocked no longer", "exempt": "exempt from waiting", "unexempt": "exempt no longer"}
 _WHAT = "PROJECT[==VERSION]|sha256:HEX"
+_SINCE = "how far to look back (default: as far as it is on record)"
 _HELP = "a project, a release, or the sha256 of a file, in every index"
 
 
@@ -34,7 +35,12 @@ def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("rulings", parents=[shared], help="print what is blocked or exempt, by whom and why", allow_abbrev=False)
     verb.set_defaults(act=rulings)
     verb = _verb(verbs, shared, "who", "print who took a file of a project, of a release, or with these bytes", who)
-    verb.add_argument("--since", metavar="30d", help="how far to look back (default: as far as it is on record)")
+    verb.add_argument("--since", metavar="30d", help=_SINCE)
+    verb = verbs.add_parser("downloads", parents=[shared], help="print what was taken, by whom and from where", allow_abbrev=False)
+    verb.add_argument("--since", metavar="30d", help=_SINCE)
+    verb.add_argument("--account", metavar="NAME", help="what this account took; '' is whoever had not logged in")
+    verb.add_argument("--address", metavar="ADDRESS", help="what was taken from this address, as it is on record")
+    verb.set_defaults(act=partial(_timed, verb))
 
 
 def order(arguments: argparse.Namespace) -> int:
@@ -88,13 +94,49 @@ def who(arguments: argparse.Namespace) -> int:
     async def work(made: Made, reactor: Any) -> dict[str, Any]:
         from pypidaemon.takers import takers
 
-        return await takers(made.records().fetches, arguments.what, reactor.seconds(), duration(since) if since else None)
+        back = duration(since) if since else None
+        return await takers(made.records().fetches, arguments.what, reactor.seconds(), back, made.given["cpu"])
 
     query = (("what", arguments.what), *((("since", since),) if since else ()))
     nothing = {"target": arguments.what, "fetches": [], "complete": True}
     answer = _asked(named_file(arguments), "/who", query, work, nothing)
     say(arguments, "\n".join(map(_printable, _rows(answer))) or "nobody is on record as having taken it", answer)
     return 0
+
+
+def downloads(arguments: argparse.Namespace) -> int:
+    """
+    Print what was taken, oldest first, as `who` does. `access-records` in `[daemon]` says how long it is on record, and `client-addresses` how much
+    of an address.
+
+    :raises PypidaemonError: the records cannot be read.
+    """
+    since: str | None = arguments.since
+
+    async def work(made: Made, reactor: Any) -> dict[str, Any]:
+        from pypidaemon.takers import taken
+
+        back = duration(since) if since else None
+        return await taken(made.records().fetches, arguments.account, arguments.address, reactor.seconds(), back, made.given["cpu"])
+
+    said = {"since": since, "account": arguments.account, "address": arguments.address}
+    query = tuple((word, value) for word, value in said.items() if value is not None)
+    answer = _asked(named_file(arguments), "/downloads", query, work, {"fetches": [], "complete": True})
+    say(arguments, "\n".join(map(_printable, _rows(answer))) or "nothing is on record as having been taken", answer)
+    return 0
+
+
+def _timed(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    try:
+        if arguments.since is not None:
+            duration(arguments.since)
+        # What is no text (PEP 383) is nobody's name, and can be put neither to the daemon nor to the records.
+        f"{arguments.account}{arguments.address}".encode()
+    except UnicodeEncodeError:
+        return wrong(verb, arguments, "--account and --address are text in UTF-8")
+    except ValueError as error:
+        return wrong(verb, arguments, str(error))
+    return downloads(arguments)
 
 
 def _rows(answer: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, verification_means
 from pypidaemon.commands import control
+from pypidaemon.commands.progress import Progress, progress
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
@@ -64,12 +65,12 @@ def verify(arguments: argparse.Namespace) -> int:
 
     :raises PypidaemonError: it could not be done to the end.
     """
-    ticker = _Ticker(shown=sys.stderr.isatty() and not arguments.json)
+    bar = progress(arguments)
     findings: list[dict[str, Any]] = []
 
     def found(finding: dict[str, Any]) -> None:
         findings.append(finding)
-        ticker.clear()
+        bar.clear()
         if not arguments.json:
             say(arguments, line(finding), {})
             sys.stdout.flush()
@@ -77,11 +78,11 @@ def verify(arguments: argparse.Namespace) -> int:
     try:
         state = daemon_or_alone(
             named_file(arguments),
-            lambda socket: _by_the_daemon(socket, arguments, found, ticker.show),
-            lambda planned: _alone(planned, arguments, found, ticker.show),
+            lambda socket: _by_the_daemon(socket, arguments, found, partial(_show, bar)),
+            lambda planned: _alone(planned, arguments, found, partial(_show, bar)),
         )
     finally:
-        ticker.clear()
+        bar.clear()
     left = state["unrepaired"] if arguments.repair else state["problems"]
     said = {key: value for key, value in state.items() if key in _NOTHING and key != "phase"}
     say(arguments, _summary(arguments, state), {**said, "repair": arguments.repair, "findings": findings})
@@ -191,23 +192,5 @@ def _parts(made: Made, reactor: Any) -> Sequence[Any]:
     )
 
 
-class _Ticker:
-    """One line of a terminal that says how far it has come."""
-
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
-        self._drawn = False
-
-    def show(self, state: State) -> None:
-        """Draw it anew."""
-        if self._shown:
-            sys.stderr.write(f"\r{state['phase']}: {state['blobs']} of {state['of']} blobs, {state['bytes'] >> 20} MiB\x1b[K")
-            sys.stderr.flush()
-            self._drawn = True
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._drawn = False
+def _show(bar: Progress, state: State) -> None:
+    bar.show(state["blobs"], state["of"], f"{state['blobs']} of {plural(state['of'], 'blob')}", size=state["bytes"], phase=state["phase"])

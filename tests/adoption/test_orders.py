@@ -83,7 +83,7 @@ def test_each_part_goes_where_it_is_told(config: str, tmp_path: Path) -> None:
 )
 def test_wrong_usage_is_status_2(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["adopt", "DIR", "--layout", "devpi-export", *arguments.split()]) == 2
-    assert "usage: pypidaemon" in capsys.readouterr().err
+    assert "--help\n" in capsys.readouterr().err
 
 
 def test_a_url_that_cannot_be_used_is_one_line_without_what_stands_in_it(config: str) -> None:
