@@ -51,7 +51,7 @@ def started(path: Path) -> SqliteRecords:
 
 
 def chronicle_of(path: Path) -> Chronicle:
-    return Chronicle(path.with_suffix(".chronicle"), "records records")
+    return Chronicle(path.with_suffix(".chronicle"), "records")
 
 
 def every_row(path: Path) -> set[tuple[Any, ...]]:

@@ -645,7 +645,7 @@ def test_F66_a_damaged_main_database_refuses_to_start(path: Path) -> None:
     damaged = path.read_bytes()
     with pytest.raises(UnusableDatabase, match="damaged") as caught:
         started(path)
-    assert str(caught.value).startswith("records records: the database is damaged; `pypidaemon verify --repair` makes it again")
+    assert str(caught.value).startswith("records: the database is damaged; `pypidaemon verify --repair` makes it again")
     assert path.read_bytes() == damaged
 
 
@@ -1074,3 +1074,25 @@ class RealThreads(TestCase):
     async def test_stopping_what_never_started_is_harmless(self) -> None:
         records = SqliteRecords(Path(tempfile.mkdtemp()) / "records.sqlite", "records", Clock(), reactor)
         await records.stopService()
+
+
+def test_no_change_of_a_file_looks_at_all_files_of_its_index(records: SqliteRecords) -> None:
+    """There may be hundreds of thousands, and SQLite takes a label to have ten."""
+    main, said = records._main, list[str]()
+    assert main._writer is not None
+    main._writer.set_trace_callback(said.append)
+    file = record(digest="a" * 64)
+    now(records.files.enter("private", FOO, file, "add", None, Deed(1.0, "ada", "", "upload", "", "")))
+    now(records.files.settle("private", FOO, [file, record(SDIST, digest="b" * 64)], "take over"))
+    now(records.files.amend("private", FOO, WHEEL, file.file, "yank"))
+    now(records.files.place("private", FOO, (WHEEL,), Standing.HIDDEN, "hide"))
+    now(records.files.forget("private", FOO, SDIST, "forget"))
+    main._writer.set_trace_callback(None)
+
+    def plans(connection: sqlite3.Connection) -> list[str]:
+        asked = [statement for statement in said if statement.startswith(("SELECT", "UPDATE", "DELETE")) and " files " in statement]
+        return [row[3] for statement in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+    found = now(main.read(plans))
+    assert len(found) >= 7
+    assert [plan for plan in found if " files " in plan and "filename=?" not in plan] == []

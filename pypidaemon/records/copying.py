@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pypidaemon.errors import PypidaemonError
-from pypidaemon.records.database import BUSY_SECONDS
+from pypidaemon.records.database import BUSY_SECONDS, records_title
 
 
 def copied(sources: Mapping[str, Path], targets: Mapping[str, Path], label: str) -> Mapping[str, Path]:
@@ -26,13 +26,13 @@ def copied(sources: Mapping[str, Path], targets: Mapping[str, Path], label: str)
         if word != "main" and not sources[word].exists():
             continue
         if not sources[word].exists():
-            raise PypidaemonError(f"records {label}: there are none yet")
+            raise PypidaemonError(f"{records_title(label)}: there are none yet")
         try:
             _copy(sources[word], targets[word])
             if word in ("main", "mirrors"):
                 _insist_on_health(targets[word], sources[word].name, label)
         except sqlite3.Error as error:
-            raise PypidaemonError(f"records {label}: {sources[word].name} cannot be copied: {' '.join(str(error).split())}") from error
+            raise PypidaemonError(f"{records_title(label)}: {sources[word].name} cannot be copied: {' '.join(str(error).split())}") from error
         made[word] = targets[word]
     return made
 
@@ -52,7 +52,7 @@ def severed(path: Path, label: str) -> None:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'chronicled'").fetchone():
                 connection.execute("UPDATE chronicled SET origin = lower(hex(randomblob(8)))")
     except sqlite3.Error as error:
-        raise PypidaemonError(f"records {label}: {path.name} cannot be put in its place: {' '.join(str(error).split())}") from error
+        raise PypidaemonError(f"{records_title(label)}: {path.name} cannot be put in its place: {' '.join(str(error).split())}") from error
 
 
 def _insist_on_health(path: Path, name: str, label: str) -> None:
@@ -66,7 +66,7 @@ def _insist_on_health(path: Path, name: str, label: str) -> None:
             sound = False
     if not sound:
         raise PypidaemonError(
-            f"records {label}: {name} is damaged; `pypidaemon verify --repair` makes it again where its chronicle is beside it"
+            f"{records_title(label)}: {name} is damaged; `pypidaemon verify --repair` makes it again where its chronicle is beside it"
         )
 
 

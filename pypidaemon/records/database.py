@@ -46,6 +46,11 @@ class DamagedDatabase(UnusableDatabase):
     """What lies there is damaged, or is no database."""
 
 
+def records_title(label: str) -> str:
+    """What messages call the records of that label, which are mostly called just that."""
+    return label if label == "records" else f"records {label}"
+
+
 def understood(title: str, error: Exception) -> PypidaemonError:
     """Our error for what SQLite raised, or for a row that cannot be read: one line, no path."""
     if isinstance(error, ValueError) or str(error).startswith("Could not decode"):

@@ -32,7 +32,7 @@ from pypidaemon.interfaces import (
     IWithdrawnEntries,
 )
 from pypidaemon.records import schemas
-from pypidaemon.records.database import BUSY_SECONDS, Database
+from pypidaemon.records.database import BUSY_SECONDS, Database, records_title
 from pypidaemon.records.sqlite import MIRRORS, SqliteRecords, has_made, missing
 
 P = ParamSpec("P")
@@ -184,7 +184,7 @@ class GlanceRecords(Service):
         """
         row = await self.records.databases[0].read(_identity)
         if row is None:
-            raise PypidaemonError(f"records {self.records.label}: they are nobody's yet")
+            raise PypidaemonError(f"{records_title(self.records.label)}: they are nobody's yet")
         return str(row[0])
 
     def _close(self, _: object) -> None:

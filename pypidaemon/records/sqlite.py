@@ -39,7 +39,7 @@ from pypidaemon.interfaces import (
 from pypidaemon.model import InThread
 from pypidaemon.records import schemas
 from pypidaemon.records.chronicled import Chronicled
-from pypidaemon.records.database import Database, UnusableDatabase
+from pypidaemon.records.database import Database, UnusableDatabase, records_title
 from pypidaemon.records.late import Late
 from pypidaemon.records.sqlite_accounts import SqliteAccounts
 from pypidaemon.records.sqlite_documents import SqliteDocuments
@@ -167,7 +167,7 @@ class SqliteRecords(Service):
         mirroring = self.pool(self.reactor, f"{self.label}-mirrors", 1)
         self._pools = (reading, writing, caching, noting, mirroring)
         mirrored, cache, taken = (self.path.with_name(f"{self.path.stem}-{word}.sqlite") for word in ("mirrors", "cache", "fetches"))
-        self._main = self.main(self.path, f"records {self.label}", schemas.steps("records"), "FULL", reading, writing)
+        self._main = self.main(self.path, records_title(self.label), schemas.steps("records"), "FULL", reading, writing)
         if isinstance(self._main, Chronicled):
             self._main.changed = self._settle_soon
         self._mirrored = self.late(mirrored, f"mirrors of {self.label}", schemas.steps("mirrors"), "FULL", reading, mirroring)

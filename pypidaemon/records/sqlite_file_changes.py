@@ -70,8 +70,10 @@ def enter(
     row = connection.execute("SELECT owner, serial FROM projects WHERE label = ? AND name = ?", occasion.project).fetchone()
     owner, before = row or (None, None)
     may_found(occasion.name, founder, row is not None, owner)
+    # Left to itself SQLite looks at all files of the index: it takes a label to have ten.
     rows = connection.execute(
-        "SELECT name, digest, standing FROM files WHERE label = ? AND filename = ?", (occasion.label, record.file.filename)
+        "SELECT name, digest, standing FROM files INDEXED BY files_by_filename WHERE label = ? AND filename = ?",
+        (occasion.label, record.file.filename),
     ).fetchall()
     holders = [Holder(name, digest and Digest(digest), Standing(word)) for name, digest, word in rows]
     if instead is not None and replaces(occasion.name, record.file, holders):
@@ -99,7 +101,8 @@ def settle(connection: sqlite3.Connection, occasion: Occasion, records: Sequence
     conflicts: list[Filename] = []
     for record in records:
         rows = connection.execute(
-            "SELECT name, entry, version, uploader, standing, uploaded FROM files WHERE label = ? AND filename = ?",
+            "SELECT name, entry, version, uploader, standing, uploaded FROM files INDEXED BY files_by_filename"
+            " WHERE label = ? AND filename = ?",
             (occasion.label, record.file.filename),
         ).fetchall()
         holders = [

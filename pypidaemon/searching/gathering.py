@@ -14,11 +14,12 @@ from pypidaemon.filenames import project_name
 from pypidaemon.globs import matches_any
 from pypidaemon.interfaces import IBlobStore, IContent, IIndex, IKnowing, ILocal, IMirror, IRecords
 from pypidaemon.leaves import bare, leaves
-from pypidaemon.model import Companion, Digest, File, InThread, NormalizedName, ProjectPage
+from pypidaemon.model import Companion, Digest, File, InThread, NormalizedName, ProjectPage, RulingKind
+from pypidaemon.rulings import Rulings
 from pypidaemon.searching.cards import CARDS, HELD, KNOWN, LISTED, OWN, Described, Place
 from pypidaemon.showing import quarantined, show
 from pypidaemon.simple.core_metadata import LONGEST_HEADERS, read_metadata
-from pypidaemon.simple.legacy import newest
+from pypidaemon.simple.legacy import newest_first
 from pypidaemon.simple.reading import covering
 
 LONGEST = 500
@@ -70,6 +71,7 @@ class Gatherer:
 
     :param stores: where the leaves keep their files, by label.
     :param lists: as in `Catalogues`.
+    :param rulings: what was blocked, of which nothing is said: the newest of the other releases speaks for the project.
     """
 
     records: IRecords
@@ -78,6 +80,7 @@ class Gatherer:
     reserved: tuple[str, ...]
     cpu: InThread
     disk: InThread
+    rulings: Rulings = attrs.field(factory=Rulings)
 
     async def listings(self, its: Place, index: IIndex) -> list[Listing]:
         """
@@ -118,7 +121,7 @@ class Gatherer:
         page = await self._page(its, index, name)
         if page is None or not page.files:
             return None
-        for version, files in await self.cpu(_newest_first, page):
+        for version, files in await self.cpu(_newest_first, page, self.rulings.frozen()):
             for file in files:
                 if file.core_metadata is not None and (document := await self._document(its, index, name, file)) is not None:
                     return await self.cpu(_said, document, name, version)
@@ -171,15 +174,10 @@ async def _beginning(content: IContent) -> bytes:
     return b"".join(pieces)
 
 
-def _newest_first(page: ProjectPage) -> list[tuple[str, list[File]]]:
-    """The release that stands for the project, then what would without it, and so on."""
-    found: list[tuple[str, list[File]]] = []
-    left = page
-    while len(found) < _MOST_RELEASES and (one := newest(left)) is not None:
-        found.append(one)
-        rest = tuple(file for file in left.files if file not in one[1])
-        left = ProjectPage(page.name, rest, covering(page.name, (), rest))
-    return found
+def _newest_first(page: ProjectPage, rulings: Rulings) -> list[tuple[str, list[File]]]:
+    """The releases that are looked at, the one that stands for the project first; without what was blocked."""
+    files = tuple(file for file in page.files if rulings.on_file(RulingKind.BLOCK, page.name, file, 0.0) is None)
+    return newest_first(ProjectPage(page.name, files, covering(page.name, (), files)), _MOST_RELEASES)
 
 
 def _said(document: bytes, name: NormalizedName, version: str) -> Described:

@@ -114,6 +114,9 @@ class Evicting(Service):
         """Have `measures` say how it is now, for somebody who asks; where the records cannot say it, that is left as it was."""
         try:
             await self._count()
+            if not self.pages:
+                # A daemon that has just begun to keep some is not to say that there are none.
+                self.pages = await self.caches.pages()
         except PypidaemonError as error:
             self._log.debug("what is held cannot be counted: {error}", error=str(error))
 

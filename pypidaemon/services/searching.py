@@ -76,10 +76,13 @@ class Searching(Service):
 
     def hear(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`."""
-        if name is None or len(self._announced) >= MOST_ANNOUNCED:
+        if name is None:
+            self._all = True
+        elif len(self._announced) >= MOST_ANNOUNCED:
             self._all = True
             self._announced.clear()
-        elif not self._all:
+        else:
+            # Also while all is to be looked at: of a block no list says that anything has changed.
             self._announced.add(name)
         if self.running:
             self.recurring.hurry(SOON)
@@ -94,8 +97,7 @@ class Searching(Service):
             if everything or not self.index.complete or self.clock.seconds() - self._looked > WHOLE:
                 everything = True
                 await self._everything(found)
-            else:
-                await self._each(found, sorted(announced))
+            await self._each(found, sorted(announced))
             await self._describe(found)
             self._trouble = ""
         except UnusableDatabase as error:

@@ -45,7 +45,8 @@ class Signals:
     install: Callable[[int, Handler], Any] = signal.signal
     reopen: Callable[[], object] | None = None
     """Opens the log again; None where twistd writes it, which has its own ways."""
-    _told: bool = attrs.field(init=False, default=False)
+    told: bool = attrs.field(init=False, default=False)
+    """Whether the daemon was told to stop, of which the log has a line then."""
     _log: Logger = attrs.field(init=False, factory=lambda: Logger(namespace="pypidaemon"), repr=False)
 
     def begin(self) -> None:
@@ -75,11 +76,11 @@ class Signals:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if self._told:
+        if self.told:
             # The reactor may be what does not end, so nothing is left to it.
             self._log.warn("{name} for the second time: ending at once", name=name)
             self.die(number)
             return
-        self._told = True
+        self.told = True
         self._log.info("{name}: stopping", name=name)
         self.reactor.callFromThread(self.stop)

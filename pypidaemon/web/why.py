@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -27,7 +27,8 @@ from pypidaemon.web.operations import json_reply
 from pypidaemon.web.pages import moved
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.shown import Shown
-from pypidaemon.web.why_html import POLICY, html
+from pypidaemon.web.views.frame import finished, up
+from pypidaemon.web.views.why_html import html
 
 AT_ONCE = 2
 """Explanations that are put together or rendered at the same time: one of 8,000 files takes most of a second of the processor."""
@@ -45,11 +46,13 @@ def _text(said: Mapping[str, Any]) -> bytes:
     return ("\n".join(lines(said)) + "\n").encode()
 
 
-_RENDERINGS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bytes]]] = {
-    "text/html": ("text/html; charset=utf-8", html),
+_Rendering: TypeAlias = Callable[[Mapping[str, Any]], bytes]
+_RENDERINGS: Mapping[str, tuple[str, _Rendering]] = {
     "application/json": ("application/json", _json),
     "text/plain": ("text/plain; charset=utf-8", _text),
 }
+_KINDS = ("text/html", *_RENDERINGS)
+_MOST_PAGES = 10_000
 
 
 @attrs.define
@@ -63,9 +66,11 @@ class Why:
     flights: Flights[tuple[str, str, str, int], Explanation] = attrs.field(init=False, factory=Flights)
     _turns: DeferredSemaphore = attrs.field(init=False, factory=lambda: DeferredSemaphore(AT_ONCE))
 
-    async def answer(self, ask: Ask, account: IAccount, index: Shown, spelled: str, version: str | None) -> Reply:
+    async def answer(self, ask: Ask, account: IAccount, index: Shown, spelled: str, version: str | None, root: str = "") -> Reply:
         """
         The explanation, of what the account may read.
+
+        :param root: where the index's own addresses are below the daemon's root: "" or `index/LABEL/`.
 
         :raises InvalidName: that is no project's name.
         :raises NotAllowed: as the page.
@@ -79,11 +84,16 @@ class Why:
         if version is not None and len(version) > LONGEST_VERSION:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
         seen = await self.told(account, index, name)
-        kind, render = _RENDERINGS[_form(ask)]
-        body = await self._in_turn(lambda: self.cpu(_rendered, render, seen, name, version))
         sources = seen.page.sources if seen.page is not None else ()
         source = (("X-Pypidaemon-Index", ", ".join(sources)),) if sources else ()
-        return Reply(200, (("Content-Type", kind), *_FRESH, *POLICY, *source), body)
+        form = _form(ask)
+        if form == "text/html":
+            number = _page_number(ask)
+            body = await self._in_turn(lambda: self.cpu(_rendered, lambda said: html(said, up(ask), root, number), seen, name, version))
+            return finished(ask, body, headers=(("Cache-Control", "no-store"), *source))
+        kind, render = _RENDERINGS[form]
+        body = await self._in_turn(lambda: self.cpu(_rendered, render, seen, name, version))
+        return Reply(200, (("Content-Type", kind), *_FRESH, *source), body)
 
     async def told(self, account: IAccount, index: Shown, name: NormalizedName) -> Explanation:
         """
@@ -148,8 +158,14 @@ class Why:
 def _form(ask: Ask) -> str:
     """What the client wants to read: `?format=html`, `json` or `text`, else as `Accept` says."""
     wanted = dict(ask.query).get("format", "")
-    return _FORMS.get(wanted) or choose_type(ask.headers.every("accept"), tuple(_RENDERINGS)) or "text/html"
+    return _FORMS.get(wanted) or choose_type(ask.headers.every("accept"), _KINDS) or "text/html"
 
 
-def _rendered(render: Callable[[Mapping[str, Any]], bytes], told: Explanation, name: NormalizedName, version: str | None) -> bytes:
+def _page_number(ask: Ask) -> int:
+    """`?page=N`; anything else is the first."""
+    said = dict(ask.query).get("page", "")
+    return min(max(int(said), 1), _MOST_PAGES) if said.isascii() and said.isdigit() and len(said) < 6 else 1
+
+
+def _rendered(render: _Rendering, told: Explanation, name: NormalizedName, version: str | None) -> bytes:
     return render(document(told, name, version))

@@ -60,8 +60,12 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder through which every package of this environment is seen, but not our own, which may be installed here, too."""
-    folder = tmp_path_factory.mktemp("seen")
+    """As `everything_but_ours`."""
+    return everything_but_ours(tmp_path_factory.mktemp("seen"))
+
+
+def everything_but_ours(folder: Path) -> Path:
+    """That folder, as one through which every package of this environment is seen, but not our own, which may be installed here, too."""
     for place in (Path(path) for path in sys.path if path.endswith("site-packages")):
         for entry in place.iterdir():
             ours = entry.name.startswith(("pypidaemon", "__editable__")) or entry.suffix == ".pth"
@@ -102,6 +106,8 @@ def test_the_wheel_holds_the_plugin_the_schemas_and_no_tests(wheel: Path) -> Non
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "pypidaemon").rglob("*.py")}
     assert modules <= set(names)
     assert "pypidaemon/py.typed" in names
+    assert {f"pypidaemon/commands/kinds/{file.name}" for file in (ROOT / "pypidaemon/commands/kinds").glob("*.ini")} <= set(names)
+    assert any(name.endswith(".data/data/share/man/man1/pypidaemon.1") for name in names)
     assert not any(name.startswith("tests/") for name in names)
     (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()

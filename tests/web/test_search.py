@@ -43,7 +43,13 @@ class Sought(House):
         """Have everything be found that its indexes have."""
         self.searched = SearchIndex(path / FILE, inline, inline)
         gatherer = Gatherer(
-            self.records, lambda: dict.fromkeys(("private", "pypi", "mirror"), self.blobs), self.lists, self.reserved, inline, inline
+            self.records,
+            lambda: dict.fromkeys(("private", "pypi", "mirror"), self.blobs),
+            self.lists,
+            self.reserved,
+            inline,
+            inline,
+            self.rulings,
         )
         routes = self.door.routes
         self.open(dict(routes.indexes), routes.default)
@@ -177,6 +183,23 @@ def test_a_release_that_is_not_shown_says_nothing(house: Sought) -> None:
     assert (house.hits("our-thing")[0]["version"], house.hits("our-thing")[0]["summary"]) == ("1.0", None)
     house.clock.advance(SOON)
     assert house.hits("our-thing")[0]["summary"] == "Weather for <b>everybody</b>"
+
+
+def test_what_is_blocked_does_not_speak_for_its_project(house: Sought) -> None:
+    """The newest of its other releases does, once the index of names has heard of the block."""
+    private = house.door.routes.indexes["private"]
+    assert upload(house, house.tokens["ann"], wheel("Our.Thing", "2.0", summary="Secret plans")).status == 200
+    house.clock.advance(SOON)
+    house.open({"root": FirstMatch("root", (house.barred(private),), house.records)}, "root")
+    perform = house.door.routes.rulings.rulemaking.perform
+    now(perform("block", {"target": "our-thing==2.0", "reason": "bad"}, THE_OPERATOR))
+    house.clock.advance(SOON)
+    (hit,) = house.hits("weather")
+    assert (hit["version"], hit["summary"]) == ("1.0", "Weather for <b>everybody</b>")
+    assert house.hits("secret") == []
+    now(perform("unblock", {"target": "our-thing==2.0"}, THE_OPERATOR))
+    house.clock.advance(SOON)
+    assert house.hits("secret")[0]["version"] == "2.0"
 
 
 def test_policies_hold(house: Sought) -> None:

@@ -160,7 +160,11 @@ def test_what_was_saved_is_told_once_there_is_something() -> None:
 
 def test_the_health_line_says_what_is_wrong(house: House) -> None:
     house.upstream.health.state = "down"
-    assert "pypi cannot be reached" in shown(house, "/").text
+    assert "pypi does not answer. What is here is served all the same." in shown(house, "/").text
+    assert "pypi does not answer" in shown(house, "/index/pypi/").text
+    assert "It depends on no upstream." in shown(house, "/index/private/").text
+    house.upstream.health.state = "offline"
+    assert "pypi is not asked: this daemon is told to stay off line. What is here" in shown(house, "/").text
 
 
 def test_S81_every_page_is_kept_from_doing_anything(house: House) -> None:
@@ -206,7 +210,7 @@ def test_what_goes_wrong_is_a_page_for_people_and_a_line_for_programs(house: Hou
     house.upstream.pages["gone"] = UpstreamUnavailable("pypi", "no answer from it <b>")
     for path, status, words in (
         ("/project/nothing/", 404, "No such project"),
-        ("/project/gone/", 503, "Upstream cannot be reached"),
+        ("/project/gone/", 503, "Not to be had now"),
         ("/project/alpha/9.9/", 404, "Not found"),
         ("/nowhere", 404, "Not found"),
     ):
@@ -239,7 +243,7 @@ def test_configurations_name_the_address_and_no_secret() -> None:
     found = {
         one.tool: "\n".join(part.text for part in one.parts) for one in configurations("https://index.example/py/", "legacy/", secret=True)
     }
-    assert list(found) == ["pip", "uv", "Poetry", "PDM", "twine"]
+    assert list(found) == ["pip", "uv", "Poetry", "PDM", "buildout", "twine"]
     assert "https://USER:TOKEN@index.example/py/simple/" in found["pip"]
     assert "trusted-host" not in found["pip"]
     assert "https://index.example/py/legacy/" in found["twine"]

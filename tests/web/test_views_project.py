@@ -167,10 +167,44 @@ def test_law_10_what_is_known_is_shown_while_upstream_is_down(house: House) -> N
     found = house.upstream.pages["al-pha"]
     house.upstream.pages["al-pha"] = UpstreamUnavailable("pypi", "no answer")
     house.clock.advance(3600)
-    assert "Upstream cannot be asked now" in shown(house, "/project/al-pha/").text
+    assert "This is upstream's last known word" in shown(house, "/project/al-pha/").text
     house.upstream.pages["al-pha"] = found
     house.clock.advance(60)
-    assert "Upstream cannot be asked now" not in shown(house, "/project/al-pha/").text
+    assert "This is upstream's last known word" not in shown(house, "/project/al-pha/").text
+
+
+def test_what_cannot_be_had_while_an_upstream_is_away_is_not_offered(house: House) -> None:
+    """Also while the page is fresh: who is told to install what is not here would wait in vain."""
+    line = "pip install --index-url http://127.0.0.1:3141/simple/ al-pha"
+    assert line in shown(house, "/project/al-pha/").text
+    house.upstream.health.state = "down"
+    seen = shown(house, "/project/al-pha/").text
+    assert "pypi does not answer. Nothing of this release is here, so it cannot be installed now." in seen
+    assert line not in seen
+    old = file("al_pha-0.9.tar.gz", b"0")
+    house.upstream.bodies[old.url] = b"0"
+    house.upstream.health.state = "up"
+    house.body(house.get(f"/packages/{old.path}"))
+    house.clock.advance(120)
+    house.upstream.health.state = "offline"
+    reader = shown(house, "/project/al-pha/")
+    assert "pypi is not asked: this daemon is told to stay off line." in reader.text
+    assert "The newest of which something is here: 0.9 ." in reader.text
+    assert reader.links["0.9"] == "0.9/"
+    reader = shown(house, "/project/al-pha/2.0/")
+    assert reader.links["0.9"] == "../0.9/"
+    seen = shown(house, "/project/al-pha/0.9/").text
+    assert "All that is shown of this release is here." in seen
+    assert f"{line}==0.9" in seen
+    tar = file("al_pha-2.0.tar.gz", b"1")
+    house.upstream.bodies[tar.url] = b"1"
+    house.upstream.health.state = "up"
+    house.body(house.get(f"/packages/{tar.path}"))
+    house.clock.advance(120)
+    house.upstream.health.state = "down"
+    seen = shown(house, "/project/al-pha/2.0/").text
+    assert "Of the 2 files of this release 1 can be had; the others are not here." in seen
+    assert f"{line}==2.0" in seen
 
 
 def test_a_project_of_3000_files_is_a_page_like_any_other() -> None:

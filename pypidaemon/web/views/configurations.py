@@ -1,4 +1,4 @@
-"""How clients are told to use an index: what a person copies, for pip, uv, Poetry, PDM and twine. Text alone."""
+"""How clients are told to use an index: what a person copies, or a command writes, for pip, uv, Poetry, PDM, buildout and twine. Text alone."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from urllib.parse import urlsplit
 
 import attrs
 
+NAME = "pypidaemon"
+"""What the index is called where a tool wants a name for it."""
+
 
 @attrs.frozen
 class Part:
-    """A block to copy: what it is about, and the block."""
+    """A block to copy: what it is about, and the block; `filed` says that it is what stands in the tool's own file."""
 
     about: str
     text: str
+    filed: bool = False
 
 
 @attrs.frozen
@@ -34,13 +38,13 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
     simple = f"{base}simple/"
     scheme, _, rest = base.partition("://")
     entered = f"{scheme}://USER:TOKEN@{rest}simple/" if secret else simple
-    host = urlsplit(base).hostname or ""
-    trusted = f"trusted-host = {host}\n" if scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"} else ""
+    host = trusted(base)
+    trusting = f"trusted-host = {host}\n" if host else ""
     found = [
         Configuration(
             "pip",
             (
-                Part("In pip.conf (pip config debug says where it is):", f"[global]\nindex-url = {entered}\n{trusted}"),
+                Part("In pip.conf (pip config debug says where it is):", f"[global]\nindex-url = {entered}\n{trusting}", filed=True),
                 Part("Or for once:", f"pip install --index-url {entered} PROJECT"),
             ),
         ),
@@ -49,7 +53,8 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
             (
                 Part(
                     "In pyproject.toml, or in uv.toml without tool.uv.:",
-                    f'[[tool.uv.index]]\nname = "pypidaemon"\nurl = "{simple}"\ndefault = true\n',
+                    f'[[tool.uv.index]]\nname = "{NAME}"\nurl = "{simple}"\ndefault = true\n',
+                    filed=True,
                 ),
                 *(
                     (Part("The login, in the environment:", "UV_INDEX_PYPIDAEMON_USERNAME=USER\nUV_INDEX_PYPIDAEMON_PASSWORD=TOKEN"),)
@@ -62,7 +67,12 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
         Configuration(
             "Poetry",
             (
-                Part("In the project's folder:", f"poetry source add --priority=primary pypidaemon {simple}"),
+                Part("In the project's folder:", f"poetry source add --priority=primary {NAME} {simple}"),
+                Part(
+                    "Which writes into pyproject.toml:",
+                    f'[[tool.poetry.source]]\nname = "{NAME}"\nurl = "{simple}"\npriority = "primary"\n',
+                    filed=True,
+                ),
                 *((Part("The login:", "poetry config http-basic.pypidaemon USER TOKEN"),) if secret else ()),
             ),
         ),
@@ -71,10 +81,15 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
             (
                 Part(
                     "In pyproject.toml:",
-                    f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{simple}"\nverify_ssl = {"true" if scheme == "https" else "false"}\n',
+                    f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{simple}"\nverify_ssl = {"false" if host else "true"}\n',
+                    filed=True,
                 ),
                 *((Part("The login:", "pdm config pypi.username USER\npdm config pypi.password TOKEN"),) if secret else ()),
             ),
+        ),
+        Configuration(
+            "buildout",
+            (Part("In buildout.cfg, or in ~/.buildout/default.cfg for all of them:", f"[buildout]\nindex = {simple}\n", filed=True),),
         ),
     ]
     if upload is not None:
@@ -85,11 +100,18 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
                 (
                     Part(
                         "In ~/.pypirc (readable for you alone); a token's user is __token__:",
-                        f"[distutils]\nindex-servers = pypidaemon\n\n[pypidaemon]\nrepository = {address}\nusername = __token__\npassword = TOKEN\n",
+                        f"[distutils]\nindex-servers = {NAME}\n\n[{NAME}]\nrepository = {address}\nusername = __token__\npassword = TOKEN\n",
+                        filed=True,
                     ),
-                    Part("Then:", "twine upload -r pypidaemon dist/*"),
+                    Part("Then:", f"twine upload -r {NAME} dist/*"),
                     Part("Or with uv:", f"uv publish --publish-url {address} --token TOKEN dist/*"),
                 ),
             )
         )
     return found
+
+
+def trusted(base: str) -> str | None:
+    """The host that a client has to be told to trust at that address, since it speaks plain http with its own machine alone unless it is; else None."""
+    parts = urlsplit(base)
+    return parts.hostname if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"} else None

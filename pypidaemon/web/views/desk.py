@@ -90,19 +90,17 @@ def _below(ask: Ask) -> tuple[str, ...]:
 
 def _is_for_people(ask: Ask) -> bool:
     first = next(iter(_below(ask)), "")
-    return first not in _PROGRAMS and not first.startswith("+")
+    return first == "+why" or (first not in _PROGRAMS and not first.startswith("+"))
 
 
 def _said(error: PypidaemonError, root: str, below: tuple[str, ...]) -> tuple[str, Content]:
     """The heading, and what may help."""
     name = below[1] if len(below) > 1 else ""
-    why = tag("a", "Why?", href=f"{root}+why/{quote(name, safe='')}") if name else None
+    why = tag("a", "Why?", href=f"{root}+why/{quote(name, safe='')}") if name and below[0] != "+why" else None
     match error:
         case UpstreamUnavailable():
-            return (
-                "Upstream cannot be reached",
-                "It was never asked about this here, so nothing is known of it now. What is here goes on being served; try again later.",
-            )
+            known = "It was never asked about this here, so nothing is known of it now. What is here goes on being served. "
+            return "Not to be had now", (known, tag("a", "Status", href=f"{root}status/"))
         case Refused():
             return "Not shown here", ("A rule of this index hides it. ", why)
         case NotAllowed():

@@ -91,7 +91,11 @@ def document(view: View, root: str) -> bytes:
         tag("a", "Skip to the content", class_="skip", href="#content"),
         _bar(view, root),
         tag("main", view.body, id="content", tabindex="-1"),
-        tag("footer", tag("p", f"pypidaemon {__version__}"), tag("p", tag("a", "Project list", href=root + "simple/"), " ")),
+        tag(
+            "footer",
+            tag("p", f"pypidaemon {__version__}"),
+            tag("p", tag("a", "Project list", href=root + "simple/"), " · ", tag("a", "Administration", href=root + "+admin/")),
+        ),
     )
     page = joined(Markup("<!DOCTYPE html>\n"), tag("html", tag("head", head), tag("body", body), lang="en"), "\n")
     return page.encode()

@@ -29,6 +29,7 @@ from pypidaemon.web.legacy import metadata_of
 from pypidaemon.web.pages import LOOKED_AT, moved, state_of
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
+from pypidaemon.web.views.away import upstreams_below, who_is_away
 from pypidaemon.web.views.frame import CONTENT_TYPE, PROTECTION, up
 from pypidaemon.web.views.project_facts import Release, facts, newest, releases
 from pypidaemon.web.views.project_html import Project, html
@@ -72,7 +73,8 @@ class ProjectPages:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
         part, number = _part(ask)
         # There are as many of these as anybody cares to ask for, as there are of views, and they must not push out what installers ask for.
-        view = f"{shown.view} for people"
+        # What can be had of it turns with its upstreams, of which nobody announces anything.
+        view = f"{shown.view} for people {who_is_away(upstreams_below(shown.index))}"
         same = same_version(version) if version else ""
         key = AnswerKey(shown.label, name, f"project {same} {part} {number} {root} {base}", account.scope, view)
         accepted = ask.headers.every("accept-encoding")
@@ -117,7 +119,8 @@ class ProjectPages:
             readme = AS_IT_IS
             if part in {"", "description"}:
                 readme = await self.readmes.render(description, str(said.get("description_content_type") or ""))
-            project = Project(name, told, told.page, tuple(of), release, version is not None, said, description, readme, part, number)
+            gone = str(who_is_away(upstreams_below(shown.index, told.page.sources)))
+            project = Project(name, told, told.page, tuple(of), release, version is not None, said, description, readme, part, number, gone)
             body = await self.cpu(html, project, up(ask), root, base)
             state = self._state(told.page, body)
             return await self.answers.make(

@@ -13,11 +13,12 @@ AT_ONCE = 12
 """Entries of a list that stand open."""
 
 
-def aside(name: NormalizedName, said: Mapping[str, Any], release: Release | None, page: ProjectPage, root: str) -> Markup:
+def aside(name: NormalizedName, said: Mapping[str, Any], release: Release | None, page: ProjectPage, root: str, admin: str) -> Markup:
     """
     The column.
 
     :param root: the way to the index's root.
+    :param admin: the way to the page from which the project is administrated; "" where there is none.
     """
     version = release.version if release is not None else ""
     why = f"{root}+why/{name}" + (f"/{version}" if version else "")
@@ -40,6 +41,7 @@ def aside(name: NormalizedName, said: Mapping[str, Any], release: Release | None
         _needs(needs(said), root),
         _details("Classifiers", [tag("li", one) for one in listed(said, "classifiers")]),
         tag("p", tag("a", "Why does it look like this?", href=why), class_="small"),
+        tag("p", tag("a", "Yank, hide, delete, promote or block", href=admin), class_="small") if admin else None,
         aria_label="About this project",
     )
 

@@ -45,6 +45,7 @@ class Project:
     :param said: what METADATA says.
     :param part: which part is shown at length: "files", "versions", "description"; "" is all in brief.
     :param number: which page of that, from 1.
+    :param away: which of its upstreams give nothing now, in words; "" where all may.
     """
 
     name: NormalizedName
@@ -58,6 +59,13 @@ class Project:
     readme: Readme
     part: str = ""
     number: int = 1
+    away: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many files that the release shows cannot be had now, since they are not here and nobody is there to ask."""
+        release = self.release
+        return sum(entry.shown and entry.here is False for entry in release.entries) if release is not None and self.away else 0
 
 
 def html(project: Project, up: str, root: str, base: str) -> bytes:
@@ -96,10 +104,16 @@ def _parts(project: Project, up: str, root: str, base: str) -> Iterator[Content]
             yield tag(
                 "div",
                 tag("div", main),
-                aside(project.name, project.said, project.release, project.page, up + root),
+                aside(project.name, project.said, project.release, project.page, up + root, _admin(project, up, root)),
                 tag("div", _files(project, up + root, FILES, whole=False), _versions(project, here, VERSIONS, whole=False), class_="wide"),
                 class_="columns",
             )
+
+
+def _admin(project: Project, up: str, root: str) -> str:
+    """Where the project, or the release that was asked for, is administrated; of the past nothing is."""
+    release = f"{quote(project.release.version, safe='')}/" if project.pinned and project.release is not None else ""
+    return "" if root.startswith("at/") else f"{up}+admin/project/{project.name}/{release}"
 
 
 def _heading(project: Project) -> Markup:
@@ -139,9 +153,11 @@ def _notices(project: Project) -> Markup:
     if page.status.marker in _STATUS:
         kind, words = _STATUS[page.status.marker]
         said.append(notice(kind, words, f" Reason: {page.status.reason}" if page.status.reason else None))
-    if page.stale:
+    if project.away:
+        said.append(notice("warn", project.away, " ", _left(project)))
+    elif page.stale:
         said.append(
-            notice("warn", "Upstream cannot be asked now. This is its last known word; files that are here can be had all the same.")
+            notice("warn", "This is upstream's last known word, which is asked again; files that are here can be had all the same.")
         )
     if release is not None and release.yanked is not None:
         said.append(notice("bad", "This release is yanked", f": {release.yanked}" if release.yanked else "", "."))
@@ -152,6 +168,23 @@ def _notices(project: Project) -> Markup:
     if release is None:
         said.append(notice("note", "The name is taken, and there are no releases."))
     return joined(said)
+
+
+def _left(project: Project) -> Content:
+    """What can be had of it while an upstream is away."""
+    if project.release is None:
+        return "This is what is known of it here."
+    shown = sum(entry.shown for entry in project.release.entries)
+    if not project.missing:
+        return "All that is shown of this release is here." if shown else "This is what is known of it here."
+    if project.missing < shown:
+        return f"Of the {plural(shown, 'file')} of this release {shown - project.missing} can be had; the others are not here."
+    here = next((one for one in project.releases if any(entry.shown and entry.here for entry in one.entries)), None)
+    if here is None or not here.version:
+        return "Nothing of this release is here, so it cannot be installed now."
+    way = "../" if project.pinned else ""
+    link = tag("a", here.version, href=f"{way}{quote(here.version, safe='')}/")
+    return "Nothing of this release is here, so it cannot be installed now. The newest of which something is here: ", link, "."
 
 
 def _hidden(refusals: Sequence[tuple[str, Any]]) -> str:
@@ -167,7 +200,8 @@ def _hidden(refusals: Sequence[tuple[str, Any]]) -> str:
 
 def _install(project: Project, base: str) -> Markup | None:
     release = project.release
-    if release is None or not any(entry.shown for entry in release.entries) or project.page.status.marker == "quarantined":
+    shown = sum(entry.shown for entry in release.entries) if release is not None else 0
+    if release is None or shown == project.missing or project.page.status.marker == "quarantined":
         return None
     what = f"{project.name}=={release.version}" if project.pinned and release.version else project.name
     address = f"{base}simple/"

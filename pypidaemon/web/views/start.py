@@ -12,9 +12,9 @@ from pypidaemon.leaves import bare, leaves
 from pypidaemon.rights import PUBLIC
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.metrics import Metrics
-from pypidaemon.web.operations import upstream_states
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
+from pypidaemon.web.views.away import listed, upstreams_below, who_is_away
 from pypidaemon.web.views.configurations import configurations
 from pypidaemon.web.views.frame import View, copyable, number, reply, size, up
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
@@ -52,7 +52,7 @@ class Start:
         secret = account.scope != PUBLIC or not self._open(shown)
         body = joined(
             self._heading(shown, root, base),
-            self._health(up(ask), lacking),
+            self._health(up(ask), lacking, self.upstreams if not root else upstreams_below(shown.index)),
             self._saved() if not root else None,
             tag("section", tag("h2", "Use it"), _use(base, upload, secret=secret)),
             _newest(found, up(ask) + root, self.clock.seconds()),
@@ -66,24 +66,22 @@ class Start:
     def _heading(self, shown: Shown, root: str, base: str) -> Markup:
         kinds = list(dict.fromkeys(_kind(leaf.index) for leaf in leaves(shown.index)))
         title = "Python packages, served from here" if not root else shown.label
-        made_of = f"This index shows {_and(kinds)}. Its address is "
+        made_of = f"This index shows {listed(kinds)}. Its address is "
         return joined(
             tag("p", tag("a", "All indexes", href="../../") if root else f"Index {shown.label}", class_="eyebrow"),
             tag("h1", title),
-            tag("p", made_of, tag("a", f"{base}simple/", href="simple/"), ".", class_="lead"),
+            tag("p", made_of, tag("a" if root else "code", f"{base}simple/", href="simple/" if root else None), ".", class_="lead"),
         )
 
-    def _health(self, root: str, lacking: str) -> Markup:
-        states = upstream_states(self.upstreams)
-        away = [label for label, state in states.items() if state["state"] not in {"up", "not asked yet", "suspect"}]
+    def _health(self, root: str, lacking: str, upstreams: Mapping[str, IUpstream]) -> Markup:
         link = tag("a", "Status", href=f"{root}status/")
         if lacking:
             return tag("p", tag("span", "attention", class_="tag warn"), " Nothing new is kept on disk: ", lacking, ". ", link)
-        if away:
-            which = ", ".join(away)
-            said = f" {which} cannot be reached. What is here is served all the same. "
+        if gone := who_is_away(upstreams):
+            said = f" {gone} What is here is served all the same. "
             return tag("p", tag("span", "offline", class_="tag warn"), said, link)
-        return tag("p", tag("span", "working", class_="tag good"), " Everything that it depends on answers. ", link)
+        said = " Everything that it depends on answers. " if upstreams else " It depends on no upstream. "
+        return tag("p", tag("span", "working", class_="tag good"), said, link)
 
     def _saved(self) -> Content:
         counts = self.metrics.spool.measures()
@@ -114,7 +112,7 @@ class Start:
             return None
         rows = []
         for label in sorted(seen):
-            kinds = _and(list(dict.fromkeys(_kind(leaf.index) for leaf in leaves(self.indexes[label]))))
+            kinds = listed(list(dict.fromkeys(_kind(leaf.index) for leaf in leaves(self.indexes[label]))))
             where = "at the root" if label == self.default else "uploads go here" if label == self.uploads else None
             end = tag("span", where, class_="end") if where else None
             rows.append(tag("li", tag("a", label, href=f"{root}index/{label}/"), tag("span", kinds, class_="quiet small"), end))
@@ -176,7 +174,3 @@ def _kind(index: IIndex) -> str:
     if ILocal.providedBy(itself):
         return "packages from a folder"
     return "packages of an upstream, fetched when they are wanted"
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

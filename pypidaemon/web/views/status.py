@@ -65,7 +65,7 @@ class StatusPage:
             return self._documents[sight]
         span = next((one for one in SPANS if one.word == asked.get("span")), SPANS[0])
         if (sight, span) not in self._pages:
-            body = self._body(facts, sight, ring, span)
+            body = self._body(facts, sight, ring, span, up(ask))
             self._pages[sight, span] = document(View("Status", body, section="status", scripts=("status.js",)), up(ask))
         return finished(ask, self._pages[sight, span], private=account.authenticated or sight != Sight())
 
@@ -78,7 +78,7 @@ class StatusPage:
 
         return self.events.answer(ask, sight, render)
 
-    def _body(self, facts: Facts, sight: Sight, ring: TrafficRing, span: Span) -> Markup:
+    def _body(self, facts: Facts, sight: Sight, ring: TrafficRing, span: Span, root: str) -> Markup:
         parts = sections(facts, sight)
         hidden = not sight.everything and parts["problems"] != sections(facts, Sight(everything=True))["problems"]
         login = tag(
@@ -88,6 +88,7 @@ class StatusPage:
             tag("h1", "Status"),
             tag("div", parts["problems"], id="problems", aria_live="polite"),
             login if hidden else None,
+            tag("p", tag("a", "Fill, probe or pack now", href=f"{root}+admin/status/"), ", for administrators.", class_="small"),
             moment_line(facts.moment),
             tag("section", tag("h2", "What it saves"), self._traffic(facts, ring, span)),
             tag("section", tag("h2", "Upstreams"), tag("div", parts["upstreams"], id="upstreams")),
