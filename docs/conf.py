@@ -14,7 +14,7 @@ default_role = None
 smartquotes = False
 
 html_theme = "alabaster"
-html_theme_options = {"description": "A Python package index in one daemon", "show_powered_by": "false"}
+html_theme_options = {"description": "A Python package index in one daemon", "show_powered_by": "false", "page_width": "1200px", "body_max_width": "960px"}
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None

@@ -22,6 +22,8 @@ from typing import Any
 import attrs
 
 from pypidaemon import commands, components, globs, moments, patterns, schema, settings
+from pypidaemon.commands.grammar import grammar
+from pypidaemon.commands.manual import page
 from pypidaemon.configuration import KINDS
 from pypidaemon.services.mirroring import service as mirroring
 from pypidaemon.settings import Reference, Setting
@@ -272,14 +274,14 @@ def default(wish: schema.Wish) -> str:
 def command_line() -> str:
     """Every verb with its arguments."""
     parser = commands._parser()
-    verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    verbs = _verbs_of(parser)
     found: list[str] = [NOTICE, heading("Commands", "="), f"{parser.description}\n"]
     found.append(
         "Every verb exits with 0 (done), 1 (something was found, or failed) or 2 (wrong usage).\n"
         "A failure is one line on standard error.\n"
         'With ``--json`` a verb prints one JSON object, also for a failure: ``{"error": ...}``.\n'
-        "Arguments that are missing, unknown or malformed are refused before ``--json`` is looked at, with the usage on standard error; what a\n"
-        "PROJECT or a release cannot be is said in JSON too.\n"
+        "Arguments that are missing, unknown or malformed are told in the same way, and the line names the verb whose help says more.\n"
+        "``pypidaemon completion SHELL`` has bash, zsh or fish complete all of this, and ``pypidaemon manual`` is the same for ``man``.\n"
         "``pypidaemon --version`` prints the version, and ``--help`` after any verb says what it takes.\n"
     )
     helps = dict(helped(verbs))
@@ -472,6 +474,61 @@ def robustness() -> str:
     return "\n".join(found)
 
 
+# The laws.
+
+LAW = re.compile(r"(?i)\blaws? (\d+)((?: and \d+)*)")
+"""A law in the name of a test or in its docstring: `test_law_10_...`, `Law 3.`, `Laws 1 and 4.`."""
+
+
+def laws_proved() -> dict[int, list[str]]:
+    """The tests that name a law, in their own names or in their docstrings, by its number."""
+    found: dict[int, list[str]] = {}
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for number in laws_named(node.name, ast.get_docstring(node) or ""):
+                    found.setdefault(number, []).append(f"{file.relative_to(ROOT).as_posix()}::{node.name}")
+    return found
+
+
+def laws_named(name: str, docstring: str) -> list[int]:
+    """The laws that a test names, each once."""
+    found = [
+        int(number)
+        for text in (name.replace("_", " "), docstring)
+        for match in LAW.finditer(text)
+        for number in re.findall(r"\d+", match[0])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def stated_laws() -> list[dict[str, str]]:
+    """The laws, in their order."""
+    found: list[dict[str, str]] = tomllib.loads((DOCS / "laws.toml").read_text("utf-8"))["law"]
+    return found
+
+
+def laws() -> str:
+    """Each law, what there would be without it, and who proves it."""
+    proved = laws_proved()
+    found: list[str] = [NOTICE, heading("Laws", "=")]
+    found.append(
+        "What holds whatever else is the case: in every index, behind every rule, on every road that a request can take, and after a crash.\n"
+        "A change that breaks one is wrong, however useful it is otherwise. Tests name the laws that they prove.\n"
+    )
+    for number, law in enumerate(stated_laws(), 1):
+        found += [heading(f"{number}. {law['name']}", "-"), f"{law['meaning'].strip()}\n", f"*Without it:* {law['without'].strip()}\n"]
+        tests = proof(proved.get(number, []))
+        found.append("Proved by\n\n" + "\n".join(f"* {file}" for file in tests.split("; ")) + "\n")
+    found += [heading("One exception", "-")]
+    found.append(
+        "While an upstream is down, pages that installers ask for list what can be served from here and nothing else, so that a resolver chooses what it can have.\n"
+        "That is a view at the door: the index behind it says what it always said, serials stay, and mirrors are given the whole page.\n"
+        "``while-down = all`` switches it off: see :doc:`/howto/offline`.\n"
+    )
+    return "\n".join(found)
+
+
 # The decisions.
 
 
@@ -489,12 +546,27 @@ def decisions() -> str:
     return "\n".join(found)
 
 
+# The manual page.
+
+
+def manual() -> str:
+    """Every verb for `man`, which an installed package has."""
+    return page(grammar(_verbs_of(commands._parser())))
+
+
+def _verbs_of(parser: argparse.ArgumentParser) -> Any:
+    return next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reference/configuration.rst": configuration,
     "reference/commands.rst": command_line,
     "reference/standards.rst": standards,
     "reference/robustness.rst": robustness,
+    "explanation/laws.rst": laws,
     "decisions/index.rst": decisions,
+    # Beside what it is made of, so that whoever builds a package without docs/ has it, too.
+    "../pypidaemon/commands/pypidaemon.1": manual,
 }
 """What is generated, by its path below docs/."""
 
