@@ -8,8 +8,8 @@
 
 PYTHON ?= python3
 CONFIG ?= etc/config.ini
-# One more than two processors are worth: many tests wait for programs that they started.
-PARALLEL ?= 3
+# Twice what two processors are worth: many tests wait for programs that they started.
+PARALLEL ?= 4
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
@@ -38,9 +38,9 @@ test coverage: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/.test .venv/.browser
 	$(BIN)/python -m compileall -q pypidaemon tests benchmarks
-	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report= $(PURE_TESTS)
+	$(BIN)/python -m pytest -n $(PARALLEL) --dist worksteal --cov --cov-report= $(PURE_TESTS)
 	$(BIN)/python -m coverage report --include='$(PURE)' --show-missing --skip-covered --fail-under=100
-	$(BIN)/python -m pytest -n $(PARALLEL) $(addprefix --ignore=,$(PURE_TESTS)) tests
+	$(BIN)/python -m pytest -n $(PARALLEL) --dist worksteal $(addprefix --ignore=,$(PURE_TESTS)) tests
 	@echo "make test: all tests passed, in two runs, and every branch of the pure floors is reached"
 
 coverage: .venv/.test .venv/.browser

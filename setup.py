@@ -31,6 +31,7 @@ setup(
         "pypidaemon.bundles",
         "pypidaemon.blobs",
         "pypidaemon.commands",
+        "pypidaemon.commands.kinds",
         "pypidaemon.accounts",
         "pypidaemon.advisories",
         "pypidaemon.archives",
@@ -61,7 +62,12 @@ setup(
         "pypidaemon.workers",
         "twisted.plugins",
     ],
-    package_data={"pypidaemon": ["py.typed"], "pypidaemon.records": ["schema/*.sql"], "pypidaemon.web.views": ["*.css", "*.js", "*.svg"]},
+    package_data={
+        "pypidaemon": ["py.typed"],
+        "pypidaemon.commands.kinds": ["*.ini"],
+        "pypidaemon.records": ["schema/*.sql"],
+        "pypidaemon.web.views": ["*.css", "*.js", "*.svg"],
+    },
     install_requires=[
         "twisted[tls]>=26.4",
         "treq>=26.7",
@@ -107,6 +113,8 @@ setup(
         ],
         "docs": ["sphinx>=8", "towncrier>=24"],
     },
+    # Written by docs/generate.py, and where man looks for it beside the command.
+    data_files=[("share/man/man1", ["pypidaemon/commands/pypidaemon.1"])],
     # Built-in components stand in pypidaemon/components.py. The groups pypidaemon.<kind> are for other distributions.
     entry_points={"console_scripts": ["pypidaemon = pypidaemon.commands:main"]},
     classifiers=[

@@ -32,7 +32,7 @@ from pypidaemon.schema import local_url
 from pypidaemon.services.activation import endpoint, handed_over
 from pypidaemon.services.folder import RENDERED, NoNewRecords
 from pypidaemon.services.sockets import CONTROL, PrivateSocket, PublicSocket
-from pypidaemon.staff import accel, check_filled_once, descriptions, search_index, searching
+from pypidaemon.staff import accel, access_file, access_log, check_filled_once, descriptions, search_index, searching
 from pypidaemon.staff import adoption_means as adoption_means
 from pypidaemon.staff import bundle_means as bundle_means
 from pypidaemon.staff import caches as caches
@@ -260,7 +260,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
     lists = made.given["rendered_lists"]
     by = basis(program(__version__, Path(__file__).parent), f"{plan.origin}\n{plan.text}")
     rendered = Rendered(plan.data / RENDERED / ANSWERS, by, MOST_RENDERED, made.given["disk"], made.given["room"].lacking)
-    readmes = descriptions(made, reactor)
+    readmes, access = descriptions(made, reactor), access_file(made)
     evicts = evicting(made, reactor)
     door = build_door(
         indexes=made.exposed(),
@@ -313,6 +313,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
         configuration=(str(plan.origin), plan.text),
         reload=reload,
         log=made.given["log"],
+        access=access_log(made, reactor, access),
     )
     front = before.front if before else (door.site, door.control)
     if before is None:
@@ -336,6 +337,7 @@ def _house(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]], work
         *made.living("upstream", "policy", "index", "accounts"),
         *clocks,
         OpenFiles(door.site.places.caps.files, front[0].places.allow),
+        *access,
         door,
     )
 

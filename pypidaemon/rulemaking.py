@@ -132,6 +132,17 @@ class Rulemaking(Service):
         await self.learn()
         return {"rulings": await self.cpu(_listed, self.rulings.frozen(), self.clock.seconds())}
 
+    async def about(self, name: NormalizedName) -> list[Answer]:
+        """
+        The rulings in force on that project and its releases, as `listed` has them.
+
+        :raises PypidaemonError: the records cannot be read.
+        """
+        await self.learn()
+        now = self.clock.seconds()
+        found = [self.rulings.on(kind, target, now) for kind in RulingKind for target in self.rulings.near(kind, name, now)]
+        return [_shown(ruling) for ruling in found if ruling is not None]
+
     async def lapse(self) -> int:
         """
         Take those off the record whose time is over, and answer how many that were; they have no force as it is.

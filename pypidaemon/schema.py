@@ -148,6 +148,27 @@ def retention(raw: str) -> float:
     return 0.0 if raw.strip().lower() in ("no", "off", "false") else duration(raw)
 
 
+def log_file(raw: str) -> Path | str:
+    """A file, or `no` for none."""
+    return "no" if raw.strip().lower() in ("no", "off", "false") else path(raw)
+
+
+def log_form(raw: str) -> str:
+    """`combined` or `json`."""
+    return _one_of(raw, ("combined", "json"))
+
+
+def addresses(raw: str) -> str:
+    """`whole`, `shortened` or `none`."""
+    return _one_of(raw, ("whole", "shortened", "none"))
+
+
+def _one_of(raw: str, known: tuple[str, ...]) -> str:
+    if (word := raw.strip().lower()) not in known:
+        raise ValueError(f"{raw.strip()!r} is none of {', '.join(known)}")
+    return word
+
+
 def patterns(raw: str) -> tuple[str, ...]:
     """Patterns of project names, as `pypidaemon.globs.globs` reads them."""
     from pypidaemon.globs import globs
@@ -174,6 +195,17 @@ class Daemon:
     conceal: bool = setting(flag, default=False, help="whether what an account may not see is answered as if it were not there")
     access_records: float = setting(
         retention, default=90 * 86400.0, help="how long it is on record who took which file, from which address; no: not at all"
+    )
+    access_log: Path | str | None = setting(
+        log_file,
+        default=None,
+        help="a file of its own for the access log; no: there is none; by default its lines stand in the daemon's log",
+    )
+    access_log_form: str = setting(log_form, default="combined", help="how a line of it is written: as web servers do, or as a JSON object")
+    client_addresses: str = setting(
+        addresses,
+        default="whole",
+        help="what the access log and the records of who took what say of a client's address; shortened: the first 24 bits of it, in IPv6 the first 48",
     )
     drain: float = setting(duration, default=30.0, help="how long transfers that are under way may go on when the daemon is told to stop")
     listen: tuple[str, ...] = setting(

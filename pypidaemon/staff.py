@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from pypidaemon.rulemaking import Rulemaking
     from pypidaemon.searching.index import SearchIndex
     from pypidaemon.services.evicting import Evicting
+    from pypidaemon.services.logs import AccessFile
     from pypidaemon.services.probing import Probing
     from pypidaemon.services.pruning import Pruning
     from pypidaemon.services.searching import Searching
     from pypidaemon.verification.run import Means
+    from pypidaemon.web.access import AccessLog
 
 MOST_FETCHES_KEPT = 1_000_000
 """How many fetches stay on record however long they may: some 300 MB. Anybody who may read can make them."""
@@ -144,6 +146,27 @@ def pruning(made: Made, reactor: Any, rulings: Rulemaking) -> Pruning:
     return Pruning(reactor, chores)
 
 
+def access_file(made: Made) -> tuple[AccessFile, ...]:
+    """What keeps the access log in a file of its own, where it has one."""
+    from pypidaemon.services.logs import AccessFile
+
+    file = made.plan.daemon.access_log
+    return (AccessFile(file, made.given["log"]),) if isinstance(file, Path) else ()
+
+
+def access_log(made: Made, reactor: Any, files: tuple[AccessFile, ...]) -> AccessLog:
+    """What writes the access log: into that file, where there is one."""
+    from twisted.logger import LogPublisher, globalLogPublisher
+
+    from pypidaemon.web.access import AccessLog
+    from pypidaemon.web.access_forms import FORMS
+    from pypidaemon.web.addressed import HOW
+
+    said = made.plan.daemon
+    publisher = files[0].publisher if files else globalLogPublisher if said.access_log is None else LogPublisher()
+    return AccessLog(reactor, FORMS[said.access_log_form], publisher, HOW[said.client_addresses])
+
+
 def probing(made: Made, reactor: Any) -> Probing:
     """What notices that upstreams are back."""
     from pypidaemon.services.probing import Probing
@@ -179,7 +202,7 @@ def searching(made: Made, reactor: Any) -> Searching:
     def stores() -> dict[str, Any]:
         return {home.label: home.blobs for home in given["holdings"].homes}
 
-    gatherer = Gatherer(made.records(), stores, given["lists"], made.plan.daemon.reserved, given["cpu"], given["disk"])
+    gatherer = Gatherer(made.records(), stores, given["lists"], made.plan.daemon.reserved, given["cpu"], given["disk"], given["rulings"])
     return Searching(given["searched"], gatherer, tuple(made.indexes().values()), given["announcements"], reactor)
 
 

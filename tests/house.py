@@ -39,6 +39,7 @@ from pypidaemon.services.traffic import TrafficLog
 from pypidaemon.spool import Spool
 from pypidaemon.verification.holdings import Holdings
 from pypidaemon.volume import Room, Space
+from pypidaemon.web.access import AccessLog
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
 from pypidaemon.web.reply import Reply
@@ -96,6 +97,8 @@ class House:
     """Told of whatever the express lane forgets."""
     space: Space = Space(50 << 30, 100 << 30)
     """What is free on the volume."""
+    access: AccessLog | None = None
+    """The access log, where it is not the usual one; known to the door when it is opened next."""
     traffic: TrafficLog = attrs.field(init=False)
     """Never started, so it writes nothing."""
     room: Room = attrs.field(init=False)
@@ -249,6 +252,7 @@ class House:
             requests_per_address=self.requests_per_address,
             trusted_proxies=self.trusted_proxies,
             log=LostLines(),
+            access=self.access,
             local_url="http://127.0.0.1:3141/",
             workers=Workers(self.clock, lambda: 1, tuple, lambda: self.door.site, bool),
             told=lambda project: self.told(project),  # noqa: PLW0108  # another one may be told by then

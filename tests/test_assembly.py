@@ -181,6 +181,9 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("[daemon]\ntrusted-proxies = 10.0.0.1/8\n", "daemon", "trusted-proxies", "host bits"),
     ("[daemon]\nhosts =\n", "daemon", "hosts", "empty"),
     ("[daemon]\naccess-records = never\n", "daemon", "access-records", "not a duration"),
+    ("[daemon]\naccess-log =\n", "daemon", "access-log", "empty"),
+    ("[daemon]\naccess-log-form = xml\n", "daemon", "access-log-form", "'xml' is none of combined, json"),
+    ("[daemon]\nclient-addresses = some\n", "daemon", "client-addresses", "'some' is none of whole, shortened, none"),
     ("[daemon]\nhosts = packages.example:443\n", "daemon", "hosts", "not a host name"),
     ("[daemon]\nuploads = pypi\n", "daemon", "uploads", "[index:pypi] takes no uploads"),
     ("[daemon]\nuploads = nowhere\n", "daemon", "uploads", "no section [index:nowhere]"),
@@ -476,6 +479,19 @@ def test_how_long_it_is_kept_who_took_what(tmp_path: Path, said: str | None, sec
     whole = assembly.build(found, Reactor())
     (door,) = (child for child in whole if isinstance(child, Door))
     assert (door.routes.files.fetches is not None) == (seconds > 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [(None, ""), ("OFF", "access-log = no\n"), ("access.log", "access-log = {here}/access.log\n"), ("/x/y", "access-log = /x/y\n")],
+)
+def test_where_the_access_log_is(tmp_path: Path, said: str | None, shown: str) -> None:
+    """What is shown reads back as the same."""
+    found = planned(tmp_path, "[daemon]\n" + (f"access-log = {said}\naccess-log-form = JSON\n" if said else "") + SILENT)
+    assert ("access-log = " in describe(found)) == bool(said)
+    assert shown.format(here=found.origin.parent) in describe(found)
+    again = planned(tmp_path, describe(found)).daemon
+    assert (again.access_log, again.access_log_form) == (found.daemon.access_log, found.daemon.access_log_form)
 
 
 def test_what_is_too_old_is_forgotten_and_where_nothing_is_kept_all_of_it(tmp_path: Path) -> None:

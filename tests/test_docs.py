@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import configparser
 import importlib.util
 import inspect
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+import trustme
 
+from pypidaemon import components
 from pypidaemon.assembly import describe, plan
 from pypidaemon.commands import _parser
 from pypidaemon.errors import ConfigError
 from pypidaemon.model import Filename, NormalizedName
+from tests.documents import DOCS, PAGES, ROOT, Block, blocks, commands
 from tests.fakes import file
 from tests.house import House
 from tests.needs import missing
-
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = sorted(page for page in DOCS.rglob("*.rst") if "_build" not in page.parts)
+from tests.web.test_rights_matrix import DECLARED, ORDERS, RULINGS
 
 
 def loaded(place: Path, name: str) -> Any:
@@ -43,15 +46,16 @@ def loaded(place: Path, name: str) -> Any:
 generate = loaded(DOCS / "generate.py", "docs_generate")
 
 
-def blocks(language: str) -> Iterator[tuple[Path, str]]:
-    """Every code block of that language, with its page."""
-    for page in PAGES:
-        for found in re.finditer(rf"^\.\. code-block:: {language}\n((?:\n| +[^\n]*\n)+)", page.read_text("utf-8") + "\n", re.MULTILINE):
-            yield page, textwrap.dedent(found[1]).strip() + "\n"
-
-
-CONFIGURATIONS = list(blocks("ini"))
-COMMANDS = sorted({line[2:] for _, block in blocks("console") for line in block.splitlines() if line.startswith("$ ")})
+CONTEXT = {
+    "merged-and-pinned": "[daemon]\nindex = root\n[index:private]\nuse = private\n[index:pypi]\nuse = proxy\n"
+    "[policy:no-malware]\nuse = names\ndeny = leftpad\n",
+}
+"""What is before and after an excerpt, by its page."""
+CONFIGURATIONS = [
+    (page, block.text if "[daemon]" in block.text else CONTEXT[page.stem] + block.text) for page in PAGES for block in blocks(page, "ini")
+]
+COMMANDS = sorted({command for page in PAGES for block in blocks(page, "console") for command, _ in commands(block.text)})
+OTHER_FILES = [block for page in PAGES for block in blocks(page, "toml", "json", "cfg", "sh")]
 
 
 @pytest.mark.parametrize("name", generate.PAGES)
@@ -69,6 +73,11 @@ def test_each_configuration_can_be_used(number: int, tmp_path: Path, monkeypatch
         monkeypatch.setenv(name, "http://user:password@proxy.example:3128")
     for name in re.findall(r"[\w-]+\.txt", text):
         (tmp_path / name).write_text("django\n")
+    if ".pem" in text:
+        issued = trustme.CA().issue_cert("packages.example")
+        issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / "chain.pem")
+        text = re.sub(r"/[\w/]+/(key|chain)\.pem", rf"{tmp_path}/\1.pem", text)
     (tmp_path / "c.ini").write_text(text)
     found = plan(str(tmp_path / "c.ini"))
     assert all(part.needed for part in found.parts.values() if not part.implied), page
@@ -79,6 +88,45 @@ def test_there_are_configurations_and_commands_to_look_at() -> None:
     """The tests on them must have something to do."""
     assert len(CONFIGURATIONS) >= 8
     assert len(COMMANDS) >= 15
+    assert {block.language for block in OTHER_FILES} >= {"toml", "json", "cfg"}
+
+
+@pytest.mark.parametrize("block", OTHER_FILES, ids=[block.where for block in OTHER_FILES])
+def test_each_file_of_other_programs_can_be_read(block: Block) -> None:
+    """By the grammar that it says it has."""
+    match block.language:
+        case "toml":
+            assert tomllib.loads(block.text)
+        case "json":
+            assert json.loads(block.text)
+        case "cfg":
+            found = configparser.ConfigParser(interpolation=None)
+            found.read_string(block.text)
+            assert found.sections()
+        case "sh":
+            subprocess.run(["sh", "-n"], input=block.text, text=True, check=True, timeout=30)
+
+
+def test_each_command_that_a_sentence_names_exists() -> None:
+    """Also in the README, where commands stand in blocks without a name."""
+    verbs = {name.split()[0] for name, _ in generate.spoken(_choices())}
+    for page in [*PAGES, ROOT / "README.rst"]:
+        text = page.read_text("utf-8")
+        for found in re.findall(r"(?:``|^    )pypidaemon ([a-z][\w-]*)", text, re.MULTILINE):
+            assert found in verbs, f"{page}: pypidaemon {found}"
+
+
+def test_each_command_of_the_readme_can_be_read() -> None:
+    """By our own parser, as a whole."""
+    text = (ROOT / "README.rst").read_text("utf-8")
+    found = re.findall(r"^    pypidaemon (.+)$", text, re.MULTILINE)
+    assert len(found) > 5
+    for line in found:
+        assert _parser().parse_args(shlex.split(line)).act, line
+
+
+def _choices() -> Any:
+    return next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)).choices
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -96,8 +144,12 @@ def test_each_command_exists(command: str) -> None:
             }
         case "python":
             assert arguments[0] == "-m" or (ROOT / arguments[0]).exists()
+        case "sudo":
+            test_each_command_exists(command.removeprefix("sudo ").removeprefix("-u pypidaemon "))
         case _:
-            assert program in {"curl", "pip", "pip-compile", "uv", "poetry", "pdm", "twine", "flit", "hatch"}
+            theirs = {"curl", "pip", "pip-compile", "uv", "poetry", "pdm", "twine", "flit", "hatch"}
+            systems = {"export", "python3", "ln", "useradd", "install", "systemctl", "mkdir", "chmod"}
+            assert program in theirs | systems or program.endswith("/bin/pip")
 
 
 def test_the_example_component_does_what_its_page_says() -> None:
@@ -136,6 +188,14 @@ def test_the_example_component_is_a_class_of_ten_lines() -> None:
     assert len([line for line in lines if line.strip()]) <= 10
 
 
+def test_the_page_on_components_names_the_interface_of_each_kind() -> None:
+    """And no kind that there is not."""
+    rows = re.findall(
+        r"^   \* - ``(\w+)``\n     - (?:Twisted's )?``(\w+)``", (DOCS / "howto" / "own-component.rst").read_text("utf-8"), re.MULTILINE
+    )
+    assert dict(rows) == {kind: interface.__name__ for kind, interface in components.INTERFACES.items()}
+
+
 def test_every_metric_is_documented_and_no_other() -> None:
     """By name, with each value of `what`."""
     house = House()
@@ -147,6 +207,16 @@ def test_every_metric_is_documented_and_no_other() -> None:
     assert counted == set(re.findall(r"^   \* - ``(\w+)", page, re.MULTILINE))
     for what in re.findall(r'what="(\w+)"', text):
         assert f"``{what}``" in page
+
+
+def test_every_address_is_documented() -> None:
+    """Each word of a path that the code of the door looks for, but where only the control socket leads."""
+    page = (DOCS / "reference" / "urls.rst").read_text("utf-8")
+    for place, routes in DECLARED.items():
+        for word in re.findall(r"'([^']+)'", place.partition(": ")[2] if routes else ""):
+            assert re.search(rf"[/<`]{re.escape(word)}[/`?.>]", page), f"{word} of {place}"
+    for path in (*ORDERS, *RULINGS):
+        assert f"/{path.rsplit('/', 1)[1]}``" in page or f"``{path.rsplit('/', 1)[1]}``" in page, path
 
 
 def rows() -> list[dict[str, Any]]:
@@ -202,6 +272,66 @@ def test_faults_are_read_from_names_and_docstrings(name: str, docstring: str, ro
 def test_rows_are_read_off_the_names_of_tests(name: str, numbers: list[int]) -> None:
     """In all the ways in which names have them."""
     assert generate.numbers(name) == numbers
+
+
+def test_every_law_is_proved() -> None:
+    """By a test that has its number in its own name; and no test names one that there is not."""
+    proved = generate.laws_proved()
+    laws = range(1, len(generate.stated_laws()) + 1)
+    assert set(proved) == set(laws)
+    for number in laws:
+        assert any(re.search(rf"_law_{number}_", test) for test in proved[number]), number
+
+
+@pytest.mark.parametrize(
+    ("name", "docstring", "laws"),
+    [
+        ("test_law_10_a", "", [10]),
+        ("test_M18_law_8_law_10_b", "", [8, 10]),
+        ("test_it", "Laws 1 and 4. Law 3.", [1, 4, 3]),
+        ("test_the_lawn_2", "", []),
+    ],
+)
+def test_laws_are_read_from_names_and_docstrings(name: str, docstring: str, laws: list[int]) -> None:
+    """As tests name them."""
+    assert generate.laws_named(name, docstring) == laws
+
+
+PICTURES = sorted(picture for picture in DOCS.rglob("*.svg") if "_build" not in picture.parts)
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=[picture.name for picture in PICTURES])
+def test_each_picture_is_small_says_what_it_shows_and_loads_nothing(picture: Path) -> None:
+    """It can be read on light and on dark paper, and each page that has it says in words what is on it."""
+    text = picture.read_text("utf-8")
+    assert len(text) < 60_000
+    found = ET.fromstring(text)
+    assert found.get("aria-labelledby") == "title desc"
+    assert all(found.find(f"{{*}}{part}").text for part in ("title", "desc"))  # type: ignore[union-attr]  # None fails as well
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"(?:href|src)=|url\((?!#)|@import|<script", text)
+    for scheme in re.findall(r"svg \{([^}]*)\}", text):
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", scheme))
+        for ink in ("ink", "soft"):
+            for paper in ("paper", "panel"):
+                assert contrast(colours[ink], colours[paper]) >= 7, (ink, paper)
+    places = [page for page in [*PAGES, ROOT / "README.rst"] if picture.name in page.read_text("utf-8")]
+    assert places
+    for page in places:
+        assert re.search(rf"\.\. image:: \S*{picture.name}\n +:alt: \w", page.read_text("utf-8")), page
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours are apart, by WCAG 2.2."""
+    darker, lighter = sorted(map(luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """How bright a colour is, by WCAG 2.2."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_every_decision_is_on_its_page() -> None:

@@ -165,7 +165,7 @@ def test_whatever_stores_learn_to_do_is_looked_at() -> None:
         "accounts": {"users", "user", "groups", "grants", "tokens", "token", "deeds"},
         "rulings": {"rulings"},
         "pins": {"pins"},
-        "fetches": {"of_project", "of_digest", "projects", "counts"},
+        "fetches": {"of_project", "of_digest", "of_client", "projects", "counts"},
     }
     books = {"files": IFileRecords, "accounts": IAccountRecords, "rulings": IRulingRecords, "pins": IPins, "fetches": IFetchRecords}
     for word, interface in books.items():

@@ -64,23 +64,21 @@ async def _user_rm(people: People, actor: Actor, order: Order) -> Answer:
 
 
 async def _user_ls(people: People, actor: Actor, order: Order) -> Answer:
-    everybody, grants = await people.everybody(), await people.grants()
+    everybody = await people.everybody()
+    rights: dict[str, list[str]] = {}
+    for grant in await people.grants():
+        rights.setdefault(grant.subject, []).append(_right(grant))
     users = [
         {
             "name": person.user.name,
             "disabled": person.user.disabled,
             "password": bool(person.user.password_hash),
             "groups": sorted(person.groups),
-            "grants": [_right(grant) for grant in grants if grant.subject == person.user.name],
+            "grants": rights.pop(person.user.name, []),
         }
         for person in everybody
     ]
-    names = {person.user.name for person in everybody}
-    others: dict[str, list[str]] = {}
-    for grant in grants:
-        if grant.subject not in names:
-            others.setdefault(grant.subject, []).append(_right(grant))
-    return {"users": users, "others": others}
+    return {"users": users, "others": rights}
 
 
 async def _grant(people: People, actor: Actor, order: Order) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from pypidaemon.caches import Caches, is_pinned
 from pypidaemon.filenames import project_name, version_of
+from pypidaemon.interfaces import IUses
 from pypidaemon.model import NormalizedName, Pin, Use, UsedProject
 from pypidaemon.telling import plural
 from pypidaemon.versions import same_version
@@ -19,6 +20,9 @@ from pypidaemon.web.reply import Reply, text
 
 MOST = 1_000
 """Projects that one answer lists; the next asks for those after the last of them."""
+
+MOST_SPELLED = 200
+"""Projects with pins whose files are looked at for that."""
 
 _log = Logger(namespace="pypidaemon")
 
@@ -81,7 +85,7 @@ async def listed(caches: Caches, name: NormalizedName | None, after: str, most: 
     return {
         "files": count,
         "bytes": size,
-        "pins": [pin.title for pin in pins],
+        "pins": await _titles(uses, pins),
         "projects": [
             {
                 "project": one.name,
@@ -95,6 +99,21 @@ async def listed(caches: Caches, name: NormalizedName | None, after: str, most: 
         ],
         "more": len(found) > most,
     }
+
+
+async def _titles(uses: IUses, pins: Sequence[Pin]) -> list[str]:
+    """
+    Pins in the words of the command line, with versions as the names of what is held spell them.
+
+    The records have a version without what means nothing in it, so that one pin is one: 1.0 is kept as 1.
+    """
+    names = list(dict.fromkeys(pin.name for pin in pins if pin.version))[:MOST_SPELLED]
+    spelled = {}
+    for name in names:
+        for use in await uses.listed(name):
+            if (version := version_of(use.filename, name)) is not None:
+                spelled[Pin(name, same_version(version))] = f"{name}=={version}"
+    return [spelled.get(pin, pin.title) for pin in pins]
 
 
 def _in_words(done: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from pypidaemon.searching.index import SearchIndex
 from pypidaemon.verification.run import Means
 from pypidaemon.web.accel import Accel
 from pypidaemon.web.access import AccessLog
+from pypidaemon.web.administration import Administration
 from pypidaemon.web.adopt import AdoptDesk, Adopting
 from pypidaemon.web.ahead import Ahead, ahead_of
 from pypidaemon.web.answer_files import AnswerFiles
@@ -129,6 +130,7 @@ class Door(Service):
         self.desk.verify.go_on_from(other.desk.verify)
         self.desk.bundles.go_on_from(other.desk.bundles)
         self.routes.packs.go_on_from(other.routes.packs)
+        self.routes.admin.go_on_from(other.routes.admin)
         self.desk.adopt.go_on_from(other.desk.adopt)
         if self.rates is not None and other.rates is not None:
             self.rates.go_on_from(other.rates)
@@ -143,7 +145,6 @@ class Door(Service):
         self.access.lines.wait_no_more()
         if self.routes.files.fetches is not None:
             self.routes.files.fetches.settle()
-        lists = self.routes.lists
         return landing(
             *(desk.flights for desk in self.desks),
             self.uploads.flights,
@@ -151,15 +152,9 @@ class Door(Service):
             self.routes.pages.answers.improving,
             *((self.ahead.flights,) if self.ahead is not None else ()),
             *((self.routes.pages.answers.kept.flights,) if self.routes.pages.answers.kept is not None else ()),
-            lists.flights,
-            lists.reading,
-            lists.sweeps,
             self.history.flights,
             self.history.renumbering.flights,
-            self.routes.pep381.flights,
-            self.routes.why.flights,
-            *self.routes.views.status.flights,
-            self.routes.feeds.flights,
+            *self.routes.flights,
         )
 
 
@@ -207,6 +202,7 @@ def build(
     configuration: tuple[str, str] = ("", ""),
     reload: Callable[[], Awaitable[None]] | None = None,
     log: IMeasured | None = None,
+    access: AccessLog | None = None,
     proxies: Mapping[str, IMeasured] = MappingProxyType({}),
     rendered: Rendered | None = None,
     readmes: Readmes | None = None,
@@ -249,7 +245,7 @@ def build(
     :param requests_per_address: how many requests one address may make in a minute; 0 is as many as it likes.
     :param configuration: the configuration file, absolute, and its text as it was read.
     :param reload: reads it again and has it in force when it comes back.
-    :param log: counts the lines of the log that were lost.
+    :param log: counts the lines of the log that were lost. `access`: where one stands for each answer.
     :param proxies: the indexes that count what they doubted of upstream's pages.
     :param rendered: keeps what was rendered over a restart; without it all is rendered anew.
     :param readmes: renders descriptions; without it they are shown as they are.
@@ -261,7 +257,7 @@ def build(
     known = Hosts(hosts, public_url)
     answers = Answers(cpu, AnswerFiles(rendered) if rendered is not None else None)
     announcements.listen(answers.forget)
-    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors, disk, policies, log, proxies, workers)
+    metrics = Metrics(upstreams, spool, answers, attestations, mirrorings, janitors, disk, policies, log, proxies, workers, pushings)
     rulemaking = rulemaking or Rulemaking(records, Rulings(), announcements, clock, cpu)
     gate = Gate(doorkeeper, conceal, rulemaking)
     every = {label: bare(index) for label, index in {**everything, **indexes, **hosted}.items()}
@@ -278,19 +274,19 @@ def build(
     rulemaking.follow(renumbering)
     links = Links(answers, clock)
     announcements.listen(links.overtaken)
-    taking = Fetches(records.fetches, clock) if fetches else None
+    access = access or AccessLog(clock)
+    taking = Fetches(records.fetches, clock, access.addressed) if fetches else None
     small, held = SmallFiles(clock, announcements), Held(indexes, clock, cpu, answers.turn)
     history = History(records, cpu, renumbering)
-    newest = Newest(records, gate, clock, announcements)
-    finder = Finder(records, clock, cpu)
+    newest, finder = Newest(records, gate, clock, announcements), Finder(records, clock, cpu)
+    facts = StatusFacts(clock, records, every, upstreams, mirrorings, pushings, policies, spool, sources, packs.states, bundles.state)
     views = ViewDesk(
         Start(default, indexes, upstreams, metrics, uploads, newest, clock, lacking),
         ProjectPages(answers, gate, why, clock, cpu, readmes or Readmes(clock, able=lambda: False)),
         Search(searched, finder, reserved, clock, cpu, announcements),
-        StatusPage(
-            StatusFacts(clock, records, every, upstreams, mirrorings, pushings, policies, spool, sources, packs.states, bundles.state)
-        ),
+        StatusPage(facts),
     )
+    desk = PeopleDesk(changing := people(doorkeeper.changed))
     routes = Routes(
         default=default,
         indexes=indexes,
@@ -314,6 +310,7 @@ def build(
         pep381=Pep381(records, doorkeeper, clock, cpu, fetches),
         views=views,
         feeds=Feeds(finder, clock, cpu, announcements),
+        admin=Administration(gate, known, desk, releases, rulings, syncs, packs, upstreams, facts, cpu),
         uploads=uploads,
     )
     taker = Uploads(
@@ -322,9 +319,9 @@ def build(
     calls = XmlRpc(default, indexes, every, gate, history, routes.lists, finder, cpu, routes.address.root)
 
     def receive(ask: Ask) -> Awaitable[Receiver | Reply] | None:
-        return taker.receive(ask) or calls.receive(ask) or releases.receive(ask) or rulings.receive(ask) or packs.receive(ask)
-
-    access = AccessLog(clock)
+        return next(
+            (found for one in (taker, calls, releases, rulings, packs, routes.admin) if (found := one.receive(ask)) is not None), None
+        )
 
     def observe(ask: Ask, status: int, sent: int, seconds: float) -> None:
         metrics.observe(ask, status, sent, seconds)
@@ -333,7 +330,6 @@ def build(
             taking.ended(ask, status, sent)
 
     forwarding = Forwarding(trusted_proxies)
-
     rates = Rates(clock, requests_per_address, forwarding) if requests_per_address else None
     lane = Lane(clock, RequestIds(random), access, metrics, forwarding.believes, answers, rates.allows if rates else None)
     keep_true(lane, answers, small, held, doorkeeper, told)
@@ -352,9 +348,7 @@ def build(
     public = DoorSite(skin, clock, caps=Caps(*caps), uncapped=forwarding, room=taker.room)
     metrics.places = lambda: public.places
 
-    doorkeeper.forgotten = routes.rights_changed
-    changing = people(doorkeeper.changed)
-    desk = PeopleDesk(changing)
+    doorkeeper.forgotten, desk.ended = routes.rights_changed, routes.admin.end
     control = Control(
         default,
         indexes,

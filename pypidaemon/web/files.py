@@ -142,7 +142,8 @@ class Files:
         with self.small.readings.of(wanted.projects[0]) as reading:
             # By rights on an entry, so by that entry's bytes: another index may have a file of that name by then (S42).
             listed, content = await opened(shown.index, wanted.companion, allowed, allowed)
-            if isinstance(content, Given | PassingContent | Reader):
+            ask.notes.ready = not isinstance(content, Given | PassingContent | Reader)
+            if not ask.notes.ready:
                 self.waited()
             try:
                 part = self._part(ask, self._headers(wanted, listed), content.digest, content.size)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from pypidaemon import passage
 from pypidaemon.errors import Loop, NoSuchFile, Refused
+from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IAccount, IHostedIndex, IIndex, IRecords
 from pypidaemon.leaves import bare
 from pypidaemon.web import failures
+from pypidaemon.web.administration import Administration
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.feeds import Feeds
 from pypidaemon.web.files import Files
@@ -97,8 +100,17 @@ class Routes:
     pep381: Pep381
     views: ViewDesk
     feeds: Feeds
+    admin: Administration
     uploads: str | None = None
     """The label of the index that uploads at the root go to; None where uploads are off."""
+
+    @property
+    def flights(self) -> tuple[Flights[Any, Any], ...]:
+        """What is under way for lists and for people."""
+        lists = self.lists
+        status = self.views.status.flights
+        own = (lists.flights, lists.reading, lists.sweeps, self.pep381.flights, self.why.flights, self.feeds.flights)
+        return (*own, *status, *self.admin.flights)
 
     def rights_changed(self) -> None:
         """Somebody may see other things than before."""
@@ -147,6 +159,8 @@ class Routes:
         await self._check_loop(ask)
         if self.uploads is not None and (reply := retired(ask)) is not None:
             return reply
+        if ask.segments[:1] == ("+admin",):
+            return await self.admin.answer(ask)
         if ask.segments in _OPERATIONS and not (ask.segments == ("",) and wants_html(ask)):
             return await self.operations.handle(ask, self.address.root(ask))
         if (asset := self.views.asset(ask)) is not None:
@@ -212,9 +226,9 @@ class Routes:
         """What there is of single projects besides their pages."""
         match below:
             case ("+why", project):
-                return await self.why.answer(ask, account, index, project, None)
+                return await self.why.answer(ask, account, index, project, None, root)
             case ("+why", project, version):
-                return await self.why.answer(ask, account, index, project, version)
+                return await self.why.answer(ask, account, index, project, version, root)
             case ("rss", *rest):
                 return await self.feeds.answer(ask, account, index, rest, self.address.root(ask) + root)
             case ("packages", *rest):

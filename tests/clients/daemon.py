@@ -173,6 +173,8 @@ class Daemon:
     """More of the section of the daemon itself."""
     prefix: tuple[str, ...] = ()
     """The words of a program that starts it, such as one that gives it other limits; it has to end as the daemon's own process."""
+    options: tuple[str, ...] = ()
+    """More of what twistd is told, such as whom to become."""
     port: int = attrs.field(factory=free_port)
     process: subprocess.Popen[bytes] | Forked | None = attrs.field(default=None, init=False)
 
@@ -210,7 +212,7 @@ class Daemon:
             settings += f"uploads = {self.uploads}\n"
         settings += f"{self.settings}[upstream:pypi]\nuse = http\nurl = {self.upstream}\n{self.sections}"
         (self.folder / "config.ini").write_text(settings)
-        words = ["--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
+        words = [*self.options, "--nodaemon", "--pidfile=", "pypidaemon", "-c", "config.ini"]
         environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
         with (self.folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
             if (nursery := NURSERIES.of(sys.executable, *IMPORTS)) and not self.prefix:

@@ -32,7 +32,8 @@ def test_it_is_listed_by_project_and_by_file(desk: CacheDesk, pantry: Pantry) ->
     assert ask(desk, pantry, "POST", "/cache/pin?project=p2&version=1.0.0")[1] == {"changed": True}
     status, said = ask(desk, pantry, "GET", "/cache")
     assert (status, said["files"], said["bytes"], said["more"]) == (200, 5, 5_000, False)
-    assert said["pins"] == ["p1", "p2==1"]
+    # Spelled as the file that is held, and not as the records compare it.
+    assert said["pins"] == ["p1", "p2==1.0"]
     assert [one["pinned"] for one in said["projects"]] == [False, True, False, False, False]
     assert set(said["projects"][0]) == {"project", "files", "bytes", "used", "pinned"}
     (project,) = ask(desk, pantry, "GET", "/cache?project=p2")[1]["projects"]

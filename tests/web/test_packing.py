@@ -6,6 +6,7 @@ import gc
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from pypidaemon.errors import NoSuchFile
@@ -15,7 +16,7 @@ from pypidaemon.testing.archives import make_wheel
 from pypidaemon.waits import Bell
 from pypidaemon.web import packs
 from pypidaemon.web.reply import Reply
-from tests.gear import now
+from tests.gear import later, now, waiting
 from tests.house import House
 
 LOCK = b"alpha==1.0\n"
@@ -147,6 +148,25 @@ def test_only_so_many_wait_and_only_so_many_are_remembered(house: House, monkeyp
     post(house, "/+pack?name=r.txt")
     now(house.door.stopService())
     assert "say it again" in told(house, 5)["error"]
+
+
+def test_so_are_those_that_are_ordered_while_others_are_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a large order takes a while, and each has its texts until it has ended."""
+    monkeypatch.setattr(packs, "MOST_WAITING", 2)
+    desk, gate = house.door.routes.packs, Bell()
+    assert desk.means is not None
+
+    async def slow(function: Any, *args: Any, **kwargs: Any) -> Any:
+        await gate.wait()
+        return function(*args, **kwargs)
+
+    desk.means = attrs.evolve(desk.means, cpu=slow)
+    house.upstream.gate = Bell()
+    ask = house.ask("/+pack?name=r.txt", "POST")
+    orders = [later(desk.begin(ask, LOCK, is_json=False)) for _ in range(5)]
+    assert all(waiting(order) for order in orders)
+    gate.ring()
+    assert [begun if isinstance(begun, int) else begun.status for begun in map(now, orders)] == [1, 2, 503, 503, 503]
 
 
 def test_of_what_has_ended_only_the_report_is_kept(house: House) -> None:

@@ -432,6 +432,20 @@ ROUTES: dict[str, Route] = {
     "unknown in private": Route(below("/index/private/", *STRANGE, "+api/log", "index/private/simple/"), inside(nothing)),
     "filling": Route(("/+sync?service=nightly", "/+sync"), lambda *_: {405}),
     "packs": Route(("/+pack?run=99", "/+pack"), lambda kind, _: {404 if kind.may("admin", FRESH) else kind.denied}),
+    # Who has signed in sees more, which is looked at in test_admin.py; no other login counts there.
+    "administration": Route(
+        (
+            *("/+admin/", "/+admin/accounts/", "/+admin/tokens/", "/+admin/rulings/", "/+admin/status/", "/+admin/packs/1/"),
+            *("/+admin/project/?name=alpha", "/+admin/project/{p}/", "/+admin/project/{p}/1.0/", "/+admin/nothing"),
+        ),
+        lambda *_: {303},
+    ),
+    "administration without its slash": Route(("/+admin", "/+admin/accounts"), lambda *_: {301}),
+    "signing in": Route(("/+admin/sign-in",), public),
+    "forms of the administration": Route(
+        tuple(f"/+admin/{one}" for one in ("sign-out", "sync", "probe", "pack", "people/user/add", "releases/yank", "rulings/block")),
+        lambda *_: {405},
+    ),
     "unknown orders": Route(
         ("/+api/releases/nothing", "/+api/releases/yank/x", "/+api/rulings/nothing", "/+api/rulings/block/x", "/+api/rulings/"), nowhere
     ),
@@ -530,11 +544,39 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "routes: ask.segments == ('+pack',)": ("packs", "POST packs"),
     "packs: ask.segments == ('+pack',)": ("POST packs",),
     "packs: ask.segments == ('pack',)": (),
+    "routes: ask.segments[:1] == ('+admin',)": ("administration", "administration without its slash", "signing in"),
+    "administration: ask.segments[:1] == (FOLDER,)": ("forms of the administration",),
+    "views.admin: []": ("administration without its slash",),
+    "views.admin: ['accounts' | 'tokens' | 'rulings' | 'status' as word]": ("administration without its slash",),
+    "views.admin: ['sign-in']": ("signing in",),
+    "views.admin: ['sign-out' | 'sync' | 'probe' | 'pack']": ("forms of the administration",),
+    "views.admin: ['people', _, _]": ("forms of the administration",),
+    "views.admin: ['releases', _]": ("forms of the administration",),
+    "views.admin: ['rulings', verb]": ("forms of the administration",),
+    "views.admin: ['']": ("administration",),
+    "views.admin: ['accounts' | 'tokens' as what, '']": ("administration",),
+    "views.admin: ['rulings', '']": ("administration",),
+    "views.admin: ['status', '']": ("administration",),
+    "views.admin: ['packs', number, '']": ("administration",),
+    "views.admin: ['project', '']": ("administration",),
+    "views.admin: ['project', name, '']": ("administration",),
+    "views.admin: ['project', name, version, '']": ("administration",),
+    "views.admin: ask.segments[1:] == ('sign-in',)": ("signing in",),
+    "views.admin: ask.segments[1:] == ('sign-out',)": ("forms of the administration",),
+    "views.admin: ask.segments[1:] == ('pack',)": ("forms of the administration",),
+    "views.admin_deeds: ['people', word, verb]": ("forms of the administration",),
+    "views.admin_deeds: ['releases', verb]": ("forms of the administration",),
+    "views.admin_deeds: ['rulings', verb]": ("forms of the administration",),
+    "views.admin_deeds: ['sync']": ("forms of the administration",),
+    "views.admin_deeds: ['probe']": ("forms of the administration",),
+    "views.admin_deeds: ['pack']": ("forms of the administration",),
     "adopt: ask.segments == ('adopt',)": (),
     "adopt: ask.segments == ('adopt', 'stop')": (),
     # The control socket, which only the daemon's own user can open; and the reading of paths.
     "releases: ask.segments[:1] == ('releases',)": (),
     "rulings: ask.segments[:1] == ('rulings',)": (),
+    "rulings: ['rulings']": (),
+    "rulings: ['who']": (),
     "ask: '' in segments[:-1]": (),
     # Whether what went wrong is told as a page.
     "views.desk: ask.segments[:1] in {('index',), ('at',)}": (),
@@ -771,7 +813,8 @@ def test_S72_packing(login: tuple[str, str], town: Town) -> None:
 @pytest.mark.parametrize("login", LOGINS, ids=" by ".join)
 def test_S72_other_methods_are_nobodys(login: tuple[str, str], town: Town) -> None:
     """With and without a body, at each address that there is; orders want POST, and JSON."""
-    paths = {path for name, route in ROUTES.items() for path, _ in route.cells(town) if name not in ("filling", "packs")} | {
+    others = ("filling", "packs", "administration", "administration without its slash", "signing in", "forms of the administration")
+    paths = {path for name, route in ROUTES.items() for path, _ in route.cells(town) if name not in others} | {
         *UPLOADS,
         *CALLS,
     }

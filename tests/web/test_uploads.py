@@ -298,7 +298,7 @@ def test_S9_a_client_that_leaves_leaves_no_draft_behind(house: House) -> None:
     assert drafts[0]._growth.aborted
 
 
-def test_F97_who_leaves_at_the_end_stops_nothing(house: House) -> None:
+def test_F98_who_leaves_at_the_end_stops_nothing(house: House) -> None:
     """The file is being put into the store by then; it is not given up beneath it."""
     filename, data, fields = wheel("gamma")
     inspecting: Deferred[None] = Deferred()
