@@ -63,6 +63,11 @@ class Session:
     used: float
     notes: list[Note] = attrs.field(factory=list, repr=False)
 
+    @property
+    def by_token(self) -> bool:
+        """Whether it was begun by a token, and not by a password."""
+        return self.avatar.startswith(TOKEN)
+
     def note(self, note: Note) -> None:
         """Have that shown on the next page."""
         self.notes[:] = [*self.notes[-MOST_NOTES + 1 :], note]
@@ -128,7 +133,7 @@ class Sessions:
         self._open.pop(self._digest(word), None)
 
     def end(self, name: str) -> None:
-        """End all sessions of that account: it was disabled, or has another password."""
+        """End all sessions of that account: it was disabled or removed, or has another password."""
         for digest in [digest for digest, session in self._open.items() if session.name == name]:
             del self._open[digest]
 
@@ -175,7 +180,7 @@ class Sessions:
         if all(isinstance(one.doorkeeper.checker, LocalAccounts) for one in (self, other)):
             return
         for digest, session in tuple(self._open.items()):
-            if not session.avatar.startswith(TOKEN):
+            if not session.by_token:
                 del self._open[digest]
 
     async def _account(self, session: Session) -> Account | None:
@@ -185,7 +190,7 @@ class Sessions:
                 account = await self.doorkeeper.realm.account(session.avatar)
             except UnauthorizedLogin:
                 return None
-            same = session.avatar.startswith(TOKEN) or await self._mark(session.name) == session.mark
+            same = session.by_token or await self._mark(session.name) == session.mark
             if age == self.doorkeeper.age:
                 return account if same else None
 

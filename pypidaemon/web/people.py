@@ -19,6 +19,7 @@ from pypidaemon.web.reply import Reply, text
 LARGEST = 65536
 """Bytes of a body; the longest password and names need a tenth of it."""
 _ENDING = frozenset({("user", "password"), ("user", "disable"), ("user", "rm")})
+"""What ends every session of the account."""
 
 
 @attrs.define
@@ -76,8 +77,9 @@ class PeopleDesk:
         ends = order in _ENDING
         try:
             return await perform(self.people, actor, order, fields)
-        except Unacceptable:
-            ends = False
+        except PypidaemonError as error:
+            # Another password is noticed by each request, so where that failed halfway nobody has to be sent away.
+            ends = ends and order[1] != "password" and not isinstance(error, Unacceptable)
             raise
         finally:
             # Whatever became of it: an order that failed has perhaps changed something, and one that had nothing to change perhaps follows one that was cut off.

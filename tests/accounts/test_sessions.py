@@ -20,8 +20,9 @@ from pypidaemon.accounts.doorkeeper import Doorkeeper
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.accounts.sessions import IDLE, LONGEST, MOST, MOST_NOTES, MOST_OF_ONE, Note, Sessions
 from pypidaemon.accounts.throttle import LIMIT
+from pypidaemon.accounts.users import Users
 from pypidaemon.accounts.words import Unacceptable
-from pypidaemon.errors import NotAllowed, TooManyAttempts
+from pypidaemon.errors import NotAllowed, StorageFull, TooManyAttempts
 from pypidaemon.web.people import PeopleDesk
 from tests.accounts.parts import HERE, PASSWORD, Gate, random_bytes
 from tests.examples import examples
@@ -96,7 +97,12 @@ def test_S73_another_password_is_noticed_however_it_came(lodge: Lodge) -> None:
     word = lodge.sign_in()
     with pytest.raises(Unacceptable):
         now(desk.carry_out(("user", "password"), {"name": "ann", "password": "short"}, OPERATOR))
+    with mock.patch.object(Users, "set_password", side_effect=StorageFull("no room")), pytest.raises(StorageFull):
+        now(desk.carry_out(("user", "password"), {"name": "ann", "password": "another one"}, OPERATOR))
     assert lodge.known(word) == "ann"
+    token = lodge.sign_in("__token__", lodge.gate.token())
+    now(desk.carry_out(("user", "password"), {"name": "ann", "password": "another one"}, OPERATOR))
+    assert (lodge.known(word), lodge.known(token)) == (None, None)
 
 
 def test_a_name_with_a_colon_is_nobodys(lodge: Lodge) -> None:

@@ -41,6 +41,8 @@ from pypidaemon.web.views.markup import Content, tag
 
 SMALL = 65_536
 """Bytes of a form without a file."""
+SMALLEST = 16_384
+"""Bytes of a name and a password, however they are written: all that is taken of who is not known yet."""
 MOST_COOKIES = 8
 """Words of our name in one request that are looked at: another site of this host may have put some there."""
 
@@ -81,9 +83,13 @@ class AdminDesk:
         if kind not in (PLAIN, WITH_FILE):
             return text(415, "send a form", ask.id)
         if ask.segments[1:] == ("sign-in",):
-            return Collected(SMALL, lambda body: self._told(ask, self._signed_in(ask, body)))
-        await self._insist(ask)
-        limit = LARGEST_ORDER if ask.segments[1:] == ("pack",) else SMALL
+            return Collected(SMALLEST, lambda body: self._told(ask, self._signed_in(ask, body)))
+        visit, _ = await self._insist(ask)
+        limit = SMALL
+        if ask.segments[1:] == ("pack",):
+            insist(visit.account, "packing is for administrators")
+            # A megabyte of the plain kind takes eighty to be read.
+            limit = LARGEST_ORDER if kind == WITH_FILE else SMALL
         return Collected(limit, lambda body: self._told(ask, self._done(ask, body)))
 
     async def _signed_in(self, ask: Ask, body: bytes) -> Reply:
@@ -102,9 +108,9 @@ class AdminDesk:
         return onward(f"./{to}", (self._cookie(ask, word),))
 
     async def _done(self, ask: Ask, body: bytes) -> Reply:
+        posted = await self.cpu(read, ask.headers.first("content-type") or "", body)
         # The rights are those of now: the body may have taken its time, and the session may be over meanwhile (S73).
         visit, word = await self._insist(ask)
-        posted = await self.cpu(read, ask.headers.first("content-type") or "", body)
         if not self.sessions.is_form_word(word, posted.one(FORM_WORD)):
             raise NotAllowed("this form is not of the session that you are in: load its page again", would_help=False)
         if ask.segments[1:] == ("sign-out",):

@@ -13,7 +13,7 @@ from pypidaemon.accounts.orders import ORDERS
 from pypidaemon.accounts.sessions import Note
 from pypidaemon.accounts.words import Unacceptable
 from pypidaemon.callers import Caller
-from pypidaemon.errors import InvalidName, NoSuchFile
+from pypidaemon.errors import InvalidName, NoSuchFile, NotAllowed
 from pypidaemon.filenames import project_name
 from pypidaemon.releases import VERBS as RELEASES
 from pypidaemon.rulemaking import Rulemaking, insist
@@ -74,6 +74,10 @@ _VERBS = {
 }
 
 
+_KEYS = frozenset({("user", "add"), ("user", "password"), ("token", "add")})
+"""Orders that make a way in. A token may be good for a short time; what it made would last."""
+
+
 @attrs.define
 class AdminDeeds:
     """Carries them out for who is signed in. Whether the account may is decided where it always is."""
@@ -107,13 +111,15 @@ class AdminDeeds:
             case ("probe",):
                 label = posted.one("upstream")
                 state = await self.probes.order(visit.account, label)
-                return self._follows(ask, visit, "status/", f"{label} was asked: it is {state}.")
+                return self._follows(ask, visit, "status/", f"{label} is {state}.")
             case ("pack",):
                 return await self._pack(ask, visit, posted)
         return None
 
     async def _people(self, ask: Ask, visit: Visit, order: tuple[str, str], posted: Posted) -> Reply:
         insist(visit.account, "accounts and tokens are for administrators")
+        if visit.session.by_token and order in _KEYS:
+            raise NotAllowed("who signed in by a token makes no other way in: sign in with a password for that", would_help=False)
         given: dict[str, Any] = {name: value or None for name, value in _given(posted).items()}
         if order == ("token", "add") and given.get("lifetime") is not None:
             try:

@@ -98,7 +98,7 @@ def ruling_row(ask: Ask, visit: Visit, ruling: Mapping[str, Any], *, back: str) 
         ruling["kind"],
         ruling["reason"],
         ruling["account"],
-        _day(ruling["until"]) or "it is taken back",
+        _day(ruling["until"]) or "for good",
         form(ask, visit, f"rulings/{verb}", fields, button=button, label=ruling["target"], kind="quietly"),
     )
 

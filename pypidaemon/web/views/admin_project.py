@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -64,9 +64,10 @@ class ProjectAdmin:
         """
         name = project_name(spelled)
         found = await self._found(visit, name)
-        number = numbered(ask)
+        number, blocked = numbered(ask), await self._blocked(name)
         sections = [
-            await self.cpu(self._listed, ask, visit, name, index, await self._releases(visit, index, name), number) for index in found
+            await self.cpu(self._listed, ask, visit, name, index, await self._releases(visit, index, name), number, blocked)
+            for index in found
         ]
         return page(ask, visit, name, self._where(ask, visit, name, found), sections, await self._rulings(ask, visit, name, name))
 
@@ -80,11 +81,10 @@ class ProjectAdmin:
         name = project_name(spelled)
         wanted = same_version(version) if len(version) <= LONGEST_VERSION else ""
         sections = []
+        blocked = await self._blocked(name)
         for index in await self._found(visit, name):
-            of = await self._releases(visit, index, name)
-            sections += [
-                await self.cpu(self._forms, ask, visit, name, index, one) for one in of if wanted and same_version(one.version) == wanted
-            ]
+            of = [one for one in await self._releases(visit, index, name) if wanted and same_version(one.version) == wanted]
+            sections += [await self.cpu(self._forms, ask, visit, name, index, one, blocked) for one in of]
         if not sections:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
         about = tag("p", tag("a", f"All releases of {name}", href=f"{root_of(ask)}project/{name}/"), class_="eyebrow")
@@ -111,12 +111,20 @@ class ProjectAdmin:
         return await self.cpu(_together, await index.release(name, None), every)
 
     def _listed(
-        self, ask: Ask, visit: Visit, name: NormalizedName, index: IHostedIndex, releases: Sequence[_Release], number: int
+        self,
+        ask: Ask,
+        visit: Visit,
+        name: NormalizedName,
+        index: IHostedIndex,
+        releases: Sequence[_Release],
+        number: int,
+        blocked: Container[str],
     ) -> Markup:
         about = joined(hidden("project", name), hidden("index", index.label))
-        rows = [_row(name, release, f"{root_of(ask)}project/{name}/") for release in sheet(releases, number, EACH)]
-        whole = None
+        rows = [_row(name, release, f"{root_of(ask)}project/{name}/", blocked) for release in sheet(releases, number, EACH)]
+        whole = ways = None
         if visit.account.may("delete", index.label, name):
+            ways = tag("p", "To yank, hide, delete or promote a release, open it.", class_="small quiet") if rows else None
             label = f"{name} in {index.label}"
             whole = tag(
                 "details",
@@ -127,12 +135,15 @@ class ProjectAdmin:
         return tag(
             "section",
             tag("h2", "In ", index.label),
+            ways,
             tag("ul", rows, class_="plain rows") if rows else tag("p", "It has no releases there.", class_="quiet"),
             pages(number, len(releases), EACH),
             whole,
         )
 
-    def _forms(self, ask: Ask, visit: Visit, name: NormalizedName, index: IHostedIndex, release: _Release) -> Markup:
+    def _forms(
+        self, ask: Ask, visit: Visit, name: NormalizedName, index: IHostedIndex, release: _Release, blocked: Container[str]
+    ) -> Markup:
         account, about = visit.account, (hidden("project", name), hidden("version", release.version), hidden("index", index.label))
         rows = [
             (record.file.filename, size(record.file.size), record.standing.value, record.uploader or None) for record in release.records
@@ -163,7 +174,7 @@ class ProjectAdmin:
         return tag(
             "section",
             tag("h2", "In ", index.label),
-            tag("p", [_state(release)], class_="small"),
+            tag("p", [_state(name, release, blocked)], class_="small"),
             table(("File", "Size", "Standing", "By"), rows, plural(len(rows), "file"), class_="stack"),
             tag("div", orders, class_="orders") if orders else tag("p", "There is nothing that you may do to it.", class_="quiet"),
         )
@@ -172,6 +183,10 @@ class ProjectAdmin:
         """The indexes that it may be promoted to from there."""
         may = visit.account.may
         return [one for one in sorted(self.releases.indexes) if one != source and (may("upload", one, name) or may("create", one, name))]
+
+    async def _blocked(self, name: NormalizedName) -> frozenset[str]:
+        """What of the project is blocked in every index: its name where that is all of it, and releases as a ruling spells them."""
+        return frozenset(ruling["target"] for ruling in await self.rulemaking.about(name) if ruling["kind"] == "block")
 
     async def _rulings(self, ask: Ask, visit: Visit, name: NormalizedName, target: str) -> Content:
         if not visit.everywhere:
@@ -200,15 +215,17 @@ def _together(records: Sequence[FileRecord], every: bool) -> list[_Release]:
     return [_Release(version, tuple(of)) for version, of in ordered]
 
 
-def _row(name: NormalizedName, release: _Release, where: str) -> Markup:
+def _row(name: NormalizedName, release: _Release, where: str, blocked: Container[str]) -> Markup:
     link = tag("a", release.version, href=f"{where}{quote(release.version, safe='')}/")
     end = tag("span", plural(len(release.records), "file"), class_="end num")
-    return tag("li", link, _state(release), end)
+    return tag("li", link, _state(name, release, blocked), end)
 
 
-def _state(release: _Release) -> Content:
+def _state(name: NormalizedName, release: _Release, blocked: Container[str]) -> Content:
     kinds = {Standing.SHOWN: "good", Standing.HIDDEN: "warn", Standing.DELETED: "bad"}
     said: list[Content] = [tag("span", one.value, class_=f"tag {kinds[one]}") for one in release.standings]
+    if name in blocked or f"{name}=={same_version(release.version)}" in blocked:
+        said.append(tag("span", "blocked", class_="tag bad"))
     if release.yanked is not None:
         said += [tag("span", "yanked", class_="tag warn"), tag("span", release.yanked[:200], class_="small quiet")]
     return [(one, " ") for one in said]
