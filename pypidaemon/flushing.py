@@ -7,6 +7,7 @@ else would come with them, and only of file systems that are known to confirm it
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -34,6 +35,9 @@ _KNOWN = frozenset({"ext3", "ext4", "xfs", "btrfs"})
 _SINCE = (5, 17)
 """The first Linux whose syncfs says that something could not be written, the journal included."""
 
+_SPARED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.ENOSYS, errno.EPERM})
+"""What syncfs may say and nothing is lost that a sync of the thing itself would not tell of: a file had no room, a signal came, nobody is given that call."""
+
 _WAITING = re.compile(rb"^(?:Dirty|Writeback): +([0-9]+) kB$", re.MULTILINE)
 
 
@@ -41,14 +45,34 @@ def flushed(descriptor: int, count: int) -> bool:
     """
     Bring all of the volume of that descriptor to the disk if it is worth it for so many things; answer whether that was done.
 
-    What is written through no page of the system's cache counts as written. Where it fails it says no, since it may have failed on somebody else's file.
+    What is written through no page of the system's cache counts as written.
 
     :param descriptor: of a folder, opened before any of those things was written.
+    :raises OSError: the disk has failed to keep something, and whoever asks it about each thing may not be told of it again (F60).
     """
     if count < FEWEST or not _is_known(os.fstat(descriptor).st_dev) or _waiting() > _most(count):
         return False
     syncfs = _syncfs()
-    return syncfs is not None and syncfs(descriptor) == 0 and _is_alive(descriptor)
+    if syncfs is None or not _is_done(syncfs(descriptor)):
+        return False
+    _insist_on_life(descriptor)
+    return True
+
+
+def _is_done(answered: int) -> bool:
+    """
+    Whether syncfs has done it.
+
+    :raises OSError: a write failed, or the disk did when it was to write what it holds: that is told to one who asks, and the next hears that all is well.
+    """
+    if answered == 0:
+        return True
+    import ctypes
+
+    code = ctypes.get_errno()
+    if code not in _SPARED:
+        raise OSError(code, os.strerror(code))
+    return False
 
 
 def _most(count: int) -> int:
@@ -56,16 +80,16 @@ def _most(count: int) -> int:
     return (OTHERS if count >= MANY else LITTLE) + count * EACH
 
 
-def _is_alive(descriptor: int) -> bool:
+def _insist_on_life(descriptor: int) -> None:
     """
-    Whether that volume still takes what it is given: of one that was shut down or became read-only after an error, syncfs says that all is well (ext4 before
+    Insist that the volume still takes what it is given: of one that was shut down or became read-only after an error, syncfs says that all is well (ext4 before
     Linux 6.13), and fsync does not. It also has the disk write what it holds where ext4 has no journal, which syncfs asks for too early.
+
+    :raises OSError: it does not.
     """
-    try:
-        os.fsync(descriptor)
-        return not os.fstatvfs(descriptor).f_flag & os.ST_RDONLY
-    except OSError:
-        return False
+    os.fsync(descriptor)
+    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def _waiting() -> int:
@@ -111,6 +135,6 @@ def _syncfs() -> Any:
     try:
         import ctypes
 
-        return ctypes.CDLL(None).syncfs
+        return ctypes.CDLL(None, use_errno=True).syncfs
     except (ImportError, OSError, AttributeError):
         return None

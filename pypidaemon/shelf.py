@@ -60,10 +60,6 @@ class Shelf(Generic[K, V]):
         else:
             self.drop(key)
 
-    def find(self, wanted: Callable[[K], bool]) -> list[tuple[K, V]]:
-        """Every key of which `wanted` says so, with its value, oldest first; to have been looked at like this counts for nothing."""
-        return [(key, value) for key, (value, _) in self._held.items() if wanted(key)]
-
     def drop_where(self, doomed: Callable[[K], bool]) -> None:
         """Forget every key of which `doomed` says so."""
         for key in [key for key in self._held if doomed(key)]:

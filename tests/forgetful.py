@@ -153,9 +153,18 @@ class Forgetful(Files):
             self.steps.append(Synced(node))
 
     def sync_together(self, folder: int, count: int) -> bool:
-        """As `Files.sync_together`, for however few. It is silent of all that was written before there was that descriptor, and has lost it."""
-        if not self.whole or self._failure():
+        """
+        As `Files.sync_together`, for however few. It is silent of all that was written before there was that descriptor, and has lost it.
+
+        Where somebody's file has no room it says no; where it fails, all bytes are lost that were not on the disk.
+        """
+        code = self._failure() if self.whole else 0
+        if not self.whole or code in (errno.ENOSPC, errno.EDQUOT):
             return False
+        if code:
+            if code != errno.EROFS:
+                self.steps += [Synced(node, failed=True) for node in self._now.bytes]
+            raise OSError(code, os.strerror(code))
         lost: set[Node] = set()
         for step in self.steps[: self._opened[folder]]:
             if isinstance(step, Written):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 from pathlib import Path
@@ -42,12 +43,13 @@ def test_an_old_system_that_does_not_tell_of_failures_is_not_asked(release: str,
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What the system's call was called with, of which it says the first two times that all is well."""
+    """What the system's call was called with, of which it says the first two times that all is well, and then that the disk is broken."""
     called: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
     def syncfs(descriptor: int) -> int:
         called.append(descriptor)
+        ctypes.set_errno(errno.EIO)
         return 0 if len(called) < 3 else -1
 
     monkeypatch.setattr(flushing, "_syncfs", lambda: syncfs)
@@ -69,21 +71,33 @@ def test_the_more_things_there_are_the_more_of_others_may_come_with_them(
 
 
 def test_few_things_are_not_worth_it_and_what_failed_is_said_to_have(asked: list[int]) -> None:
-    assert [flushed(0, count) for count in (FEWEST - 1, FEWEST, 1000, 1000)] == [False, True, True, False]
+    assert [flushed(0, count) for count in (FEWEST - 1, FEWEST, 1000)] == [False, True, True]
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        flushed(0, 1000)
     assert asked == [0, 0, 0]
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.ENOSYS, errno.EPERM])
+def test_where_somebodys_file_had_no_room_or_the_call_is_forbidden_each_thing_is_synced_alone(
+    asked: list[int], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(flushing, "_syncfs", lambda: lambda _: ctypes.set_errno(code) or -1)
+    assert not flushed(0, 100)
+
+
 def test_a_volume_that_was_shut_down_or_can_only_be_read_is_not_believed(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of which older systems say that all of it is on the disk."""
+    """Of which older systems say that all of it is on the disk. Nobody else may be told of it, so it is no mere no."""
 
     def shut_down(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", shut_down)
-        assert not flushed(0, 100)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            flushed(0, 100)
     monkeypatch.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    assert not flushed(0, 100)
+    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
+        flushed(0, 100)
     assert len(asked) == 2
 
 
@@ -127,7 +141,7 @@ def test_the_systems_own_call_is_made_and_its_answer_is_heard(tmp_path: Path, mo
     finally:
         os.close(descriptor)
     call = flushing._syncfs()
-    assert call is None or call(descriptor) == -1
+    assert call is None or (call(descriptor), ctypes.get_errno()) == (-1, errno.EBADF)
 
 
 def test_the_machine_says_how_much_waits_to_be_written() -> None:

@@ -125,13 +125,3 @@ def test_a_listener_that_is_gone_is_called_no_more_and_is_not_kept() -> None:
     announcements.announce(NormalizedName("c"))
     assert heard == ["a", "a", "b", "c", "c"]
     assert len(announcements._listeners) == 2
-
-
-def test_what_is_found_is_told_oldest_first_and_is_none_the_younger_for_it() -> None:
-    shelf: Shelf[str, int] = Shelf(3)
-    for number, key in enumerate("abc"):
-        shelf.put(key, number, 1)
-    shelf.get("a")
-    assert shelf.find(lambda key: key != "b") == [("c", 2), ("a", 0)]
-    shelf.put("d", 3, 1)
-    assert shelf.get("b") is None

@@ -175,9 +175,7 @@ class DirectoryBlobs(Service):
 
     async def clear(self, digest: Digest, before: float) -> bool:
         """Remove that content if it is still older than that; as `ITended.clear`."""
-        place = self._place(digest)
-        self._shelves.forget(digest)
-        return place is not None and await self.disk(tending.cleared, self.files, place, before)
+        return bool(DIGEST.match(digest)) and await self.disk(self._shelves.clear, digest, before)
 
     async def set_aside(self, content: IContent, into: Path | None) -> bool:
         """Take out a damaged content, and keep its bytes in that folder; as `ITended.set_aside`."""

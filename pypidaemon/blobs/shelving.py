@@ -10,8 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +21,8 @@ from twisted.logger import Logger
 from pypidaemon.blobs import tending
 from pypidaemon.blobs.descriptors import FULL, room
 from pypidaemon.blobs.drafts import append, begun, discard_at, linked
+from pypidaemon.blobs.lately import Lately
+from pypidaemon.blobs.sealing import sealed
 from pypidaemon.blobs.tending import DRAFTS
 from pypidaemon.errors import CorruptContent, PypidaemonError, StorageFailed
 from pypidaemon.files import Files
@@ -55,11 +55,6 @@ class Whole:
     descriptor: int
 
 
-YOUNG = 60.0
-"""Seconds for which what came needs no new time: whoever clears up is a day away from it."""
-
-_PIECE = 1 << 18
-
 _Written = tuple[str, Digest, int, int]
 """The path, the digest, the descriptor and the inode of a draft; 0 where that is of no interest."""
 
@@ -81,8 +76,7 @@ class Shelves:
     _sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
     """Blobs that this process has seen to the disk, the latest of them."""
     _were_sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
-    _inodes: dict[Digest, int] = attrs.field(init=False, factory=dict, repr=False)
-    """The inodes of blobs that came lately."""
+    _lately: Lately = attrs.field(init=False, factory=Lately, repr=False)
     _log = Logger()
 
     def check(self) -> None:
@@ -97,9 +91,20 @@ class Shelves:
         :raises StorageFailed: it could not be done before.
         :raises OSError: it could not be done now.
         """
+        with self._believed():
+            self.files.sync(descriptor)
+
+    def _sync_together(self, volume: int, count: int) -> bool:
+        """As `Files.sync_together`; it raises as `sync` does, and the disk is not asked again either."""
+        with self._believed():
+            return self.files.sync_together(volume, count)
+
+    @contextmanager
+    def _believed(self) -> Iterator[None]:
+        """The disk is asked for something, whose word counts until it has failed once."""
         self.check()
         try:
-            self.files.sync(descriptor)
+            yield
         except OSError as error:
             if error.errno not in (*FULL, errno.EROFS):
                 self.failed = (
@@ -146,7 +151,7 @@ class Shelves:
         :raises StorageFailed: they cannot be made durable.
         """
         wanted = list(digests)
-        young = frozenset(digest for digest in wanted if self._is_young(digest))
+        young = frozenset(digest for digest in wanted if self._lately.renew(digest, self.place(digest)))
         with room():
             found = young | tending.renewed(self.files, [(digest, self.place(digest)) for digest in wanted if digest not in young])
         unsure = found - self._sure - self._were_sure
@@ -158,18 +163,16 @@ class Shelves:
             self._remember(unsure)
         return found
 
-    def _is_young(self, digest: Digest) -> bool:
-        """Whether that blob is here, and is the very file that came a moment ago: one that somebody else put in its place is his to take back."""
-        inode = self._inodes.get(digest, 0)
-        try:
-            found = os.lstat(self.place(digest)) if inode else None
-        except OSError:
-            found = None
-        return found is not None and stat.S_ISREG(found.st_mode) and found.st_ino == inode and 0 <= time.time() - found.st_mtime < YOUNG
+    def clear(self, digest: Digest, before: float) -> bool:
+        """As `ITended.clear`."""
+        # First, so that whoever renews it from now on gives it a new time.
+        self.forget(digest)
+        place = self.place(digest)
+        return tending.cleared(self.files, place, before, lambda: self._lately.is_newer(digest, place, before))
 
     def forget(self, digest: Digest) -> None:
         """That blob is taken away; should it come back, it is another one."""
-        self._inodes.pop(digest, None)
+        self._lately.forget(digest)
         self._sure.discard(digest)
         self._were_sure.discard(digest)
 
@@ -197,11 +200,13 @@ class Shelves:
             outcomes |= self._sync_drafts(written, late, volume)
             durable = [number for number in written if number not in outcomes]
             young = {path for number in written if number not in late for path, *_ in written[number]}
+            stored = [(digest, inode) for number in durable for _, digest, _, inode in written[number]]
+            for digest, _ in stored:
+                self._lately.note(digest)
             try:
                 self._put([(path, digest) for number in durable for path, digest, *_ in written[number]], volume, young)
-                if len(self._inodes) > REMEMBERED:
-                    self._inodes.clear()
-                self._inodes.update((digest, inode) for number in durable for _, digest, _, inode in written[number])
+                for digest, inode in stored:
+                    self._lately.came(digest, inode)
                 outcomes.update((number, written[number][0][1]) for number in durable)
             except (PypidaemonError, OSError) as error:
                 outcomes.update(dict.fromkeys(durable, error))
@@ -223,7 +228,7 @@ class Shelves:
             if path is None:
                 return False
             try:
-                if not self._sealed(descriptor, expected):
+                if not sealed(self.files, descriptor, expected):
                     return False
                 with room():
                     self.sync(descriptor)
@@ -235,31 +240,6 @@ class Shelves:
         finally:
             os.close(descriptor)
 
-    def _sealed(self, descriptor: int, expected: Digest) -> bool:
-        """
-        Let nobody write to that file any more, and answer whether it may be shared; where it may not, it is as it was.
-
-        :raises CorruptContent: these are not the expected bytes.
-        """
-        try:
-            mode = self.files.seal(descriptor)
-        except OSError:
-            # Not every file system has permissions to take away.
-            return False
-        sealed = False
-        try:
-            if self.files.is_written_to(descriptor):
-                return False
-            found = _sha256(self.files, descriptor)
-            if found != expected:
-                raise CorruptContent(f"the content has sha256 {found}, promised was {expected}")
-            sealed = True
-        finally:
-            if not sealed:
-                with suppress(OSError):
-                    self.files.unseal(descriptor, mode)
-        return True
-
     def _sync_drafts(self, written: Mapping[int, Sequence[_Written]], late: Collection[int], volume: int) -> dict[int, Digest | Exception]:
         """
         Make these durable in themselves; answer what went wrong with which.
@@ -269,7 +249,12 @@ class Shelves:
         """
         wrong: dict[int, Digest | Exception] = {}
         together = sum(len(drafts) for number, drafts in written.items() if number not in late)
-        if not self.failed and self.files.sync_together(volume, together):
+        try:
+            with room():
+                if self._sync_together(volume, together):
+                    written = {number: written[number] for number in late}
+        except (PypidaemonError, OSError) as error:
+            wrong = {number: error for number in written if number not in late}
             written = {number: written[number] for number in late}
         for _, _, descriptor, _ in chain.from_iterable(written.values()):
             # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
@@ -336,8 +321,7 @@ class Shelves:
         :raises StorageFailed: as `sync`.
         :raises OSError: as `sync`.
         """
-        self.check()
-        if self.files.sync_together(volume, len(folders) + len(held)):
+        if self._sync_together(volume, len(folders) + len(held)):
             return
         for folder in folders:
             descriptor = self.files.folder(os.path.join(self.root, folder) if folder else self.root)
@@ -390,11 +374,3 @@ def _shelf_of(digest: Digest) -> str:
 def _parents(folders: Iterable[str]) -> list[str]:
     """The folders that those are in, the outermost first."""
     return sorted({os.path.dirname(folder) for folder in folders})
-
-
-def _sha256(files: Files, descriptor: int) -> Digest:
-    found, offset = hashlib.sha256(), 0
-    while piece := files.read(descriptor, _PIECE, offset):
-        found.update(piece)
-        offset += len(piece)
-    return Digest(found.hexdigest())

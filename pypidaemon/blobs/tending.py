@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,10 +47,14 @@ def renewed(files: Files, places: Iterable[tuple[Digest, str]]) -> frozenset[Dig
     return frozenset(found)
 
 
-def cleared(files: Files, place: str, before: float) -> bool:
-    """Remove what is there if it is older than that; answer whether it was."""
+def cleared(files: Files, place: str, before: float, is_new: Callable[[], bool]) -> bool:
+    """
+    Remove what is there if it is older than that; answer whether it was.
+
+    :param is_new: whether it is newer than its file says; asked when nobody can put it there any more.
+    """
     with suppress(FileNotFoundError), _held(files, os.path.dirname(place), fcntl.LOCK_EX):
-        return _removed_if_old(files, place, before)
+        return not is_new() and _removed_if_old(files, place, before)
     return False
 
 

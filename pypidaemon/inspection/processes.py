@@ -34,6 +34,9 @@ PACE = 128 * 2**20
 MOST_JOBS = 4000
 """Archives after which a worker is replaced, so that nothing that one did to it lasts. To start one takes as long as to inspect hundreds."""
 
+OLDEST = 600.0
+"""Seconds after which it is given no more archives either: where few come, that is sooner, and there starting one costs nobody anything."""
+
 _BEYOND = "the archive could not be inspected within its limits"
 
 
@@ -140,11 +143,14 @@ class ProcessInspector(Service):
         """A worker that waits for work; the one used last is the warmest."""
         while self._idle:
             worker = self._idle.pop()
-            if not worker.over:
+            if self._is_old(worker):
+                worker.kill()
+            elif not worker.over:
                 return worker
         if self._stopping:
             raise PypidaemonError("the daemon is stopping")
         worker = Worker.start(self.reactor, self.command(self.memory))
+        worker.since = cast(IReactorTime, self.reactor).seconds()
         self.started += 1
         self._living.add(worker)
         worker.gone().addCallback(lambda _: self._living.discard(worker))
@@ -196,6 +202,9 @@ class ProcessInspector(Service):
             worker.kill()
         else:
             self._idle.append(worker)
+
+    def _is_old(self, worker: Worker) -> bool:
+        return cast(IReactorTime, self.reactor).seconds() - worker.since > OLDEST
 
 
 @implementer(IInspector)

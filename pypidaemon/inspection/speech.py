@@ -1,7 +1,7 @@
 """
 What daemon and worker say to each other: frames of JSON with their length before them.
 
-The daemon believes nothing that comes back: hostile bytes may have won the worker over.
+Hostile bytes may have won the worker over, so nothing that comes back is taken whose form has not been checked. What it is about is the worker's word.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ class Worker(ProcessProtocol):
 
     jobs: int = attrs.field(init=False, default=0)
     """How many archives it was given."""
+    since: float = attrs.field(init=False, default=0.0)
+    """When it was started, by the reactor's clock."""
     complaint: str = attrs.field(init=False, default="")
     """What it said on standard error."""
     over: bool = attrs.field(init=False, default=False)

@@ -32,6 +32,12 @@ WHOLE = 6 * 3600.0
 SOON = 1.0
 """Seconds after an announcement: many come together."""
 
+REST = 10.0
+"""How many times as long as it took to read what was announced nothing is read after it: uploads to one large project announce it again and again."""
+
+LONGEST = 10.0
+"""Seconds of such a rest at most: whoever has uploaded something looks for it."""
+
 MOST_ANNOUNCED = 5_000
 """Announced projects that are looked at one by one; of more all are."""
 
@@ -58,6 +64,8 @@ class Searching(Service):
     _all: bool = attrs.field(default=True, init=False)
     _looked: float = attrs.field(default=0.0, init=False)
     """When it last looked at everything."""
+    _pause: float = attrs.field(default=SOON, init=False)
+    """Seconds from an announcement until it is heeded."""
     _trouble: str = attrs.field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,21 +93,27 @@ class Searching(Service):
             # Also while all is to be looked at: of a block no list says that anything has changed.
             self._announced.add(name)
         if self.running:
-            self.recurring.hurry(SOON)
+            self.recurring.hurry(self._pause)
 
     async def work(self) -> None:
         """Take in what has changed. Where it cannot be done now, it is done the next time, and the log says why once."""
         everything, self._all = self._all, False
         announced, self._announced = self._announced, set()
+        self.recurring.every = EVERY
         try:
             await self.index.look()
             found = sources(self.indexes)
             if everything or not self.index.complete or self.clock.seconds() - self._looked > WHOLE:
                 everything = True
                 await self._everything(found)
+            begun = self.clock.seconds()
             await self._each(found, sorted(announced))
+            self._pause = min(max(SOON, (self.clock.seconds() - begun) * REST), LONGEST)
             await self._describe(found)
             self._trouble = ""
+            if self._all or self._announced:
+                # It was announced meanwhile, when there was nothing to hurry.
+                self.recurring.every = self._pause
         except UnusableDatabase as error:
             self._all = True
             self._tell(error)

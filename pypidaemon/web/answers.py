@@ -208,6 +208,8 @@ class Answers:
     """Called with a project of which the answers here are not what they were: whoever knows a way round this store hears of it."""
     _shelf: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
     _views: Shelf[AnswerKey, Answer] = attrs.field(init=False, repr=False)
+    _keys: dict[NormalizedName, dict[AnswerKey, None]] = attrs.field(factory=dict, init=False, repr=False)
+    """What is on both by its project, so that of thousands of projects one is dropped without looking at the others."""
     _pieces: Shelf[AnswerKey, tuple[Piece, ...]] = attrs.field(factory=lambda: Shelf(PIECES), init=False, repr=False)
     """Of what was made in pieces, those: they stay when what they were part of is dropped."""
     _made: dict[AnswerKey, float] = attrs.field(factory=dict, init=False, repr=False)
@@ -221,7 +223,7 @@ class Answers:
     """How many were made before the last start and did not have to be made again."""
 
     def __attrs_post_init__(self) -> None:
-        self._shelf, self._views = (Shelf(limit, lambda key, _: self.changed(key.project)) for limit in (LIMIT, VIEWS))
+        self._shelf, self._views = (Shelf(limit, self._gone) for limit in (LIMIT, VIEWS))
 
     def keeps(self, key: AnswerKey, answer: Answer) -> bool:
         """Whether that is still the answer of that key. It counts as having been asked for."""
@@ -255,7 +257,7 @@ class Answers:
         answer = await self.flights.join(document, lambda: self._render(key, made))
         if reading.holds and made.lasting:
             answer.state = state
-            self._of(key).put(key, answer, answer.weight)
+            self._put(key, answer)
             # What is new may also go before another of the same project.
             self.changed(key.project)
         return answer
@@ -300,7 +302,7 @@ class Answers:
             if coding or len(body) < _LARGE:
                 answer.bodies[coding] = body
                 if self._of(key).get(key) is answer:
-                    self._of(key).put(key, answer, answer.weight)
+                    self._put(key, answer)
                     if self.kept is not None:
                         self.kept.save(key, answer)
         return body
@@ -308,9 +310,13 @@ class Answers:
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: drop what was made of that project, or of all."""
         self.readings.spoil(name)
-        had = [] if name is None else self._shelf.find(lambda key: key.project == name)
-        for shelf in (self._shelf, self._views):
-            shelf.drop_where(lambda key: name is None or key.project == name)
+        keys = [] if name is None else [*self._keys.get(name, ())]
+        had = [(key, answer) for key in keys if (answer := self._shelf.get(key)) is not None]
+        if name is None:
+            for shelf in (self._shelf, self._views):
+                shelf.forget(None)
+        for key in keys:
+            self._of(key).drop(key)
         for key, answer in had:
             if answer.asked:
                 self.outdated(key, tuple(answer.bodies), answer.state.until())
@@ -331,6 +337,19 @@ class Answers:
 
     def _of(self, key: AnswerKey) -> Shelf[AnswerKey, Answer]:
         return self._views if key.view else self._shelf
+
+    def _put(self, key: AnswerKey, answer: Answer) -> None:
+        shelf = self._of(key)
+        shelf.put(key, answer, answer.weight)
+        if shelf.get(key) is answer:
+            self._keys.setdefault(key.project, {})[key] = None
+
+    def _gone(self, key: AnswerKey, _: Answer) -> None:
+        keys = self._keys[key.project]
+        del keys[key]
+        if not keys:
+            del self._keys[key.project]
+        self.changed(key.project)
 
 
 def _tag(key: AnswerKey, state: State, seen: bytes) -> str:

@@ -10,6 +10,7 @@ import errno
 import itertools
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.contracts.hosted_index import LATER, LATER_BYTES, OTHER_BYTES, SDIST,
 from tests.faults.press import Press, digest_of, read_all
 from tests.faults.test_power_cuts_of_copies import Watched
 from tests.filling import bring, read
+from tests.forgetful import Forgetful
 from tests.gear import now
 from tests.larder import ALPHA, BETA
 from tests.larder import SDIST as THEIR_SDIST
@@ -75,11 +77,14 @@ def all_there(press: Press) -> None:
         assert needed <= whole
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @FAILURES
-def test_F53_F60_an_upload_fails_in_so_many_words_and_nothing_that_was_there_is_lost(quick: Path, code: int, lasting: bool) -> None:
+def test_F53_F60_an_upload_fails_in_so_many_words_and_nothing_that_was_there_is_lost(
+    quick: Path, code: int, lasting: bool, whole: bool
+) -> None:
     heard = StorageFull if code == errno.ENOSPC else StorageFailed
     for number in numbers():
-        press = Press(quick / f"press{number}", durable=False)
+        press = Press(quick / f"press{number}", partial(Forgetful, whole=whole), durable=False)
         press.files.fails(number, code, lasting)
         started(press)
         failed = 0
@@ -92,7 +97,7 @@ def test_F53_F60_an_upload_fails_in_so_many_words_and_nothing_that_was_there_is_
                 press.shown[name] = data
             assert read_all(press.index) == press.shown
         if press.files.calls < number:
-            assert number > 50
+            assert number > 40
             assert not failed
             break
         all_there(press)

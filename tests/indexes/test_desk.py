@@ -11,8 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from pypidaemon.blobs.directory import DirectoryBlobs
-from pypidaemon.errors import CorruptContent, StorageFull
-from pypidaemon.indexes.private.desk import MOST, PATIENCE, Desk
+from pypidaemon.errors import CorruptContent, StorageFailed, StorageFull
+from pypidaemon.indexes.private.desk import MOST, PATIENCE, STUCK, Desk
 from pypidaemon.indexes.private.slight import LARGEST, SlightDraft
 from pypidaemon.interfaces import IInFile
 from pypidaemon.model import Digest
@@ -152,6 +152,37 @@ def test_all_hear_of_what_went_wrong_with_all_and_who_left_hears_nothing(desk: D
     with pytest.raises(OSError, match="gone"):
         now(running[1])
     assert desk.held == 0
+
+
+def test_F60_a_disk_that_does_not_answer_is_not_waited_for_for_ever_and_who_comes_then_goes_round_it(
+    desk: Desk, store: DirectoryBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Deferred[list[Digest | Exception]]] = []
+    monkeypatch.setattr(desk, "keeping", Keeping(lambda _: asked.append(Deferred()) or asked[-1]))
+    first, left, behind = (later(written(desk, data).commit(None)) for data in (b"first", b"left", b"behind"))
+    half = written(desk, b"half")
+    left.cancel()
+    with pytest.raises(CancelledError):
+        now(left)
+    clock.advance(STUCK - 1)
+    assert waiting(first)
+    assert waiting(behind)
+    clock.advance(1)
+    for one in (first, behind, later(half.commit(None))):
+        with pytest.raises(StorageFailed, match="the disk does not answer"):
+            now(one)
+    assert (desk.held, clock.getDelayedCalls(), len(asked)) == (0, [], 1)
+    other = written(desk, b"other")
+    assert not other.in_memory
+    assert now(other.commit(None)) == sha256(b"other")
+    # It answers at last, and all is as it was.
+    asked[0].callback([sha256(b"first")])
+    again = written(desk, b"again")
+    assert again.in_memory
+    running = later(again.commit(None))
+    asked[1].callback([sha256(b"again")])
+    assert now(running) == sha256(b"again")
+    assert (desk.held, clock.getDelayedCalls()) == (0, [])
 
 
 class Keeping:

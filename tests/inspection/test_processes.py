@@ -220,6 +220,20 @@ class ProcessTests(TestCase):
             await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
         assert (inspector.started, inspector.lost) == (2, 0)
 
+    async def test_S16_a_worker_is_replaced_after_some_minutes_however_few_it_was_given(self) -> None:
+        """One that was won over may lie of what comes later: where little comes, a number alone would let it do so for weeks."""
+        inspector = self.inspector(size=1)
+        inspector.reactor = late = Later()
+        for seconds, started in ((0, 1), (processes.OLDEST - 1, 1), (2, 2), (processes.OLDEST - 1, 2), (0, 2)):
+            late.passed += seconds
+            await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
+            assert inspector.started == started
+        late.passed += 2
+        await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
+        assert (inspector.started, inspector.lost, len(inspector._idle)) == (3, 0, 1)
+        await gatherResults([worker.gone() for worker in inspector._living if worker not in inspector._idle])
+        assert len(inspector._living) == 1
+
     async def test_content_that_breaks_off_is_not_the_archives_fault(self) -> None:
         inspector = self.inspector(size=1)
         made = await draft(hostile.wheel())
@@ -264,3 +278,16 @@ class Patient:
     def callLater(self, seconds: float, *args: Any) -> Any:
         """Call after an hour; whoever is done by then cancels it."""
         return reactor.callLater(3600, *args)
+
+
+class Later:
+    """The reactor, by whose clock more time has passed."""
+
+    passed = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def seconds(self) -> float:
+        """Of the reactor, and those."""
+        return float(reactor.seconds()) + self.passed

@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.errors import NoSuchFile
+from pypidaemon.filenames import project_name
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.model import NormalizedName
@@ -22,7 +23,7 @@ from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.policies.names import Names
 from pypidaemon.searching.gathering import Gatherer
 from pypidaemon.searching.index import FILE, SearchIndex
-from pypidaemon.services.searching import EVERY, FIRST, MOST_ANNOUNCED, SOON, Searching
+from pypidaemon.services.searching import EVERY, FIRST, MOST_ANNOUNCED, REST, SOON, Searching
 from pypidaemon.testing.archives import core_metadata
 from pypidaemon.web.finding import Query
 from tests.fakes import file, page
@@ -183,6 +184,51 @@ def test_a_release_that_is_not_shown_says_nothing(house: Sought) -> None:
     assert (house.hits("our-thing")[0]["version"], house.hits("our-thing")[0]["summary"]) == ("1.0", None)
     house.clock.advance(SOON)
     assert house.hits("our-thing")[0]["summary"] == "Weather for <b>everybody</b>"
+
+
+def test_while_uploads_go_on_a_project_that_takes_long_to_read_is_not_read_all_the_time(
+    house: Sought, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of 10,000 files takes a tenth of a second of a thread that pages wait for too."""
+    read: list[str] = []
+    real = Gatherer.described
+
+    async def described(self: Gatherer, its: Any, index: Any, name: Any) -> Any:
+        if its.label == "private":
+            read.append(name)
+            house.clock.rightNow += 0.2
+        return await real(self, its, index, name)
+
+    monkeypatch.setattr(Gatherer, "described", described)
+    before = house.clock.seconds()
+    for _ in range(60):
+        house.announcements.announce(project_name("our-thing"))
+        house.clock.advance(0.5)
+    passed = house.clock.seconds() - before
+    assert 3 <= len(read) <= passed / (0.2 * REST) + 1
+    # What is quick to read is found at once again.
+    monkeypatch.undo()
+    house.clock.advance(EVERY)
+    house.announcements.announce(project_name("our-thing"))
+    house.clock.advance(EVERY)
+    assert upload(house, house.tokens["ann"], wheel("Our.Thing", "2.0", summary="Sunshine")).status == 200
+    house.clock.advance(SOON)
+    assert house.found("sunshine") == ["our-thing"]
+
+
+def test_what_is_announced_while_others_are_read_is_read_soon_after_them(house: Sought, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Gatherer.described
+
+    async def described(self: Gatherer, its: Any, index: Any, name: Any) -> Any:
+        monkeypatch.undo()
+        assert upload(house, house.tokens["ann"], wheel("Our.Thing", "2.0", summary="Sunshine")).status == 200
+        return await real(self, its, index, name)
+
+    monkeypatch.setattr(Gatherer, "described", described)
+    house.announcements.announce(project_name("alpha"))
+    house.clock.advance(SOON)
+    house.clock.advance(SOON)
+    assert house.found("sunshine") == ["our-thing"]
 
 
 def test_what_is_blocked_does_not_speak_for_its_project(house: Sought) -> None:

@@ -14,6 +14,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from pypidaemon.errors import StorageFailed
 from pypidaemon.interfaces import IBlobStore, IKeeping
 from pypidaemon.model import Digest
 
@@ -25,6 +26,9 @@ MOST = 64
 
 PATIENCE = 0.01
 """Seconds that one waits at most for others that are not ready yet: about as long as it takes to be stored alone."""
+
+STUCK = 60.0
+"""Seconds that a round may take. Who is in it or behind it is told then that the disk does not answer; who comes until it does goes his own way to the store."""
 
 
 @attrs.define(eq=False)
@@ -48,12 +52,14 @@ class Desk:
     """How often something was stored."""
     _is_storing: bool = attrs.field(default=False, init=False)
     """Whether a round is under way; the next begins after it, with all that have come meanwhile."""
+    _is_stuck: bool = attrs.field(default=False, init=False)
+    """Whether the round that is under way has taken too long."""
     _waiting: list[tuple[bytes, bytes | None, Deferred[Digest]]] = attrs.field(factory=list, init=False)
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
 
     def take(self, count: int) -> bool:
-        """Whether so many bytes more have room here; they count as held then."""
-        if self.held + count > self.most:
+        """Whether so many bytes more have room here, and may hope to be stored; they count as held then."""
+        if self._is_stuck or self.held + count > self.most:
             return False
         self.held += count
         return True
@@ -75,7 +81,10 @@ class Desk:
         Who stops waiting does not know whether it is one.
 
         :raises Exception: as `IKeeping.keep`.
+        :raises StorageFailed: also where that took too long; it may become one yet.
         """
+        if self._is_stuck:
+            raise _silence()
         waiter: Deferred[Digest] = Deferred()
         self._waiting.append((data, beside, waiter))
         self._begin_or_wait()
@@ -100,17 +109,32 @@ class Desk:
 
     async def _serve(self, served: Sequence[tuple[bytes, bytes | None, Deferred[Digest]]]) -> None:
         outcomes: Sequence[Digest | Exception]
+        alarm = self.clock.callLater(STUCK, self._give_up, served)
         try:
             outcomes = await self.keeping.keep_all([(data, beside) for data, beside, _ in served])
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait have to hear of it
             outcomes = [error] * len(served)
-        self._is_storing = False
+        self._is_storing = self._is_stuck = False
+        if alarm.active():
+            alarm.cancel()
         if self._waiting:
             self._begin_or_wait()
         for (_, _, waiter), outcome in zip(served, outcomes, strict=True):
             if waiter.called:
-                continue  # cancelled by whoever waited
+                continue  # cancelled by whoever waited, or given up
             if isinstance(outcome, Exception):
                 waiter.errback(outcome)
             else:
                 waiter.callback(outcome)
+
+    def _give_up(self, served: Sequence[tuple[bytes, bytes | None, Deferred[Digest]]]) -> None:
+        """Tell those of that round, and all behind it, that it has taken too long. Their bytes are let go, so that they fill no memory."""
+        self._is_stuck = True
+        behind, self._waiting = self._waiting, []
+        for _, _, waiter in (*served, *behind):
+            if not waiter.called:
+                waiter.errback(_silence())
+
+
+def _silence() -> StorageFailed:
+    return StorageFailed("this cannot be stored: the disk does not answer")

@@ -60,9 +60,9 @@ class ViewDesk:
             case ("search", ""):
                 return await self.search.answer(ask, account, shown, root)
             case ("project",):
-                return moved(ask, "simple/")
+                return moved(ask, "search/")
             case ("project", ""):
-                return moved(ask, "../simple/")
+                return moved(ask, "../search/")
             case ("project", *rest):
                 return await self.project.page(ask, account, shown, rest, root, base)
         return None
@@ -106,7 +106,7 @@ def _said(error: PypidaemonError, root: str, below: tuple[str, ...]) -> tuple[st
         case NotAllowed():
             return "Not for everybody", "Log in with a name and a password or token that may see this."
         case NoSuchProject():
-            return "No such project", ("Nothing of that name is here, nor at any upstream that is asked for it. ", why)
+            return "Not here", ("Nothing of that name is here, nor at any upstream that is asked for it. ", why)
     return ("Not found" if failures.answer(error, "", of_file=False).status == 404 else "That did not work"), (
         tag("a", "To the start", href=root),
     )
