@@ -73,7 +73,7 @@ def test_each_question_fits_what_is_counted(question: str, exposed: dict[str, st
         if question.count(name) == len(NAME.findall(question)):
             grouped = re.search(r"\bby \(([^)]*)\)", question)
             assert set(grouped[1].split(", ") if grouped else []) <= labels
-    for what in re.findall(r'(?:what|state|route)=~?"([^"$]+)"', question):
+    for what in re.findall(r'(?:what|state|route)(?:=~?|!=)"([^"$]+)"', question):
         assert all(f"``{one}``" in page for one in what.split("|"))
 
 
@@ -96,8 +96,12 @@ def test_the_board_hangs_together() -> None:
 
 @pytest.mark.parametrize("name", re.findall(r"- alert: (\w+)", ALERTS))
 def test_each_rule_says_how_urgent_it_is_and_what_it_means(name: str) -> None:
-    """And is told by its own name."""
+    """And is told by its own name, and by labels that the counts have which it is about."""
     text = ALERTS.partition(f"- alert: {name}\n")[2].partition("- alert:")[0]
     assert re.search(r"\n {10}severity: (?:page|ticket)\n", text)
     assert re.search(r'\n {10}summary: ".+"\n', text + "\n")
     assert ALERTS.count(f"- alert: {name}\n") == 1
+    page = (ROOT / "docs" / "reference" / "metrics.rst").read_text("utf-8")
+    documented = re.findall(rf"``(?:{'|'.join(NAME.findall(text)) or 'up'}){{([^}}]*)}}``", page)
+    known = {"instance", *(label for labels in documented for label in labels.split(", "))}
+    assert set(re.findall(r"\$labels\.(\w+)", text)) <= known

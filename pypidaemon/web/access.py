@@ -12,7 +12,6 @@ from twisted.logger import globalLogPublisher
 
 from pypidaemon.lines import Lines
 from pypidaemon.web.access_forms import COMBINED, Form, Wording
-from pypidaemon.web.access_forms import product as product
 from pypidaemon.web.ask import Ask
 
 

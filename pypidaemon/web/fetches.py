@@ -87,6 +87,10 @@ class Fetches:
         shown = client if self.addressed is None else self.addressed(client)
         return "" if shown == "-" else shown
 
+    def go_on_from(self, other: Fetches) -> None:
+        """Note nothing again that this one has just noted, in whose place this comes."""
+        self._noted = other._noted
+
     def begun(self, fetch: Fetch) -> None:
         """Somebody begins to take a file: note it, unless that was just done."""
         if not self._just_noted(fetch):

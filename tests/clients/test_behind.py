@@ -18,6 +18,7 @@ from tests.clients.apache import apache
 from tests.clients.daemon import Daemon, Upstream, ask, free_port
 from tests.clients.nginx import nginx
 from tests.clients.posting import Parcel, Poster
+from tests.clients.store import tell
 from tests.clients.tools import ROOT
 from tests.clients.uploaders import Release
 
@@ -64,9 +65,9 @@ def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[Daemon]:
 
 def test_everything_comes_through_as_the_daemon_says_it(daemon: Daemon, upstream: Upstream, tmp_path: Path) -> None:
     """Pages compressed once and under their own ETags, files whole and in part, what is asked for as it was spelled, uploads; and the client is known."""
-    daemon.order("user", "add", "ann", "--password-stdin", said="correct horse battery\n")
-    daemon.order("grant", "ann", "create", "private")
-    token = daemon.order("token", "add", "ann").splitlines()[-1]
+    tell(daemon, "user/add", name="ann")
+    tell(daemon, "grant/add", name="ann", right="create", place="private")
+    token = tell(daemon, "token/add", name="ann")["token"]
     with by_apache(tmp_path / "apache", daemon.url) as one, by_nginx(tmp_path / "nginx", daemon.url) as other:
         places = [_looked_at(daemon, upstream, token, url, name) for url, name in ((one, "apache"), (other, "nginx"))]
     daemon.stop()

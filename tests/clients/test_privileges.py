@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
 from tests.clients.daemon import Daemon, Upstream
+from tests.clients.lowered import KEPT
 
 pytestmark = pytest.mark.clients
 
@@ -23,16 +23,13 @@ def said(pid: int) -> dict[str, list[str]]:
 
 def test_S86_S87_who_is_started_as_root_is_somebody_else_before_the_first_request(upstream: Upstream, tmp_path: Path) -> None:
     """Also without root's groups; and all that it makes belongs to whom it became, who alone may read it. Only root can have that tried."""
-    setpriv = shutil.which("setpriv")
-    if os.getuid() != 0 or setpriv is None:
+    if os.getuid() != 0:
         # The tests of the folder and of the sockets stand for it elsewhere: nothing is made, and all is bound, while privileged.
         return
-    # The files of this Python may be root's own, so the right to read them is kept, and no other.
-    kept = "--securebits=+no_setuid_fixup", "--bounding-set=-all,+setuid,+setgid,+dac_read_search,+net_bind_service"
     nobody = pwd.getpwnam("nobody")
     user, group = nobody.pw_uid, nobody.pw_gid
     whom = ("--uid", str(user), "--gid", str(group))
-    daemon = Daemon(tmp_path / "daemon", upstream.simple, prefix=(setpriv, "--groups", "0,1,4", *kept), options=whom)
+    daemon = Daemon(tmp_path / "daemon", upstream.simple, entry="tests.clients.lowered:run", options=whom)
     daemon.folder.mkdir()
     (daemon.folder / "var").mkdir(mode=0o700)
     for place in (tmp_path, daemon.folder):
@@ -44,6 +41,7 @@ def test_S86_S87_who_is_started_as_root_is_somebody_else_before_the_first_reques
         found = said(daemon.process.pid)
         assert (found["Uid"], found["Gid"]) == ([str(user)] * 4, [str(group)] * 4)
         assert set(found["Groups"]) <= {str(group)}
+        assert int(found["CapEff"][0], 16) == KEPT
         assert daemon.ask("GET", "/simple/seeds-alpha/").status == 200
         made = [daemon.folder / "var", *(daemon.folder / "var").rglob("*")]
         assert len(made) > 5
