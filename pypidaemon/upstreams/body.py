@@ -39,8 +39,11 @@ SHORTEST = 0.005
 ENOUGH = 2**20
 """Bytes after a rest from which the next is shorter: what may wait with the system is bounded, and it must not be us who slow a sender down."""
 
-FULL = 256 << 10
-"""Bytes of a piece after which there is more to take at once."""
+FULL = 40 << 10
+"""
+Bytes that came in one go after which there may be more to take at once: a connection is read by 64 KiB at least, of which TLS holds back what is no whole
+record yet.
+"""
 
 
 @implementer(IBody)
@@ -74,7 +77,10 @@ class Body(Protocol):
     _unread: int = attrs.field(default=0, init=False)
     _paused: bool = attrs.field(default=False, init=False)
     _rest: IDelayedCall | None = attrs.field(default=None, init=False)
-    """When the connection is to be read again."""
+    """When the connection is to be read again, or when all has come that it gave in this turn of the reactor."""
+    _resting_now: bool = attrs.field(default=False, init=False)
+    _turned_at: int = attrs.field(default=0, init=False)
+    """How many bytes had come before this turn of the reactor."""
     _resting: float = attrs.field(default=RESTING, init=False)
     _rested_at: int = attrs.field(default=0, init=False)
     """How many bytes had come by the end of the last rest."""
@@ -102,7 +108,7 @@ class Body(Protocol):
             self._unread = 0
             if self._paused:
                 self._paused = False
-                if self._rest is None:
+                if not self._resting_now:
                     self._producer.resumeProducing()
             return data
         if self._trouble is not None:
@@ -134,9 +140,10 @@ class Body(Protocol):
         if not self._paused and self._unread >= self.limits.waiting:
             self._paused = True
             self._producer.pauseProducing()
-        elif self._may_rest(len(data)):
-            self._producer.pauseProducing()
-            self._rest = self.clock.callLater(self._resting, self._end_of_rest)
+        elif self._may_rest and self._rest is None:
+            # A connection hands on in slices what it read in one go, TLS in small ones, so how much it gave is known when this turn of the reactor is over.
+            self._turned_at = self.received - len(data)
+            self._rest = self.clock.callLater(0, self._begin_rest)
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
         if self._timer is not None and self._timer.active() and self.offset + self.received != self.total:
             if self._is_short and not self._paused:
@@ -163,22 +170,21 @@ class Body(Protocol):
         else:
             self._finish(None, None)
 
-    def _may_rest(self, size: int) -> bool:
-        """
-        Whether the connection may be left alone after a piece of that size, with which it gave all that it had.
-
-        Not after the last one: who has the connection next would find it so.
-        """
-        more = self.total is not None and self.offset + self.received < self.total
-        if not more or self.received <= BULK or size >= FULL or self._paused or self._rest is not None:
-            return False
+    def _begin_rest(self) -> None:
+        """Leave the connection alone, if it has just given all that it had."""
+        self._rest = None
+        if not self._may_rest or self._paused or self.received - self._turned_at >= FULL:
+            return
         if self._rested_at and self.received - self._rested_at > ENOUGH:
             self._resting /= 2
-        return self._resting >= SHORTEST
+        if self._resting >= SHORTEST:
+            self._resting_now = True
+            self._producer.pauseProducing()
+            self._rest = self.clock.callLater(self._resting, self._end_of_rest)
 
     def _end_of_rest(self) -> None:
-        self._rest, self._rested_at = None, self.received
-        if not (self._paused or self._done):
+        self._rest, self._resting_now, self._rested_at = None, False, self.received
+        if not self._paused:
             self._producer.resumeProducing()
 
     async def _gather(self) -> None:
@@ -236,6 +242,8 @@ class Body(Protocol):
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
+        if self._resting_now:
+            self._resting_now = False
             self._producer.resumeProducing()
         self._trouble = trouble
         self.ended(told)
@@ -245,6 +253,12 @@ class Body(Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.called:
             waiter.callback(None)
+
+    @property
+    def _may_rest(self) -> bool:
+        """Whether this is the middle of a long body on a line that is not too fast. After the last piece, who has the connection next would find it resting."""
+        more = self.total is not None and self.offset + self.received < self.total
+        return more and self.received > BULK and self._resting >= SHORTEST
 
     @property
     def _is_short(self) -> bool:

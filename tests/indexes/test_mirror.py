@@ -11,12 +11,14 @@ from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.explaining import explain
 from pypidaemon.filenames import filename
+from pypidaemon.handfuls import Handful
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.mirror.hold import FORGOTTEN, OFTEN
 from pypidaemon.interfaces import ITurn
@@ -39,7 +41,7 @@ from tests.contracts.fillable import (
 )
 from tests.fakes import file, page
 from tests.filling import bring, listed, read, shown
-from tests.gear import inline, now
+from tests.gear import inline, later, now
 from tests.house import NOON, House, header
 from tests.records_gear import sqlite_records
 
@@ -319,6 +321,42 @@ class TestOnDisk:
         house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"
         assert now(mirror.take(ALPHA, other)) == len(WHEEL_BYTES) + len(b"another")
         assert now(mirror.blobs.open(Digest(other.core_metadata or ""))).size == len(b"another")
+
+    def test_R210_nothing_of_a_file_stays_in_memory_while_its_sidecar_waits_for_a_turn(
+        self, house: House, mirror: Mirror, calls: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Any number may wait for theirs, and of those that are stored beside only so many bytes may be in memory."""
+        held: list[Handful] = []
+
+        class Noted(Handful):
+            def __init__(self, *given: Any) -> None:
+                super().__init__(*given)
+                held.append(self)
+
+        monkeypatch.setattr("pypidaemon.spool.Handful", Noted)
+        other = attrs.evolve(A_WHEEL, provenance=None, core_metadata="")
+        house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"
+        turn = Never()
+        taking = later(mirror.take(ALPHA, other, turn))
+        assert turn.waiting
+        assert [[len(piece) for piece in one._pieces] for one in held] == [[]]
+        turn.waiting.callback(None)
+        assert now(taking) == len(WHEEL_BYTES) + len(b"another")
+
+
+@implementer(ITurn)
+@attrs.define
+class Never:
+    """A turn that comes when the test says so."""
+
+    waiting: Deferred[None] | None = None
+
+    async def enter(self) -> None:
+        self.waiting = Deferred()
+        await self.waiting
+
+    def leave(self, count: int) -> None:
+        pass
 
 
 @implementer(ITurn)

@@ -267,30 +267,62 @@ def test_the_connection_of_a_long_body_rests_once_it_gave_all_that_it_had() -> N
     it = Receiving(total=4 * BULK, limits=Limits(waiting=4 * BULK))
     it.body.dataReceived(bytes(BULK))
     it.body.dataReceived(bytes(FULL))
+    it.clock.advance(0)
     assert it.transport.producerState == "producing"
     it.body.dataReceived(b"some")
+    it.clock.advance(0)
     assert it.transport.producerState == "paused"
     it.clock.advance(RESTING)
     assert it.transport.producerState == "producing"
     now(it.body.read())
     it.body.dataReceived(bytes(it.body.total - it.body.received - 1))
     it.body.dataReceived(b"x")
+    it.clock.advance(0)
     assert it.transport.producerState == "producing"
     it.body.connectionLost(DONE)
     assert it.told == [None]
+    assert not it.clock.getDelayedCalls()
+
+
+def test_what_a_connection_gives_in_one_go_counts_as_one_however_small_the_slices() -> None:
+    """TLS hands on records of 16 KiB: a rest after each would bring 64 KiB in 40 ms and no more, however fast the line."""
+    it = Receiving(total=8 * BULK, limits=Limits(waiting=8 * BULK))
+    it.body.dataReceived(bytes(BULK))
+    for _ in range(10):
+        for _ in range(3):
+            it.body.dataReceived(bytes(16 << 10))
+            assert it.transport.producerState == "producing"
+        it.clock.advance(0)
+        assert it.transport.producerState == "producing"
+    it.body.dataReceived(bytes(16 << 10))
+    it.body.dataReceived(b"x")
+    it.clock.advance(0)
+    assert it.transport.producerState == "paused"
+    it.body.close()
+
+
+def test_a_body_that_ends_in_the_turn_of_its_last_piece_leaves_no_timer() -> None:
+    it = Receiving(total=4 * BULK, limits=Limits(waiting=4 * BULK))
+    it.body.dataReceived(bytes(BULK + 1))
+    it.body.connectionLost(Failure(ConnectionLost()))
+    assert it.told == [f"broke off after {BULK + 1} bytes"]
+    assert not it.clock.getDelayedCalls()
 
 
 def test_of_a_body_whose_end_nobody_knows_the_connection_never_rests() -> None:
     it = Receiving(limits=Limits(waiting=4 * BULK))
     it.body.dataReceived(bytes(BULK))
     it.body.dataReceived(b"some")
+    assert not it.clock.getDelayedCalls()
     assert it.transport.producerState == "producing"
 
 
 def test_the_more_a_line_brings_the_shorter_are_the_rests_and_in_the_end_there_are_none() -> None:
     it = Receiving(total=100 * ENOUGH, limits=Limits(waiting=100 * ENOUGH))
     it.body.dataReceived(bytes(BULK))
+    it.clock.advance(0)
     it.body.dataReceived(b"x")
+    it.clock.advance(0)
     rests = []
     while it.transport.producerState == "paused":
         (timer,) = it.clock.getDelayedCalls()
@@ -298,7 +330,9 @@ def test_the_more_a_line_brings_the_shorter_are_the_rests_and_in_the_end_there_a
         it.clock.advance(rests[-1])
         now(it.body.read())
         it.body.dataReceived(bytes(ENOUGH))
+        it.clock.advance(0)
         it.body.dataReceived(b"x")
+        it.clock.advance(0)
     assert rests == pytest.approx([RESTING / 2**halved for halved in range(len(rests))])
     assert rests[-1] >= SHORTEST > rests[-1] / 2
 
@@ -307,6 +341,8 @@ def test_a_body_that_is_closed_while_its_connection_rests_lets_go_of_it() -> Non
     it = Receiving(total=4 * BULK)
     it.body.dataReceived(bytes(BULK))
     it.body.dataReceived(b"some")
+    it.clock.advance(0)
+    assert it.transport.producerState == "paused"
     it.body.close()
     assert it.transport.producerState == "producing"
     assert it.transport.disconnecting
@@ -317,6 +353,7 @@ def test_what_is_paused_for_its_reader_stays_so_when_its_rest_is_over() -> None:
     it = Receiving(total=4 * BULK, limits=Limits(waiting=BULK + 10))
     it.body.dataReceived(bytes(BULK))
     it.body.dataReceived(b"some")
+    it.clock.advance(0)
     it.body.dataReceived(b"what was on its way")
     it.clock.advance(RESTING)
     assert it.transport.producerState == "paused"

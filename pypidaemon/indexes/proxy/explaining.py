@@ -27,6 +27,7 @@ from pypidaemon.model import (
 )
 from pypidaemon.moments import written
 from pypidaemon.showing import changed, is_another
+from pypidaemon.telling import WAITING
 
 RESERVED = (("reserved", "no upstream is ever asked about a name like this"),)
 """What there is to say of a reserved name."""
@@ -46,7 +47,6 @@ class _Found:
     shrinks: bool
 
 
-WAITING = "waiting for the line: it is not here, and upstream cannot be asked"
 """What there is to say of a file that cannot be given now."""
 
 
