@@ -114,6 +114,10 @@ def ends(refusal: Refusal) -> str | None:
     return None if refusal.until is None else written(math.ceil(refusal.until))
 
 
+WAITING = "waiting for the line: it is not here, and upstream cannot be asked"
+"""The remark on a file that nobody can have until upstream can be asked again."""
+
+
 def plural(count: int, what: str, several: str = "") -> str:
     """That many of them: `1 file`, `2 files`; `several` where more than one is called otherwise than with an s."""
     return f"{count} {what if count == 1 else several or what + 's'}"
@@ -210,6 +214,12 @@ def _answer(told: Explanation, name: NormalizedName, version: str | None, releas
     source = " and ".join(told.page.sources)
     by = told.index if source == told.index else f"{told.index}, from {source}"
     files = sum(release["shown"] for release in releases)
+    waiting = sum(file["shown"] and WAITING in file["remarks"] for release in releases for file in release["files"])
+    rest = f", of which {waiting} {'waits' if waiting == 1 else 'wait'} for the line" if waiting else ""
+    if files and waiting == files:
+        what = f"{name} {version}" if version else name
+        yield f"{what} waits for the line: {plural(files, 'file')} that {by} knows of, none of them here, and upstream cannot be asked"
+        return
     if version is None:
         seen = sum(1 for release in releases if release["shown"] and release["version"])
         if releases and not files:
@@ -217,9 +227,9 @@ def _answer(told: Explanation, name: NormalizedName, version: str | None, releas
             all_of = f"all {versions} releases are" if versions > 1 else "the only release is" if versions else "all files are"
             yield f"{name}: {all_of} hidden in {told.index}"
             return
-        yield f"{name} is shown by {by}: {plural(seen, 'release')}, {plural(files, 'file')}"
+        yield f"{name} is shown by {by}: {plural(seen, 'release')}, {plural(files, 'file')}{rest}"
     elif files:
-        yield f"{name} {version} is shown by {by}: {plural(files, 'file')}"
+        yield f"{name} {version} is shown by {by}: {plural(files, 'file')}{rest}"
     elif not releases:
         yield f"{told.index} has no release {version} of {name}"
 

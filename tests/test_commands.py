@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import pytest
 from pypidaemon import __version__
 from pypidaemon.commands import control, main
 from pypidaemon.errors import PypidaemonError
+from tests.orders import ordered
 from tests.pretended import ControlSocket
 
 ROOT = Path(__file__).parents[1]
@@ -230,15 +232,14 @@ def test_refresh_without_a_daemon_works_on_the_records(config: str) -> None:
     """In other processes, since each uses up a reactor."""
     (Path(config).parent / "var").mkdir(mode=0o700)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-
-    def python(*arguments: str, status: int = 0) -> str:
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=60, check=False)
-        assert (done.stderr, done.returncode) == ("", status)
-        return done.stdout
-
-    assert python("-c", KEEP, config) == "True\n"
-    assert python("-m", "pypidaemon", "refresh", "-c", config, "foo") == "foo: will be asked for again with the next request\n"
-    assert "nothing is remembered" in python("-m", "pypidaemon", "refresh", "-c", config, "bar", status=1)
+    command = [sys.executable, "-c", KEEP, config]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("True\n", "", 0)
+    done = ordered("refresh", "-c", config, "foo")
+    assert (done.stdout, done.stderr, done.returncode) == ("foo: will be asked for again with the next request\n", "", 0)
+    done = ordered("refresh", "-c", config, "bar")
+    assert "nothing is remembered" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 1)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +306,32 @@ def running(config: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("words", [["completion", "bash"], ["status", "--json"]])
+def test_an_output_that_takes_nothing_is_one_line(words: list[str], config: str) -> None:
+    """As a disk that is full has it, when it is written and when it is flushed."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pypidaemon", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYPIDAEMON_CONFIG": config, "PYTHONPATH": str(ROOT)},
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "pypidaemon: cannot write to standard output: No space left on device")
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_what_a_terminal_cannot_show_is_said_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of files may be any bytes."""
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr("sys.stdout", shown)
+    assert main(["client", "pip", "--write", "--url", "http://index.example/", "--file", f"{tmp_path}/\u00e4\udcff"]) == 0
+    assert shown.buffer.getvalue().startswith(b"wrote " + os.fsencode(tmp_path) + b"/\\xe4\\udcff\n")  # type: ignore[attr-defined]  # it is one of bytes
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -17,6 +17,7 @@ from pypidaemon.commands.telling_clients import TOOLS
 from pypidaemon.commands.writing import put, replace
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.web.views.configurations import configurations
+from tests.needs import missing
 
 SERVER = "http://packages.example:3141/"
 TOKEN = "pypidaemon-0123"  # none of anybody's
@@ -109,24 +110,32 @@ def test_what_is_no_token_is_refused(words: bytes, home: Path, monkeypatch: pyte
     [
         ("uv", '[[index]]\nname = "b"\nurl = "u"\ndefault = true\n', "another index is the default there already"),
         ("uv", "[[index]\n", "pypidaemon client uv prints what to put there"),
-        ("pip", "index-url = x\n", "pypidaemon client pip prints what to put there"),
+        ("uv", f"x = {'[' * 20_000}{']' * 20_000}\n", "nested too deep"),
+        ("pip", "index-url = https://ann:secret@index.example/\n", "line 1 stands before any section; pypidaemon client pip prints what"),
+        ("pip", "[global]\n=secret\n", "line 2 is no option"),
+        ("pip", "[global]\nsecret\n  more\n", "goes on in the next"),
+        ("pip", "[global]\rindex-url = x\n", "carriage returns"),
+        ("pip", f"# {'secret ' * 700_000}", "larger than 4 MiB"),
     ],
 )
 def test_a_file_that_cannot_be_changed_stays(tool: str, before: str, line: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And whoever asked is told what to do."""
+    """And whoever asked is told what to do, without a word of what stands in it."""
     file = home / FILES[tool]
     file.parent.mkdir(parents=True)
     file.write_text(before)
     assert main(["client", tool, "--write", "--url", SERVER]) == 1
     said = capsys.readouterr().err
-    assert (said.count("\n"), line in said) == (1, True)
-    assert (file.read_text(), os.listdir(file.parent)) == (before, [file.name])
+    assert (said.count("\n"), line in said, "secret" in said) == (1, True, False)
+    assert (file.read_bytes().decode(), os.listdir(file.parent)) == (before, [file.name])
 
 
 @pytest.mark.parametrize(
     ("tool", "before"),
     [
         ("pip", "[global]\nextra_index_url = https://ann:secret@index.example/\n"),
+        ("pip", "[install]\nextra-index-url = https://ann:secret@index.example/\n"),
+        ("uv", 'extra-index-url = ["https://ann:secret@b.example/"]\n'),
+        ("uv", '[pip]\nextra-index-url = ["https://ann:secret@b.example/"]\n'),
         ("uv", '[[index]]\nname = "b"\nurl = "https://b.example/"\n'),
     ],
 )
@@ -137,7 +146,7 @@ def test_indexes_beside_ours_are_told_of(tool: str, before: str, home: Path, cap
     file.write_text(before)
     assert main(["client", tool, "--write", "--url", SERVER]) == 0
     said = capsys.readouterr().out
-    assert "whichever has the higher version" in said
+    assert ("the first that has it" if tool == "uv" else "whichever has the higher version") in said
     assert "secret" not in said
     assert before in file.read_text()
 
@@ -187,6 +196,7 @@ def test_a_socket_is_no_address(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "client pip --file x",
         "client pip --token-stdin",
         "client pip --write --username ann",
+        "client twine --write --token-stdin --username secret\nrepository=http://b.example/",
         "client uv --write --token-stdin",
         "client pip --url ftp://x",
         "client pip --url https://ann:secret@packages.example/",
@@ -194,7 +204,7 @@ def test_a_socket_is_no_address(tmp_path: Path, capsys: pytest.CaptureFixture[st
 )
 def test_wrong_usage_is_status_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a word of what may be a secret."""
-    assert main(words.split()) == 2
+    assert main(words.split(" ")) == 2
     assert "secret" not in capsys.readouterr().err
 
 
@@ -229,6 +239,117 @@ def test_a_link_stays_one_and_what_cannot_be_written_is_one_line(tmp_path: Path)
     assert not (tmp_path / "elsewhere").exists()
     with pytest.raises(PypidaemonError, match="cannot write"):
         put(tmp_path / "real" / "below", "x")
-    with pytest.raises(PypidaemonError, match="cannot write"):
-        replace(tmp_path, b"x", 0o600)
-    assert sorted(os.listdir(tmp_path)) == ["link", "link.bak", "real"]
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(PypidaemonError, match="no ordinary file"):
+            replace(place, b"x", 0o600)
+    assert sorted(os.listdir(tmp_path)) == ["link", "link.bak", "pipe", "real"]
+
+
+def test_what_counts_in_place_of_ours_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What pip reads of a command comes before what it reads of all."""
+    (home / "pip.conf").write_text("[install]\nindex-url = https://ann:secret@b.example/\n")
+    assert main(["client", "pip", "--write", "--url", SERVER, "--file", str(home / "pip.conf")]) == 0
+    said = capsys.readouterr().out
+    assert "[install] has an index-url of its own" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    "url", ["http://b.example/$(id)", 'http://b.example/a"b', "http://b.example/;id", "http://b.example/a'b", "http://b.example/`id`"]
+)
+def test_an_address_is_nothing_else_wherever_it_is_pasted(url: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a command to a shell nor the end of a text."""
+    assert main(["client", "pip", "--url", url]) == 1
+    said = capsys.readouterr()
+    assert (said.out, "%XX" in said.err) == ("", True)
+
+
+def test_a_name_that_looks_like_our_own_words_is_a_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the token comes where it belongs."""
+    typed(monkeypatch, b"TOKEN\n")
+    assert main(["client", "twine", "--write", "--token-stdin", "--username", "password=TOKEN", "--url", SERVER]) == 0
+    assert "\nusername = password=TOKEN\npassword = TOKEN\n" in (home / ".pypirc").read_text()
+
+
+@pytest.mark.parametrize("verb", [["client", "pip", "--write", "--url", SERVER, "--file"], ["init", "--force"]])
+def test_what_is_no_ordinary_file_is_left_alone(verb: list[str], home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither waited for nor replaced: a pipe, and what programs are pointed at that shall have no file."""
+    os.mkfifo(home / "pipe")
+    (home / "way").symlink_to("pipe")
+    for file in (home / "pipe", home / "way", home, Path(".")):
+        before = os.stat(file)
+        assert main([*verb, str(file)]) == 1
+        said = capsys.readouterr().err
+        assert (said.count("\n"), "ordinary" in said or "directory" in said) == (1, True)
+        assert os.stat(file).st_ino == before.st_ino
+    assert not [name for name in os.listdir(home) if name.endswith(".bak")]
+
+
+def test_what_somebody_else_writes_meanwhile_stays(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is typed is waited for first; and what changed behind our back is not undone."""
+    file = home / "pip.conf"
+    file.write_text("[global]\ntimeout = 1\n")
+
+    class Slow(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            file.write_text("[global]\ntimeout = 2\n")
+            return b"token\n"
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Slow()))
+    assert main(["client", "pip", "--write", "--token-stdin", "--url", SERVER, "--file", str(file)]) == 0
+    assert "timeout = 2\n" in file.read_text()
+    with pytest.raises(PypidaemonError, match="somebody else changed it"):
+        put(file, "[global]\n", of=b"[global]\ntimeout = 2\n")
+    assert "index-url" in file.read_text()
+
+
+def test_a_backup_overwrites_nothing_by_another_name(tmp_path: Path) -> None:
+    """It takes the place of the name alone, and nobody waits for a pipe."""
+    (tmp_path / "mine").write_text("old")
+    (tmp_path / "dear").write_text("dear")
+    os.link(tmp_path / "dear", tmp_path / "mine.bak")
+    put(tmp_path / "mine", "new")
+    assert ((tmp_path / "dear").read_text(), (tmp_path / "mine.bak").read_text()) == ("dear", "old")
+    (tmp_path / "mine.bak").unlink()
+    os.mkfifo(tmp_path / "mine.bak")
+    put(tmp_path / "mine", "newer")
+    assert (tmp_path / "mine.bak").read_text() == "new"
+
+
+def test_a_file_that_may_only_be_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although another one could be put in its place."""
+    (tmp_path / "mine").write_text("old")
+    (tmp_path / "mine").chmod(0o444)
+    if os.geteuid() == 0:
+        # Root may write everything, so somebody else is pretended.
+        monkeypatch.setattr(os, "access", lambda place, _: bool(os.stat(place).st_mode & 0o222))
+    with pytest.raises(PypidaemonError, match="read-only"):
+        put(tmp_path / "mine", "new")
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_whose_a_file_is_it_stays(tmp_path: Path) -> None:
+    """A daemon could read its own configuration no more once root had written it anew."""
+    if os.geteuid() != 0:
+        missing("only root may give files away")
+    file = tmp_path / "config.ini"
+    file.write_text("old")
+    file.chmod(0o640)
+    os.chown(file, 12_345, 23_456)
+    put(file, "new")
+    for one in (file, tmp_path / "config.ini.bak"):
+        assert (one.stat().st_uid, one.stat().st_gid, one.stat().st_mode & 0o777) == (12_345, 23_456, 0o640)
+
+
+def test_without_a_home_a_file_has_to_be_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As for a user that nobody has a line about."""
+
+    def nowhere(cls: type[Path]) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(nowhere))
+    assert main(["client", "pip", "--write", "--url", SERVER]) == 1
+    assert "--file" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ FOLDER = ("file.ini", "folder/")
 Complete = Callable[[Sequence[str]], list[set[str]]]
 
 
+@cache
 def verbs() -> tuple[Verb, ...]:
     [inner] = [action for action in _parser()._actions if hasattr(action, "choices") and isinstance(action.choices, dict)]
     return grammar(inner)  # type: ignore[arg-type]  # there is no other such action

@@ -39,6 +39,24 @@ def test_an_option_in_a_file(before: str, after: str) -> None:
     assert with_options(before, "global", {"index-url": "U"}) == after
 
 
+@pytest.mark.parametrize("name", ["global", "other"])
+def test_lines_end_as_the_others_do(name: str) -> None:
+    """As an editor of another system has them."""
+    found = with_options("[global]\r\nindex-url = old\r\n", name, {"index-url": "U"})
+    assert found.count("\n") == found.count("\r\n") == found.count("\r")
+    table = with_table('x = 1\r\n[[tool.uv.index]]\r\nname = "ours"\r\n', PATH, OURS)
+    assert table == ("x = 1\n" + TABLE).replace("\n", "\r\n")
+    assert with_options("[global]", "global", {"a": "b"}) == "[global]\na = b\n"
+
+
+def test_comments_are_not_lost() -> None:
+    """Those among the lines of a value would be."""
+    text = "[global]\ntrusted-host =\n    a\n    # and\n    b\n"
+    with pytest.raises(ValueError, match="comments within trusted-host"):
+        with_options(text, "global", {"trusted-host": "c"}, ("trusted-host",))
+    assert with_options(text, "global", {"trusted-host": "b"}, ("trusted-host",)) == text
+
+
 def test_lists_are_added_to() -> None:
     """And stay as they are laid out where ours is in them."""
     text = "[distutils]\nindex-servers =\n    pypi\n    other\n"

@@ -193,6 +193,23 @@ def test_relock_says_why_there_is_nothing_to_exchange(
     assert hint is None or hint in more[0]
 
 
+def test_relock_leaves_what_was_locked_anew_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an index has is asked for a while."""
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("a @ https://old.example/packages/a-1.0.tar.gz\n")
+
+    def asked(work: object) -> list[object]:
+        lock.write_text("a @ https://old.example/packages/a-2.0.tar.gz\n")
+        return []
+
+    monkeypatch.setattr("pypidaemon.commands.relock.reacting", asked)
+    assert main(["relock", str(lock), "--to", "https://new.example/simple/"]) == 1
+    assert "somebody else changed it" in capsys.readouterr().err
+    assert "a-2.0" in lock.read_text()
+
+
 def test_relock_writes_nothing_where_the_index_does_not_answer(tmp_path: Path) -> None:
     """Nobody would know what it lacks."""
     lock = tmp_path / "uv.lock"

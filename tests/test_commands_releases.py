@@ -128,7 +128,7 @@ def test_where_nothing_was_uploaded(config: str, capsys: pytest.CaptureFixture[s
     assert main(["check-upstream", "-c", config]) == 0
     assert main(["delete", "alpha", "-c", config]) == 1
     said = capsys.readouterr()
-    assert said.err == "pypidaemon: no such project: alpha\n"
+    assert said.err == "pypidaemon: no such project: alpha among packages of your own; what comes from an upstream can be blocked\n"
     assert said.out == "nothing is on record for that time\nno private project is known to be an upstream's as well\n"
     assert not (Path(config).parent / "var").exists()
 

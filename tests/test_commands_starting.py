@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -118,8 +119,8 @@ def test_three_questions_on_a_terminal(tmp_path: Path, monkeypatch: pytest.Monke
     assert (said.err.count("]: "), "data = here\n" in said.out, "listen = tcp:81:interface=127.0.0.1\n" in said.out) == (1, True, True)
 
 
-@pytest.mark.parametrize("words", ["7\n", "mainframe\n", "\n\nnowhere\n", "\n\n70000\n", "\na\x07b\n\n"])
-def test_nothing_is_written_after_a_bad_answer(
+@pytest.mark.parametrize("words", ["7\n", "mainframe\n", "\n\nnowhere\n", "\n\n70000\n", "\na\x07b\n"])
+def test_nothing_is_written_after_a_bad_answer_that_was_the_last(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file that would be refused is no beginning."""
@@ -127,6 +128,16 @@ def test_nothing_is_written_after_a_bad_answer(
     assert main(["init", str(tmp_path / "c.ini")]) == 1
     assert capsys.readouterr().err.rpartition("]: ")[2].startswith("pypidaemon: ")
     assert not (tmp_path / "c.ini").exists()
+
+
+def test_a_bad_answer_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what was wrong, and without the ones before it."""
+    typed(monkeypatch, "mainframe\nhome-server\nnowhere\n70000\n8080\n")
+    assert main(["init", str(tmp_path / "c.ini"), "--data", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert (said.count("Number or name"), said.count("where else to listen"), said.count("Folder")) == (2, 3, 0)
+    assert "there is no kind 'mainframe'" in said
+    assert plan(str(tmp_path / "c.ini")).daemon.listen == ("tcp:8080",)
 
 
 @pytest.mark.parametrize("words", [["--kind", "mainframe"], ["--listen", "nowhere"], ["--data", ""], ["--data", "a\nb"]])
@@ -168,3 +179,23 @@ def test_the_file_is_for_everybody_to_read(tmp_path: Path) -> None:
     for more in ([], ["--force"]):
         assert main(["init", str(tmp_path / "c.ini"), *more]) == 0
         assert stat.S_IMODE((tmp_path / "c.ini").stat().st_mode) == 0o644
+
+
+def test_a_file_that_could_not_be_written_whole_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or half of one would be refused as there the next time."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        status = main(["init", str(tmp_path / "c.ini")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (status, os.listdir(tmp_path)) == (1, [])
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\n[daemon]", "\udcff.ini", "a" * 300])
+def test_a_name_that_no_line_can_say_is_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the file's first line has it, and so has what is told."""
+    assert main(["init", str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert os.listdir(tmp_path) == []

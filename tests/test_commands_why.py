@@ -117,7 +117,7 @@ def test_why_without_a_daemon_goes_by_what_is_remembered(filled: str, tmp_path: 
     before = contents(tmp_path / "var")
     said = run(filled, "why", "Beta")
     assert said.splitlines()[:2] == [
-        "beta is shown by root, from pypi: 1 release, 2 files",
+        "beta waits for the line: 2 files that root, from pypi knows of, none of them here, and upstream cannot be asked",
         "beta 2.0 is hidden by a block: beta==2 was blocked on 2026-05-28: malware",
     ]
     assert "private (private): has no such project" in said

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.filenames import filename
-from pypidaemon.model import Explanation, HiddenFile, NormalizedName, Outcome, ProjectPage, Refusal
-from pypidaemon.telling import MOST_SENTENCES, document, enumerated, fates, hidden_by, lines, no_address, plural
+from pypidaemon.model import Explanation, Filename, HiddenFile, NormalizedName, Outcome, ProjectPage, Refusal
+from pypidaemon.telling import MOST_SENTENCES, WAITING, document, enumerated, fates, hidden_by, lines, no_address, plural
 from tests.fakes import file
 from tests.strategies import texts
 
@@ -71,6 +71,22 @@ def test_of_one_release_every_file_is_named() -> None:
     assert (shown["shown"], shown["summary"]) == (True, ["alpha 1 is shown by root, from pypi: 1 file"])
     absent = document(told, ALPHA, "3")
     assert (absent["shown"], absent["summary"]) == (False, ["root has no release 3 of alpha"])
+
+
+def test_what_waits_for_the_line_is_not_told_as_if_it_could_be_had() -> None:
+    """Of all files, of some, and of none."""
+    both = proxy("alpha-1.0.tar.gz", "alpha-2.0.tar.gz")
+
+    def first(told: Explanation, version: str | None) -> str:
+        summary: list[str] = document(told, ALPHA, version)["summary"]
+        return summary[0]
+
+    newer = attrs.evolve(both, remarks=((Filename("alpha-2.0.tar.gz"), WAITING),))
+    assert first(newer, None) == "alpha is shown by pypi: 2 releases, 2 files, of which 1 waits for the line"
+    assert first(newer, "1.0") == "alpha 1.0 is shown by pypi: 1 file"
+    assert first(newer, "2.0") == "alpha 2.0 waits for the line: 1 file that pypi knows of, none of them here, and upstream cannot be asked"
+    all_of_them = attrs.evolve(both, remarks=tuple((Filename(f"alpha-{number}.0.tar.gz"), WAITING) for number in (1, 2)))
+    assert first(all_of_them, None).startswith("alpha waits for the line: 2 files")
 
 
 def test_a_release_of_which_some_is_hidden() -> None:

@@ -24,7 +24,7 @@ from pypidaemon.blueprints import resolve
 from pypidaemon.commands import control
 from pypidaemon.commands.input import line as line_of_input
 from pypidaemon.commands.progress import progress
-from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
+from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, write, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.services.lock import held
@@ -274,16 +274,16 @@ class _Telling:
     def tell(self, outcome: Mapping[str, Any]) -> None:
         """What became of one thing: a line of files that are skipped and of what people should know; in JSON all of it."""
         if self._json:
-            sys.stdout.write((", " if self.begun else '{"files": [') + json.dumps(outcome))
+            write((", " if self.begun else '{"files": [') + json.dumps(outcome))
             self.begun = True
         elif outcome["fate"] in ("skipped", "note"):
             self.clear()
-            sys.stdout.write(line(outcome) + "\n")
+            write(line(outcome) + "\n")
 
     def end(self, state: State) -> None:
         """Write the rest of the object."""
         if self._json:
-            sys.stdout.write(("], " if self.begun else '{"files": [], ') + json.dumps(_told(state)).removeprefix("{") + "\n")
+            write(("], " if self.begun else '{"files": [], ') + json.dumps(_told(state)).removeprefix("{") + "\n")
 
     def show(self, state: State) -> None:
         """Draw anew how far it is."""

@@ -16,7 +16,7 @@ from pypidaemon.assembly import Made, Plan
 from pypidaemon.commands import control
 from pypidaemon.commands.speech import Verbs, named_file, say, wrong
 from pypidaemon.commands.standalone import alone, alone_writing, daemon_or_alone
-from pypidaemon.errors import InvalidName, NoSuchProject
+from pypidaemon.errors import InvalidName, NoSuchProject, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.model import NormalizedName
 from pypidaemon.settings import duration
@@ -154,11 +154,16 @@ def check_upstream(arguments: argparse.Namespace) -> int:
 def _release(arguments: argparse.Namespace, verb: str, done: str, **more: str) -> int:
     name, version = arguments.release
     order = {"project": name, "version": version, "index": arguments.index, **more}
-    answer = daemon_or_alone(
-        named_file(arguments),
-        lambda socket: control.ask(socket, "POST", f"/releases/{verb}", body=json.dumps(order).encode()),
-        lambda planned: _without_daemon(planned, verb, order),
-    )
+    try:
+        answer = daemon_or_alone(
+            named_file(arguments),
+            lambda socket: control.ask(socket, "POST", f"/releases/{verb}", body=json.dumps(order).encode()),
+            lambda planned: _without_daemon(planned, verb, order),
+        )
+    except PypidaemonError as error:
+        if str(error) != str(NoSuchProject(name)):
+            raise
+        raise PypidaemonError(f"{error} among packages of your own; what comes from an upstream can be blocked") from None
     count = answer["files"]
     what = answer["project"] + (f" {answer['version']}" if answer["version"] else "")
     say(arguments, f"{what} in {answer['index']}: {count} {'file' if count == 1 else 'files'} {done}", answer)

@@ -78,6 +78,9 @@ def relock(arguments: argparse.Namespace, move: Move, password: Secret | None) -
     lacks = reacting(lambda reactor: _lacks(move.to, arguments, password, found.files, reactor)) if found.files else []
     written = None if arguments.dry_run else arguments.output or file
     if written is not None and (found.changed or arguments.output is not None):
+        if written == file and _read(file)[0] != raw:
+            # An index may take minutes, in which an installer may lock anew.
+            raise PypidaemonError(f"{file} stays as it is: somebody else changed it just now, so say it again")
         replace(written, found.text.encode("utf-8"), mode)
     hint = _why_none(found, move) if not found.changed else ""
     said = {

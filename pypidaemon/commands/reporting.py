@@ -21,7 +21,7 @@ COUNTS = {
     "disk": {
         "files": "fetched on demand and held",
         "bytes": "of those",
-        "limit": "that they may have, 0 is no limit",
+        "limit": "that they may have",
         "free": "free on the volume",
         "floor": "that are to stay free",
         "evicted": "files evicted for want of room, since the start",
@@ -31,10 +31,10 @@ COUNTS = {
         "pages_limit": "that it may have",
         "forgotten": "pages forgotten for want of room, since the start",
         "private": "uploaded here, as far as it was weighed for its budget",
-        "private_limit": "that it may have, 0 is no limit",
+        "private_limit": "that it may have",
         "private_refused": "uploads refused for want of room, since the start",
         "mirrored": "mirrored or fetched ahead, as far as it was weighed for its budget",
-        "mirrored_limit": "that it may have, 0 is no limit",
+        "mirrored_limit": "that it may have",
         "mirrored_refused": "files not taken for want of room, since the start",
     },
     "answers": {
@@ -179,6 +179,9 @@ def _waiting(state: Mapping[str, Any]) -> Iterator[str]:
 
 def _counts(counts: Mapping[str, float], meanings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for key, count in counts.items():
+        if key.endswith("limit") and not count:
+            yield key, "none"
+            continue
         shown = amount(count) if key.startswith("bytes") or key in _SIZES else f"{count:.0f}"
         yield key.replace("bytes_in", "bytes"), f"{shown}  {meanings[key]}" if key in meanings else shown
 

@@ -78,9 +78,9 @@ def say(arguments: argparse.Namespace, text: str, data: Mapping[str, Any]) -> No
     :raises Unheard: it cannot be written.
     """
     if arguments.json:
-        _write(json.dumps(data) + "\n")
+        write(json.dumps(data) + "\n")
     elif text:
-        _write(text if text.endswith("\n") else text + "\n")
+        write(text if text.endswith("\n") else text + "\n")
 
 
 def flush() -> None:
@@ -94,7 +94,13 @@ def flush() -> None:
         sys.stdout.flush()
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """
+    Print that as it is.
+
+    :raises BrokenPipeError: as `say`.
+    :raises Unheard: as `say`.
+    """
     with _heard():
         try:
             sys.stdout.write(text)

@@ -67,7 +67,7 @@ def init(arguments: argparse.Namespace) -> int:
 
     `-` stands for standard output; with `--json` the text is then part of the object.
 
-    :raises PypidaemonError: the file exists, cannot be written, or an answer makes no sense; then nothing is written.
+    :raises PypidaemonError: the file exists, cannot be written, or the last answer makes no sense; then nothing is written.
     """
     if arguments.file == "-":
         # Where the file will stand is not known, and so neither is an absolute path of its data folder.
@@ -132,16 +132,25 @@ def _menu() -> str:
 
 
 def _answer(question: str, convert: Callable[[str], T], *, asking: bool) -> T | None:
-    """What was typed, as it is meant; None for an empty line, or where nobody is asked."""
+    """
+    What was typed, as it is meant; None for an empty line, or where nobody is asked. What makes no sense is asked for again.
+
+    :raises PypidaemonError: what was typed last makes no sense.
+    """
     if not asking:
         return None
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    typed = sys.stdin.readline().strip()
-    try:
-        return convert(typed) if typed else None
-    except ValueError as error:
-        raise PypidaemonError(str(error)) from None
+    wrong = ""
+    while True:
+        sys.stderr.write(f"{wrong}\n{question}" if wrong else question)
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if wrong and not line:
+            raise PypidaemonError(wrong)
+        typed = line.strip()
+        try:
+            return convert(typed) if typed else None
+        except ValueError as error:
+            wrong = str(error)
 
 
 def _folder(raw: str) -> str:

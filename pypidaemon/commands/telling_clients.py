@@ -95,21 +95,21 @@ def _uv(name: str, text: str, said: str) -> Written:
     path = whole if name == "pyproject.toml" else whole[-1:]
     if any(one.get("default") is True and one.get("name") != table["name"] for one in tables(text, path)):
         raise ValueError("another index is the default there already")
-    written = _toml(text, path, table, "the other indexes stay")
+    written = _toml(text, path, table, f"the other indexes stay: {_FIRST}")
     beside = any(says(text, (*path[:-1], *where, "extra-index-url")) for where in ((), ("pip",)))
-    return attrs.evolve(written, notes=(*written.notes, f"extra-index-url stays: {_ASKED}")) if beside else written
+    return attrs.evolve(written, notes=(*written.notes, f"extra-index-url stays: {_FIRST}")) if beside else written
 
 
 def _poetry(name: str, text: str, said: str) -> Written:
     path = ("tool", "poetry", "source")
     [table] = tables(said, path)
-    return _toml(text, path, table, "the other sources stay")
+    return _toml(text, path, table, f"the other sources stay: {_ASKED}")
 
 
 def _pdm(name: str, text: str, said: str) -> Written:
     path = ("tool", "pdm", "source")
     [table] = tables(said, path)
-    return _toml(text, path, table, "the other sources stay")
+    return _toml(text, path, table, f"the other sources stay: {_ASKED}")
 
 
 def _buildout(name: str, text: str, said: str) -> Written:
@@ -132,12 +132,13 @@ def _ini(text: str, said: str, joined: tuple[str, ...] = ()) -> str:
     return text
 
 
-def _toml(text: str, path: tuple[str, ...], table: Mapping[str, str | bool], others: str) -> Written:
+def _toml(text: str, path: tuple[str, ...], table: Mapping[str, str | bool], note: str) -> Written:
     beside = any(one.get("name") != table["name"] for one in tables(text, path))
-    return Written(with_table(text, path, table), (f"{others}: {_ASKED}",) if beside else ())
+    return Written(with_table(text, path, table), (note,) if beside else ())
 
 
 _ASKED = "a client asks those too, and takes a project from whichever has the higher version"
+_FIRST = "uv asks those before this one, and takes a project from the first that has it"
 
 
 def _config(environment: Mapping[str, str]) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -15,7 +14,7 @@ from typing import Any
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, verification_means
 from pypidaemon.commands import control
 from pypidaemon.commands.progress import Progress, progress
-from pypidaemon.commands.speech import Verbs, named_file, say, wrong
+from pypidaemon.commands.speech import Verbs, flush, named_file, say, wrong
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
 from pypidaemon.errors import InvalidName, PypidaemonError
 from pypidaemon.filenames import project_name
@@ -73,7 +72,7 @@ def verify(arguments: argparse.Namespace) -> int:
         bar.clear()
         if not arguments.json:
             say(arguments, line(finding), {})
-            sys.stdout.flush()
+            flush()
 
     try:
         state = daemon_or_alone(

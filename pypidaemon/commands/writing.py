@@ -27,9 +27,9 @@ def read(file: Path) -> bytes:
         number = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(number, "rb") as stream:
             if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise PypidaemonError(f"{file} is no ordinary file")
+                raise PypidaemonError(f"cannot read {file}: it is no ordinary file")
             found = stream.read(LARGEST + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
         raise PypidaemonError(f"cannot read {file}: {error.strerror}") from None
@@ -43,8 +43,9 @@ def replace(file: Path, data: bytes, mode: int) -> None:
     Put that in the place of the file by one rename. Where the file is a link, what it leads to is replaced; whose it is it stays, as far as we may.
 
     :param mode: the rights that it has in the end.
-    :raises PypidaemonError: it cannot be written; then it is as it was.
+    :raises PypidaemonError: it is no ordinary file, such as the one that takes everything, or cannot be written; then it is as it was.
     """
+    _insist_on_leave(file)
     try:
         _exchange(Path(os.path.realpath(file)), data, mode, file)
     except OSError as error:
@@ -62,6 +63,7 @@ def put(file: Path, text: str, *, secret: bool = False, of: bytes | None = None)
     before = read(file)
     if of is not None and before != of:
         raise PypidaemonError(f"{file} stays as it is: somebody else changed it just now, so say it again")
+    _insist_on_leave(file)
     data = text.encode("utf-8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +79,14 @@ def put(file: Path, text: str, *, secret: bool = False, of: bytes | None = None)
         raise PypidaemonError(f"cannot write {file}: {error.strerror}") from None
     replace(file, data, mode)
     return kept
+
+
+def _insist_on_leave(file: Path) -> None:
+    """Insist that it may be written: another one can be put in the place of any file whose folder is ours."""
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise PypidaemonError(f"cannot write {file}: it is no ordinary file")
+    if os.path.exists(file) and not os.access(file, os.W_OK):
+        raise PypidaemonError(f"cannot write {file}: it is read-only")
 
 
 def _exchange(place: Path, data: bytes, mode: int, model: Path) -> None:

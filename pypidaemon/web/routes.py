@@ -68,10 +68,11 @@ def _is_plain(host: str) -> bool:
     if name == "localhost":
         return True
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        address = ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return False
-    return True
+    # Brackets are for IPv6 (RFC 3986 section 3.2.2), and what reads addresses with others in them fails.
+    return name.startswith("[") == (address.version == 6)
 
 
 @attrs.define

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -114,9 +113,12 @@ class Why:
         return await self.flights.join((index.label, index.view, name, age), lambda: self._explained(index.index, name))
 
     async def _explained(self, index: IIndex, name: NormalizedName) -> Explanation:
-        with suppress(PypidaemonError):
+        try:
             # An upstream may take its time, and is waited for before one of the few turns is taken.
             await index.project_page(name)
+        except PypidaemonError:
+            # It is asked once more, and there is no long page to explain.
+            return await explain(index, name)
         return await self._in_turn(lambda: explain(index, name))
 
     async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:

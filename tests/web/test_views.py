@@ -6,6 +6,7 @@ import gzip
 import re
 from html.parser import HTMLParser
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,23 @@ def test_P9_the_start_page_says_how_to_use_it(house: House) -> None:
     assert "Everything that it depends on answers" in seen.text
     for accept in ({}, {"accept": "*/*"}, {"accept": "text/plain, text/html;q=0.5"}):
         assert header(house.get("/", **accept), "Content-Type") == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("[::1]:80", "http://[::1]:80/"),
+        ("127.0.0.1:80", "http://127.0.0.1:80/"),
+        ("[127.0.0.1]", "http://127.0.0.1:3141/"),
+        ("[1.2.3.4]:80", "http://127.0.0.1:3141/"),
+    ],
+)
+def test_R13_a_host_that_is_no_address_is_not_told_further(house: House, host: str, address: str) -> None:
+    """Such as one of IPv4 in brackets, which nothing can read."""
+    ask = attrs.evolve(house.ask("/", accept=BROWSER), host=host)
+    reply = now(house.door.routes.handle(ask))
+    assert reply.status == 200
+    assert f"pip install --index-url {address}simple/ PROJECT" in html_of(reply)
 
 
 def test_an_index_has_a_start_page_of_its_own(house: House) -> None:
@@ -209,7 +227,7 @@ def test_what_goes_wrong_is_a_page_for_people_and_a_line_for_programs(house: Hou
     """With the same status; an upstream that cannot be reached is no absence (law 10)."""
     house.upstream.pages["gone"] = UpstreamUnavailable("pypi", "no answer from it <b>")
     for path, status, words in (
-        ("/project/nothing/", 404, "No such project"),
+        ("/project/nothing/", 404, "Not here"),
         ("/project/gone/", 503, "Not to be had now"),
         ("/project/alpha/9.9/", 404, "Not found"),
         ("/nowhere", 404, "Not found"),
@@ -233,7 +251,7 @@ def test_another_spelling_leads_to_the_one(house: House) -> None:
         ("/project/alpha", "alpha/"),
         ("/project/Alpha/1.0", "../alpha/1.0/"),
         ("/project/Alpha/1.0/?show=files", "../../alpha/1.0/?show=files"),
-        ("/project/", "../simple/"),
+        ("/project/", "../search/"),
     ):
         reply = browse(house, path)
         assert (reply.status, header(reply, "Location")) == (301, location)
@@ -247,6 +265,9 @@ def test_configurations_name_the_address_and_no_secret() -> None:
     assert "https://USER:TOKEN@index.example/py/simple/" in found["pip"]
     assert "trusted-host" not in found["pip"]
     assert "https://index.example/py/legacy/" in found["twine"]
+    # What can ask for a token is not given it on a command line, which every user of a machine sees.
+    typed = [line for text in found.values() for line in text.splitlines() if line.startswith(("uv publish", "twine", "poetry"))]
+    assert (len(typed), [line for line in typed if "TOKEN" in line]) == (4, [])
     assert "trusted-host = index.example" in configurations("http://index.example/", None)[0].parts[0].text
 
 

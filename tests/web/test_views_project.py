@@ -94,6 +94,21 @@ def test_releases_are_in_the_order_of_PEP_440(house: House) -> None:
     assert "Al.Pha 2.0" in shown(house, "/project/al-pha/2/").text
 
 
+def test_a_yanked_release_is_installed_by_its_version_alone(house: House) -> None:
+    """Where there is no other, installers find nothing under the name."""
+    house.upstream.pages["al-pha"] = page("al-pha", file("al_pha-3.0.tar.gz", b"3", yanked="it breaks"))
+    seen = shown(house, "/project/al-pha/")
+    assert "This release is yanked: it breaks" in seen.text
+    assert "simple/ al-pha==3.0" in seen.text
+
+
+def test_where_there_is_no_description_the_page_says_why(house: House) -> None:
+    assert "None is known yet" in shown(house, "/project/al-pha/3.0/").text
+    bare = described(house, "be_ta-1.0-py3-none-any.whl", "Metadata-Version: 2.1\nName: be-ta\nVersion: 1.0\n")
+    house.upstream.pages["be-ta"] = page("be-ta", bare)
+    assert "This release has none." in shown(house, "/project/be-ta/").text
+
+
 def test_files_say_where_they_are(house: House) -> None:
     """What is here is told from what is upstream's, and that again when it has come."""
     first = shown(house, "/project/al-pha/2.0/")
@@ -122,6 +137,7 @@ def test_what_is_hidden_is_told_with_its_reason(house: House) -> None:
     assert "al-pha 4.0" not in seen.text
     one = shown(house, "/project/al-pha/4.0/")
     assert "This release is hidden by cooldown" in one.text
+    assert "What is hidden is not described." in one.text
     assert "al_pha-4.0.tar.gz" in one.words
     assert "al_pha-4.0.tar.gz" not in one.links
     assert "Install" not in one.words
@@ -205,6 +221,40 @@ def test_what_cannot_be_had_while_an_upstream_is_away_is_not_offered(house: Hous
     seen = shown(house, "/project/al-pha/2.0/").text
     assert "Of the 2 files of this release 1 can be had; the others are not here." in seen
     assert f"{line}==2.0" in seen
+
+
+def test_what_was_made_while_an_upstream_went_away_is_not_shown_when_it_is_back(house: House) -> None:
+    """Whoever asks first is the one by whom it is found out."""
+    shown(house, "/project/al-pha/")
+    house.clock.advance(3600)
+    known = house.upstream.pages
+
+    class Failing(dict[str, object]):
+        def get(self, *_: object) -> UpstreamUnavailable:
+            house.upstream.health.state = "down"
+            return UpstreamUnavailable("pypi", "no answer")
+
+    house.upstream.pages = Failing()  # type: ignore[assignment]  # it knows nothing
+    assert "pypi does not answer" in shown(house, "/project/al-pha/").text
+    house.upstream.pages = known
+    house.upstream.health.state = "up"
+    assert "pypi does not answer" not in shown(house, "/project/al-pha/").text
+
+
+def test_a_version_is_one_segment_of_the_way_to_why(house: House) -> None:
+    """Whatever an upstream calls it."""
+    house.upstream.pages["al-pha"] = page("al-pha", versions=("../../+admin?x#y",))
+    seen = shown(house, "/project/al-pha/")
+    assert seen.links["Why does it look like this?"] == "../../+why/al-pha/..%2F..%2F%2Badmin%3Fx%23y"
+
+
+@pytest.mark.parametrize(
+    ("version", "what"), [("1!2.0", "'al-pha==1!2.0'"), ("2.0+local.1", "al-pha==2.0+local.1"), ("9(x)", "'al-pha==9(x)'")]
+)
+def test_a_line_to_copy_means_nothing_else_to_a_shell(house: House, version: str, what: str) -> None:
+    """Such as a command of its history."""
+    house.upstream.pages["al-pha"] = page("al-pha", file(f"al_pha-{version}.tar.gz", b"0"))
+    assert f"pip install --index-url http://127.0.0.1:3141/simple/ {what} " in shown(house, f"/project/al-pha/{version}/").text
 
 
 def test_a_project_of_3000_files_is_a_page_like_any_other() -> None:

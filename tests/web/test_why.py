@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.callers import THE_OPERATOR
-from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, NotAllowed, PypidaemonError
+from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject, NotAllowed, PypidaemonError, UpstreamUnavailable
 from pypidaemon.filenames import filename
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.policed import Policed
@@ -24,6 +24,7 @@ from pypidaemon.policies.names import Names
 from pypidaemon.policies.versions import Versions, bounds
 from pypidaemon.rulings import Rulings
 from pypidaemon.testing.archives import make_wheel
+from pypidaemon.waits import Bell
 from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.views.frame import PROTECTION
@@ -301,6 +302,22 @@ def test_the_same_explanation_is_put_together_once_and_few_at_a_time(house: Hous
         if not job.called:
             job.callback(None)
     assert {now(one).status for one in [*same, other]} == {200}
+
+
+def test_an_upstream_that_fails_slowly_holds_up_no_other_explanation(house: House) -> None:
+    """It is asked again for what there is to say of it, which may take as long again."""
+    names = [f"slow-{number}" for number in range(AT_ONCE + 1)]
+    house.upstream.pages |= dict.fromkeys(names, UpstreamUnavailable("pypi", "no answer"))
+    told(house, "/+why/alpha")
+    house.upstream.gate = first = Bell()
+    slow = [later(house.door.routes.handle(house.ask(f"/+why/{name}"))) for name in names]
+    house.upstream.gate = second = Bell()
+    first.ring()
+    assert [house.upstream.asked.count(f"page {name}") for name in names] == [2] * len(names)
+    other = later(house.door.routes.handle(house.ask("/+why/alpha")))
+    assert now(other).status == 200
+    second.ring()
+    assert {now(one).status for one in slow} == {200}
 
 
 class Reading(HTMLParser):

@@ -73,7 +73,7 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
                     f'[[tool.poetry.source]]\nname = "{NAME}"\nurl = "{simple}"\npriority = "primary"\n',
                     filed=True,
                 ),
-                *((Part("The login:", "poetry config http-basic.pypidaemon USER TOKEN"),) if secret else ()),
+                *((Part("The login, whose token is asked for:", "poetry config http-basic.pypidaemon USER"),) if secret else ()),
             ),
         ),
         Configuration(
@@ -104,7 +104,10 @@ def configurations(base: str, upload: str | None, *, secret: bool = False) -> li
                         filed=True,
                     ),
                     Part("Then:", f"twine upload -r {NAME} dist/*"),
-                    Part("Or with uv:", f"uv publish --publish-url {address} --token TOKEN dist/*"),
+                    # What stands on a command line is seen by every user of the machine.
+                    Part(
+                        "Or with uv, which asks for the user, __token__, and for the token:", f"uv publish --publish-url {address} dist/*"
+                    ),
                 ),
             )
         )

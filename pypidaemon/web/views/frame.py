@@ -94,7 +94,7 @@ def document(view: View, root: str) -> bytes:
         tag(
             "footer",
             tag("p", f"pypidaemon {__version__}"),
-            tag("p", tag("a", "Project list", href=root + "simple/"), " · ", tag("a", "Administration", href=root + "+admin/")),
+            tag("p", tag("a", "Administration", href=root + "+admin/")),
         ),
     )
     page = joined(Markup("<!DOCTYPE html>\n"), tag("html", tag("head", head), tag("body", body), lang="en"), "\n")

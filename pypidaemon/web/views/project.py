@@ -72,11 +72,8 @@ class ProjectPages:
         if version is not None and len(version) > LONGEST_VERSION:
             raise NoSuchFile(f"{name} {version[:LONGEST_VERSION]}")
         part, number = _part(ask)
-        # There are as many of these as anybody cares to ask for, as there are of views, and they must not push out what installers ask for.
-        # What can be had of it turns with its upstreams, of which nobody announces anything.
-        view = f"{shown.view} for people {who_is_away(upstreams_below(shown.index))}"
         same = same_version(version) if version else ""
-        key = AnswerKey(shown.label, name, f"project {same} {part} {number} {root} {base}", account.scope, view)
+        key = AnswerKey(shown.label, name, f"project {same} {part} {number} {root} {base}", account.scope, _view(shown))
         accepted = ask.headers.every("accept-encoding")
         answer = self.answers.fresh(key, self.clock.seconds())
         if answer is None or not may_read(account, answer.state.sources, name):
@@ -123,9 +120,10 @@ class ProjectPages:
             project = Project(name, told, told.page, tuple(of), release, version is not None, said, description, readme, part, number, gone)
             body = await self.cpu(html, project, up(ask), root, base)
             state = self._state(told.page, body)
-            return await self.answers.make(
-                key, Making(state, CONTENT_TYPE, lambda: body, ask.headers.every("accept-encoding"), lasting and readme.lasting), reading
-            )
+            # Whoever found out for this page that an upstream is away has made another one than the key says.
+            lasting = lasting and readme.lasting and _view(shown) == key.view
+            made = Making(state, CONTENT_TYPE, lambda: body, ask.headers.every("accept-encoding"), lasting)
+            return await self.answers.make(key, made, reading)
 
     def _state(self, page: ProjectPage, body: bytes) -> State:
         """What is kept is looked at again within a minute: bytes come and go without a word, and so do lines."""
@@ -158,6 +156,14 @@ class ProjectPages:
             return await within(self.clock, PATIENCE, metadata_of(index, page, files))
         except TookTooLong:
             return None, False
+
+
+def _view(shown: Shown) -> str:
+    """
+    What the answers are kept under beside the view itself. There are as many pages as anybody cares to ask for, as there are of views, and they must not
+    push out what installers ask for; and what can be had of a project turns with its upstreams, of which nobody announces anything.
+    """
+    return f"{shown.view} for people {who_is_away(upstreams_below(shown.index))}"
 
 
 def _chosen(of: Sequence[Release], name: NormalizedName, version: str | None) -> Release | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from pypidaemon.model import NormalizedName, ProjectPage
 from pypidaemon.web.views.markup import Content, Markup, is_address, joined, tag
@@ -21,7 +22,7 @@ def aside(name: NormalizedName, said: Mapping[str, Any], release: Release | None
     :param admin: the way to the page from which the project is administrated; "" where there is none.
     """
     version = release.version if release is not None else ""
-    why = f"{root}+why/{name}" + (f"/{version}" if version else "")
+    why = f"{root}+why/{name}" + (f"/{quote(version, safe='')}" if version else "")
     licence = short(said.get("license_expression")) or short(said.get("license"))
     facts = [
         ("Requires Python", _python(said, release)),
@@ -41,7 +42,7 @@ def aside(name: NormalizedName, said: Mapping[str, Any], release: Release | None
         _needs(needs(said), root),
         _details("Classifiers", [tag("li", one) for one in listed(said, "classifiers")]),
         tag("p", tag("a", "Why does it look like this?", href=why), class_="small"),
-        tag("p", tag("a", "Yank, hide, delete, promote or block", href=admin), class_="small") if admin else None,
+        tag("p", tag("a", "What can be done about it here", href=admin), class_="small") if admin else None,
         aria_label="About this project",
     )
 

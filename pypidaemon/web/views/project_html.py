@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote as quoted
 from typing import Any
 from urllib.parse import quote
 
@@ -203,7 +204,10 @@ def _install(project: Project, base: str) -> Markup | None:
     shown = sum(entry.shown for entry in release.entries) if release is not None else 0
     if release is None or shown == project.missing or project.page.status.marker == "quarantined":
         return None
-    what = f"{project.name}=={release.version}" if project.pinned and release.version else project.name
+    # No installer takes a yanked release without its version.
+    exact = release.version and (project.pinned or release.yanked is not None)
+    # To a shell the sign of an epoch (PEP 440) is an order of its own.
+    what = quoted(f"{project.name}=={release.version}") if exact else project.name
     address = f"{base}simple/"
     return tag(
         "section",
@@ -216,7 +220,7 @@ def _install(project: Project, base: str) -> Markup | None:
 def _description(project: Project, *, whole: bool) -> Content:
     readme, text = project.readme, project.description
     if not text.strip():
-        return tag("p", "None is known: nothing of this release says one here.", class_="quiet")
+        return tag("p", _undescribed(project), class_="quiet")
     more = tag("p", tag("a", "Read the whole description", href="?show=description"))
     if readme.html:
         cut = len(readme.brief) < len(readme.html) and not whole
@@ -224,6 +228,15 @@ def _description(project: Project, *, whole: bool) -> Content:
         return tag("div", Markup(readme.brief if cut else readme.html), class_="readme"), more if cut else None
     cut = len(text) > BRIEF and not whole
     return tag("pre", text[:BRIEF] if cut else text, class_="readme raw"), more if cut else None
+
+
+def _undescribed(project: Project) -> str:
+    """Why there is no description: METADATA that was read says none, or there is no METADATA."""
+    if project.release is not None and project.release.refusal is not None:
+        return "What is hidden is not described."
+    if project.said:
+        return "This release has none."
+    return "None is known yet: it is read from a wheel of the release once that is here."
 
 
 def _files(project: Project, root: str, most: int, *, whole: bool) -> Content:

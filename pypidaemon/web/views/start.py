@@ -70,7 +70,8 @@ class Start:
         return joined(
             tag("p", tag("a", "All indexes", href="../../") if root else f"Index {shown.label}", class_="eyebrow"),
             tag("h1", title),
-            tag("p", made_of, tag("a" if root else "code", f"{base}simple/", href="simple/" if root else None), ".", class_="lead"),
+            # No link: where an upstream is behind it, one curious click would have hundreds of thousands of names fetched.
+            tag("p", made_of, tag("code", f"{base}simple/"), ".", class_="lead"),
         )
 
     def _health(self, root: str, lacking: str, upstreams: Mapping[str, IUpstream]) -> Markup:
