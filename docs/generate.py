@@ -428,14 +428,23 @@ FAULT = re.compile(r"(?<![A-Za-z0-9])([SF])(\d+)(?:(?:-|_to_)\1(\d+))?(?![A-Za-z
 """A row in the name of a test or in its docstring, or from one row to another: `test_S26_F15_...`, `(F45-F49)`."""
 
 
+@functools.cache
+def tests() -> list[tuple[str, str, str]]:
+    """Every test: where it is, its name and its docstring."""
+    return [
+        (f"{file.relative_to(ROOT).as_posix()}::{node.name}", node.name, ast.get_docstring(node) or "")
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+
+
 def faults_proved() -> dict[str, list[str]]:
     """The tests that name a fault, in their own names or in their docstrings, by its row: `F15`."""
     found: dict[str, list[str]] = {}
-    for file in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for row in faults_named(node.name, ast.get_docstring(node) or ""):
-                    found.setdefault(row, []).append(f"{file.relative_to(ROOT).as_posix()}::{node.name}")
+    for place, name, docstring in tests():
+        for row in faults_named(name, docstring):
+            found.setdefault(row, []).append(place)
     return found
 
 
@@ -483,11 +492,9 @@ LAW = re.compile(r"(?i)\blaws? (\d+)((?: and \d+)*)")
 def laws_proved() -> dict[int, list[str]]:
     """The tests that name a law, in their own names or in their docstrings, by its number."""
     found: dict[int, list[str]] = {}
-    for file in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for number in laws_named(node.name, ast.get_docstring(node) or ""):
-                    found.setdefault(number, []).append(f"{file.relative_to(ROOT).as_posix()}::{node.name}")
+    for place, name, docstring in tests():
+        for number in laws_named(name, docstring):
+            found.setdefault(number, []).append(place)
     return found
 
 
