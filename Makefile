@@ -10,6 +10,8 @@ PYTHON ?= python3
 CONFIG ?= etc/config.ini
 # Twice what two processors are worth: many tests wait for programs that they started.
 PARALLEL ?= 4
+# Those of the pure floors wait for nothing, and each worker more reads all of them first.
+PURE_PARALLEL ?= 2
 BIN := .venv/bin
 # The floors without input and output: words and mind. Every branch of theirs has a test.
 PURE := pypidaemon/errors.py,pypidaemon/model/*,pypidaemon/settings.py,pypidaemon/filenames.py,pypidaemon/freshness.py,$\
@@ -36,17 +38,17 @@ test coverage check: export PIP_CONFIG_FILE := /dev/null
 # Many a test starts a process, which would compile all that it imports where nobody had written down what came of it.
 test coverage: export PYTHONDONTWRITEBYTECODE :=
 
-test: .venv/.test .venv/.browser
+test: .venv/.develop .venv/.browser
 	$(BIN)/python -m compileall -q pypidaemon tests benchmarks
-	$(BIN)/python -m pytest -n $(PARALLEL) --dist worksteal --cov --cov-report= $(PURE_TESTS)
+	$(BIN)/python -m pytest -n $(PURE_PARALLEL) --dist worksteal --cov --cov-report= $(PURE_TESTS)
 	$(BIN)/python -m coverage report --include='$(PURE)' --show-missing --skip-covered --fail-under=100
 	$(BIN)/python -m pytest -n $(PARALLEL) --dist worksteal $(addprefix --ignore=,$(PURE_TESTS)) tests
 	@echo "make test: all tests passed, in two runs, and every branch of the pure floors is reached"
 
-coverage: .venv/.test .venv/.browser
+coverage: .venv/.develop .venv/.browser
 	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered
 
-check: .venv/.check
+check: .venv/.develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,12 +62,9 @@ clean:
 	$(BIN)/pip install --quiet --editable '.[pack,pages]'
 	touch $@
 
-.venv/.test: setup.py pyproject.toml | .venv/bin/pip
-	$(BIN)/pip install --quiet --editable '.[test]'
-	touch $@ .venv/.run
-
-.venv/.check: setup.py pyproject.toml | .venv/bin/pip
-	$(BIN)/pip install --quiet --editable '.[check]'
+# Whoever wants the one wants the other soon, and to install twice takes twice as long.
+.venv/.develop: setup.py pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable '.[check,test]'
 	touch $@ .venv/.run
 
 # Other programs that tests want are unpacked beside their tools (tests/clients/debian.py); a browser has too many libraries for that.

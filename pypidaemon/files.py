@@ -76,7 +76,8 @@ class Files:
         """
         Wait until all that is in the volume of that folder is on the disk, if that is quicker than to sync so many things of it; answer whether it is so.
 
-        The descriptor has to be older than what is to be there, or what failed before is not told of. Where it says no, each thing is to be synced alone.
+        The descriptor has to be older than what is to be there, or what failed before is not told of. Where it says no, each thing is to be synced alone; where it raises, some of them may be lost and none is to be
+        asked about again.
         """
         return flushing.flushed(folder, count)
 

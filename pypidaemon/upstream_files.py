@@ -150,23 +150,27 @@ class UpstreamFiles:
             digest = await _verdict(content)
             # What came just now is new anyway.
             here = await self._renewed(file, digest) if not counted else frozenset()
+            lacking = False
             if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
                 if learns:
                     await self._given_sidecar(name, file.filename, digest)
             elif beside and counted:
                 # It was in the wheel, and was kept with it.
                 self.announce(name)
-            elif file.core_metadata is not None and not (file.core_metadata in here or await self._kept(name, file, digest, content)):
-                if turn is not None:
-                    await turn.enter()
-                # Where none can be had, the page promises none from now on, and the file is good without.
-                with (
-                    suppress(NoSuchFile),
-                    closing(await self.sidecar(name, with_digest(file, digest), counted.append, keep=True)) as sidecar,
-                ):
-                    await _verdict(sidecar)
+            elif file.core_metadata is not None and file.core_metadata not in here:
+                lacking = not await self._kept(name, file, digest, content)
+        # No sooner, since the bytes of a small one are in memory until it is closed, and very many may wait for their turn.
+        if lacking:
+            await self._take_sidecar(name, with_digest(file, digest), counted.append, turn)
         self.allotment.took(sum(counted))
         return sum(counted)
+
+    async def _take_sidecar(self, name: NormalizedName, file: File, fetched: Callable[[int], None], turn: ITurn | None) -> None:
+        """Have its sidecar here; where none can be had, the page promises none from now on, and the file is good without."""
+        if turn is not None:
+            await turn.enter()
+        with suppress(NoSuchFile), closing(await self.sidecar(name, file, fetched, keep=True)) as sidecar:
+            await _verdict(sidecar)
 
     async def _insist_on_room(self, file: File) -> None:
         """

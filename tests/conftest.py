@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from tests import examples
-from tests.forked import NURSERIES
+from tests.forked import NURSERIES, ROOT
 
 examples.register()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """
+    Have each worker begin to read elsewhere.
+
+    In a fresh checkout pytest compiles every module anew, and Hypothesis looks for constants in all that was imported, in the order of its import. Both
+    keep what they found in files. Workers that go the same way at the same pace would all do all of it; these find what another has done.
+    """
+    # What is read here stays, so the collector would look through ever more of it in vain.
+    gc.disable()
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    ignored = [Path(place).resolve() for place in session.config.getoption("ignore") or ()]
+    places = [Path(place).resolve() for place in session.config.args if "::" not in place]
+    files = sorted({file for place in places for file in ([place] if place.suffix == ".py" else place.rglob("test_*.py"))})
+    files = [file for file in files if file.is_relative_to(ROOT) and not any(file.is_relative_to(place) for place in ignored)]
+    begin = len(files) * int(worker["workerid"].removeprefix("gw")) // int(worker["workercount"])
+    for file in (*files[begin:], *files[:begin]):
+        # What cannot be imported says so when it is collected.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the collector look through what tests make, and not each time through all that was read before."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

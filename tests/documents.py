@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -34,7 +35,15 @@ class Block:
 
 def blocks(page: Path, *languages: str) -> Iterator[Block]:
     """The blocks of a page in these languages, in order; of all, where none is named."""
-    lines = page.read_text("utf-8").splitlines()
+    return iter([block for block in _read(page) if not languages or block.language in languages])
+
+
+@cache
+def _read(page: Path) -> list[Block]:
+    return list(_blocks(page, page.read_text("utf-8").splitlines()))
+
+
+def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
     for number, line in enumerate(lines):
         if found := re.fullmatch(r"\.\. walk: (.+)", line):
             block = Block(page, number + 1, "walk", "", found[1])
@@ -54,8 +63,7 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
             block = Block(page, number + 1, "ini", "", text, margin > 4)
         else:
             continue
-        if not languages or block.language in languages:
-            yield block
+        yield block
 
 
 def _below(lines: list[str], margin: int) -> list[str]:

@@ -399,11 +399,6 @@ def plain() -> list[Bad]:
     return [*bad_zips(), *bad_wheels(), *bad_tars(), *bad_kinds()]
 
 
-def archives() -> list[Bad]:
-    """The whole set of bad archives, all of foo-bar 1.0."""
-    return [*plain(), *bombs()]
-
-
 def part(name: str, value: bytes = b"x", more: str = "") -> bytes:
     """A part of a form."""
     return f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + value + b"\r\n"

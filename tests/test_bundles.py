@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -570,6 +571,22 @@ def test_what_follows_the_end_of_a_bundle_is_no_part_of_it(home: Place, away: Pl
             away.take(data + more)
         assert away.state() == before
     assert away.take(data + b"\0" * 8192).changed == 5
+
+
+def test_law_7_of_a_bundle_that_is_taken_back_stays_what_somebody_wants_by_then(home: Place, away: Place) -> None:
+    """He was told that it is here, and is about to record it."""
+    away.clock.seconds = time.time  # type: ignore[method-assign]
+    wanted: set[Digest] = set()
+
+    async def disk(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
+        if len(wanted) < 2:
+            wanted.update(await away.blobs.renew(await held(away.blobs)))
+        return function(*arguments, **keywords)
+
+    with pytest.raises(PypidaemonError):
+        away.take(home.bundle() + b"more", disk=disk)
+    assert len(wanted) >= 2
+    assert now(held(away.blobs)) == wanted
 
 
 def test_what_was_ordered_here_of_a_release_stays_and_it_is_told(home: Place, away: Place) -> None:

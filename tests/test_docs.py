@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -129,13 +130,19 @@ def _choices() -> Any:
     return next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)).choices
 
 
+@cache
+def parser() -> argparse.ArgumentParser:
+    """Ours, which many commands are read by."""
+    return _parser()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_exists(command: str) -> None:
     """Ours with its arguments, `make` with its target, and those of others by their names."""
     program, *arguments = shlex.split(command)
     match program:
         case "pypidaemon":
-            assert _parser().parse_args(arguments).act
+            assert parser().parse_args(arguments).act
         case "make":
             targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
             assert set(arguments) <= {

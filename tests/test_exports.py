@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from setuptools import find_namespace_packages
 
 ROOT = Path(__file__).parents[1]
@@ -24,13 +23,16 @@ def undocumented(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
             yield from undocumented(node.body, f"{prefix}{node.name}.")
 
 
-@pytest.mark.parametrize("file", MODULES, ids=[str(file.relative_to(ROOT)) for file in MODULES])
-def test_every_public_name_says_what_it_is(file: Path) -> None:
+def test_every_public_name_says_what_it_is() -> None:
     """And every module, but for packages that are only folders."""
-    tree = ast.parse(file.read_text("utf-8"))
-    assert list(undocumented(tree.body)) == []
-    if file.name != "__init__.py" or tree.body:
-        assert ast.get_docstring(tree)
+    silent = []
+    for file in MODULES:
+        tree = ast.parse(file.read_text("utf-8"))
+        silent += [f"{file.relative_to(ROOT)}: {name}" for name in undocumented(tree.body)]
+        if (file.name != "__init__.py" or tree.body) and not ast.get_docstring(tree):
+            silent.append(str(file.relative_to(ROOT)))
+    assert len(MODULES) > 500
+    assert silent == []
 
 
 def test_setup_lists_every_package() -> None:

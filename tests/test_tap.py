@@ -18,13 +18,21 @@ from pypidaemon.configuration import PLACES, configuration_file
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.tap import Options, foreground
 from pypidaemon.web.site import DoorSite
+from tests.clients.daemon import IMPORTS
+from tests.forked import NURSERIES
 
 ROOT = Path(__file__).parents[1]
 
 
 def twistd(*arguments: str, cwd: Path, keep: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run twistd in another process, with this checkout and the test's parts on its path."""
+    """
+    Run twistd in another process, with this checkout and the test's parts on its path.
+
+    :param keep: a descriptor that it gets as well, for which it has to be a program of its own.
+    """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    if keep is None and (nursery := NURSERIES.of(sys.executable, *IMPORTS)):
+        return nursery.run("twisted.scripts.twistd:run", arguments, environment, cwd, "", 60)
     code = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
     command = [sys.executable, "-c", code]
     kept = () if keep is None else (keep,)

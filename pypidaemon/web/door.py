@@ -134,6 +134,8 @@ class Door(Service):
         self.desk.adopt.go_on_from(other.desk.adopt)
         if self.rates is not None and other.rates is not None:
             self.rates.go_on_from(other.rates)
+        if self.routes.files.fetches is not None and other.routes.files.fetches is not None:
+            self.routes.files.fetches.go_on_from(other.routes.files.fetches)
         # Nobody asks there any more, and it may stay for as long as one client takes his time.
         other.desk.answers.forget(None)
         other.routes.files.small.forget(None)

@@ -27,7 +27,7 @@ PAUSE = 0.02
 """A daemon has `TRIES` times `PAUSE` seconds to become ready."""
 STOPPING = 20.0
 """Seconds that a daemon has to end by itself once it is told to."""
-IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd", "twisted.plugins.*", "tests.clients.scripted_index")
+IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd", "twisted.plugins.*", "tests.clients.scripted_index", "tests.clients.lowered")
 """What a daemon, an order and an upstream import. Under pytest they are forked, since imports are most of what they would spend; `tests/frame` and others start programs."""
 
 
@@ -175,6 +175,8 @@ class Daemon:
     """The words of a program that starts it, such as one that gives it other limits; it has to end as the daemon's own process."""
     options: tuple[str, ...] = ()
     """More of what twistd is told, such as whom to become."""
+    entry: str = "twisted.scripts.twistd:run"
+    """What is called to run twistd."""
     port: int = attrs.field(factory=free_port)
     process: subprocess.Popen[bytes] | Forked | None = attrs.field(default=None, init=False)
 
@@ -216,9 +218,9 @@ class Daemon:
         environment = {**bare_environment(self.folder / "home"), "PYTHONPATH": str(ROOT)}
         with (self.folder / "log").open("ab") as log, open(os.devnull, "rb") as nothing:
             if (nursery := NURSERIES.of(sys.executable, *IMPORTS)) and not self.prefix:
-                self.process = nursery.begin("twisted.scripts.twistd:run", words, environment, self.folder, nothing, log, log)
+                self.process = nursery.begin(self.entry, words, environment, self.folder, nothing, log, log)
             else:
-                command = [*self.prefix, *_twistd(), *words]
+                command = [*self.prefix, *_twistd(self.entry), *words]
                 self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdin=nothing, stdout=log, stderr=log)
         for _ in range(TRIES):
             if self.process.poll() is not None:
@@ -294,6 +296,7 @@ class Daemon:
         return found
 
 
-def _twistd() -> list[str]:
+def _twistd(entry: str) -> list[str]:
     """How to run twistd with this interpreter, whether or not its script is on the path."""
-    return [sys.executable, "-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"]
+    module, _, function = entry.partition(":")
+    return [sys.executable, "-c", f"import sys; sys.argv[0] = 'twistd'; from {module} import {function}; {function}()"]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from zope.interface import directlyProvides, providedBy
 from zope.interface.verify import verifyObject
 
 from pypidaemon import flushing
-from pypidaemon.blobs import shelving
+from pypidaemon.blobs import lately, shelving
 from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.blobs.shelving import Document
@@ -543,6 +543,40 @@ class OnDiskTests(TestCase):
         self.store._shelves.keep(documents)
         assert steps == [files, *["sync one"] * 4, *["move"] * 4, "sync all for 3", *["sync one"] * 3]
 
+    async def test_law_7_F60_a_disk_that_fails_the_whole_volume_once_is_not_asked_about_any_part_of_it(self) -> None:
+        """Each would hear that all is well: of what failed one is told who asks first."""
+        for failing in (1, 2):
+            store = self.started()
+            asked = itertools.count(1)
+
+            def flushed(*_: int, failing: int = failing, asked: Iterator[int] = asked) -> bool:
+                if next(asked) == failing:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                return True
+
+            self.patch(flushing, "flushed", flushed)
+            self.patch(os, "fsync", lambda _: None)
+            outcomes = store._shelves.keep([Document(b"%d %d" % (failing, number)) for number in range(3)])
+            assert [type(outcome) for outcome in outcomes] == [StorageFailed] * 3
+            assert "nothing more is stored until a restart" in store.failed
+            # Before the move nothing is left; after it the records know of nothing.
+            assert self.drafts() == []
+            with pytest.raises(StorageFailed):
+                await store.keep(b"more", None)
+
+    async def test_F60_where_the_whole_volume_can_only_be_read_this_fails_and_the_next_may_not(self) -> None:
+        asked = itertools.count()
+
+        def flushed(*_: int) -> bool:
+            if next(asked) == 0:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            return True
+
+        self.patch(flushing, "flushed", flushed)
+        assert [type(outcome) for outcome in self.store._shelves.keep([Document(b"a"), Document(b"b")])] == [StorageFailed] * 2
+        assert (self.store.failed, self.drafts()) == ("", [])
+        assert self.store._shelves.keep([Document(b"a")]) == [sha256(b"a")]
+
     async def test_what_is_written_and_stored_at_one_stroke_is_new_anyway_and_a_new_folder_is_nobody_elses(self) -> None:
         done: list[str] = []
         for name in ("utime", "mkdir"):
@@ -578,11 +612,35 @@ class OnDiskTests(TestCase):
         await self.store.remove(ours)
         assert await self.store.renew([ours]) == set()
 
-    async def test_of_few_blobs_it_is_remembered_which_files_they_are(self) -> None:
-        self.patch(shelving, "REMEMBERED", 2)
-        for number in range(5):
-            await self.store.keep(b"%d" % number, None)
-        assert len(self.store._shelves._inodes) <= 3
+    async def test_law_7_what_is_new_without_a_word_is_so_to_whoever_takes_back_what_he_brought(self) -> None:
+        """A bundle that turns out to be damaged takes away what came with it, save what somebody wants by then, who is about to record it."""
+        digest = await self.store.keep(b"data", None)
+        os.utime(self.file(b"data"), (time.time() - 30,) * 2)
+        brought = time.time() - 10
+        assert await self.store.renew([digest]) == {digest}
+        assert not await self.store.clear(digest, brought)
+        assert self.file(b"data").stat().st_mtime < brought
+        assert await self.store.clear(digest, time.time() + 1)
+
+    async def test_law_7_what_took_long_to_be_stored_came_when_it_was(self) -> None:
+        """Its draft may be older than what somebody else put in its place meanwhile, and then takes back."""
+
+        def late(shelves: Any, drafts: Any, *args: Any, real: Any = shelving.Shelves._put) -> None:
+            for path, _ in drafts:
+                os.utime(path, (time.time() - 30,) * 2)
+            real(shelves, drafts, *args)
+
+        self.patch(shelving.Shelves, "_put", late)
+        digest = await self.store.keep(b"data", None)
+        assert not await self.store.clear(digest, time.time() - 10)
+        assert self.file(b"data").exists()
+
+    async def test_of_few_blobs_it_is_remembered_when_they_came(self) -> None:
+        self.patch(lately, "REMEMBERED", 2)
+        known = self.store._shelves._lately
+        for number in range(9):
+            await self.store.renew([await self.store.keep(b"%d" % number, None)])
+            assert max(len(kept) for kept in (known._inodes, known._moments, known._former_moments)) <= 2
 
     async def test_those_who_come_while_the_disk_is_busy_are_kept_together(self) -> None:
         gate: Deferred[None] = Deferred()

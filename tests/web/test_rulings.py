@@ -361,6 +361,12 @@ def test_who_asks_a_thousand_times_for_the_first_byte_leaves_one_row_a_minute(ho
     house.clock.advance(1)
     house.body(look(house, paths["public-9.0.tar.gz"]))
     assert len(rows()) == 4
+    # As it is when the configuration is read again.
+    before = house.door
+    house.open({"pypi": house.proxy}, "pypi")
+    house.door.go_on_from(before)
+    house.body(look(house, paths["public-9.0.tar.gz"]))
+    assert len(rows()) == 4
 
 
 class BrokenBook:

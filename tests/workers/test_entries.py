@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.web.http import datetimeToString
 
 from pypidaemon.freshness import remaining
-from pypidaemon.web.access import Wording
+from pypidaemon.web.access_forms import Wording
 from pypidaemon.web.express import Ready
 from pypidaemon.web.metrics import Tally
 from pypidaemon.web.reply import Term
