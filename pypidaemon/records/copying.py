@@ -32,7 +32,9 @@ def copied(sources: Mapping[str, Path], targets: Mapping[str, Path], label: str)
             if word in ("main", "mirrors"):
                 _insist_on_health(targets[word], sources[word].name, label)
         except sqlite3.Error as error:
-            raise PypidaemonError(f"{records_title(label)}: {sources[word].name} cannot be copied: {' '.join(str(error).split())}") from error
+            raise PypidaemonError(
+                f"{records_title(label)}: {sources[word].name} cannot be copied: {' '.join(str(error).split())}"
+            ) from error
         made[word] = targets[word]
     return made
 

@@ -137,7 +137,9 @@ def _pushed(services: Mapping[str, object]) -> Iterator[Metric]:
     """What was brought to another index, and what is in its way there (N7)."""
     counts = []
     conflicts = GaugeMetricFamily(
-        "pypidaemon_push_conflicts", "Files of which the other index has other bytes, as the last run of a service found", labels=["service"]
+        "pypidaemon_push_conflicts",
+        "Files of which the other index has other bytes, as the last run of a service found",
+        labels=["service"],
     )
     for label, service in services.items():
         said = IMeasured(service).measures()
