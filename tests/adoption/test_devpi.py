@@ -210,12 +210,9 @@ class Running(TestCase):
             "log": [UPLOAD],
         }
         self.say_links(self.link)
-        self.folder = Path(tempfile.mkdtemp(dir=self.folder_of_test()))
-
-    def folder_of_test(self) -> str:
-        folder = Path(self.mktemp())
-        folder.mkdir(parents=True)
-        return str(folder)
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
+        self.folder = Path(held.name)
 
     def say_links(self, *links: object) -> None:
         self.server.say("/ann/dev/seeds-priv?ignore_bases=", {"1.0": {"requires_python": "", "+links": links}})

@@ -45,13 +45,10 @@ class Simple(TestCase):
         self.wheel = self.index.add("thing", "1.0", size=50_000, upload_time=UPLOADED)
         self.other = self.index.add("other", "2.0")
         self.served = serve(self, self.index)
-        self.folder = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
+        self.folder = Path(held.name)
         self.origin = self.made()
-
-    def mktemp_parent(self) -> str:
-        parent = Path(self.mktemp())
-        parent.mkdir(parents=True)
-        return str(parent)
 
     def made(self, blobs: MemoryBlobs | None = None, **settings: object) -> SimpleOrigin:
         upstream = started(self, self.served.simple, limits=QUICK, patience=0.1, **settings)

@@ -64,11 +64,11 @@ class Asked(TestCase):
         self.index = TestIndex()
         self.wheel = self.index.add("thing", "1.0")
         self.served = serve(self, self.index)
-        folder = Path(self.mktemp())
-        folder.mkdir(parents=True)
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
         house, records, clock = House(), Identity(), reactor
         ready: Any = means(house)
-        self.means = attrs.evolve(ready, records=records, reactor=clock, clock=clock, data=Path(tempfile.mkdtemp(dir=folder)))
+        self.means = attrs.evolve(ready, records=records, reactor=clock, clock=clock, data=Path(held.name))
 
     async def found(self, layout: str, url: str, more: Mapping[str, str] | None = None) -> list[str]:
         """The files that are there."""

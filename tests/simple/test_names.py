@@ -78,7 +78,7 @@ def test_an_empty_list_is_a_list() -> None:
         b'{"projects": [{"name": "\xff"}]}',
         b'{"projects": [{"name": NaN}]}',
         b'{"projects": [{"name": "a", "_last-serial": ' + b"9" * 10_000 + b"}]}",
-        b'{"projects": [{"name": "a", "_last-serial": 1e999}]}',
+        b'{"projects": [{"name": "a", "_last-serial": 1e99999999999999999999}]}',
         b'{"projects": []} trailing',
         b'{"projects": [{"name": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
         b'{"projects": [], "meta": {"api-version": "2.0"}}',
