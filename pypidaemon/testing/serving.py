@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 import attrs
@@ -24,6 +26,8 @@ class Served:
     tls: Any = None
     _listening: Any = attrs.field(default=None, init=False)
     _factory: Any = attrs.field(default=None, init=False)
+    _held: int = attrs.field(default=-1, init=False)
+    """A socket bound to the port while nobody listens there, so that the system gives it to nobody else and whoever connects is refused."""
 
     @property
     def url(self) -> str:
@@ -44,6 +48,7 @@ class Served:
         else:
             self._listening = self.reactor.listenSSL(self.port, self._factory, self.tls, interface=self.interface)
         self.port = self._listening.getHost().port
+        self._let_go()
 
     async def start(self) -> None:
         """Listen again, on the same port."""
@@ -54,10 +59,22 @@ class Served:
         listening, self._listening = self._listening, None
         if listening is not None:
             await maybeDeferred(listening.stopListening)
+            with socket.socket() as holding:
+                holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                holding.bind((self.interface, self.port))
+                self._held = holding.detach()
             for protocol in list(self._factory.protocols):
                 protocol.transport.abortConnection()
         if isinstance(self.resource, TestIndex):
             self.resource.hush()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, -1
+        if held >= 0:
+            os.close(held)
 
 
 def listen(reactor: Any, resource: IResource, port: int = 0, interface: str = "127.0.0.1", tls: Any = None) -> Served:
