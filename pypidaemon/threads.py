@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
@@ -20,6 +21,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorThreads
 from twisted.python.failure import Failure
+
+BRIEF = 0.001
+"""Seconds for which what was done is handed over at once; with what is left the reactor goes on when it has looked who asks for something."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,7 +75,7 @@ class _Pool:
             self._threads.append(thread)
 
     def end(self) -> None:
-        """Wait until all calls are done and the threads have ended. Their results are on their way to the reactor's thread then."""
+        """Wait until all calls are done and the threads have ended; `tell_all` is what is left to do then."""
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
@@ -93,14 +97,31 @@ class _Pool:
                 self.reactor.callFromThread(self._tell)
 
     def _tell(self) -> None:
-        """Hand over all that was done when this began, and no more, for whom it wakes may have more done at once."""
+        """
+        Hand over what was done when this began, and no more, for whom it wakes may have more done at once; after `BRIEF` the rest of that with the
+        reactor's next turn.
+        """
         # What is done from now on has us called again.
         self._called = False
+        began = monotonic()
         for _ in range(len(self._done)):
-            answer, result = self._done.popleft()
-            self._under_way -= 1
-            # A failure makes it fail.
-            answer.callback(result)
+            self._hand_over()
+            if monotonic() - began >= BRIEF:
+                break
+        if self._done and not self._called:
+            self._called = True
+            self.reactor.callFromThread(self._tell)
+
+    def tell_all(self) -> None:
+        """Hand over all that was done, once the threads have ended."""
+        while self._done:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        answer, result = self._done.popleft()
+        self._under_way -= 1
+        # A failure makes it fail.
+        answer.callback(result)
 
 
 @attrs.define(eq=False, slots=False)
@@ -134,9 +155,13 @@ class Threads(Service):
             return None
         ended: Deferred[None] = Deferred()
 
+        def over() -> None:
+            pool.tell_all()
+            ended.callback(None)
+
         def stop() -> None:
             pool.end()
-            self.reactor.callFromThread(ended.callback, None)
+            self.reactor.callFromThread(over)
 
         # That waits for the threads, so it must not be done here; nor wait for a place in the reactor's own pool, which lookups of names may have
         # filled (F37).

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from pypidaemon import threads
 from pypidaemon.threads import Threads, _Pool
 
 
@@ -44,6 +45,34 @@ def test_the_reactor_is_woken_once_for_all_that_was_done_until_it_looks() -> Non
     pool._calls.put(None)
     assert first.result == 1
     assert not pool._called
+
+
+def test_what_takes_long_to_hand_over_is_handed_over_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order in which it was done; what is left when the threads have ended is handed over then."""
+    now = 0.0
+    monkeypatch.setattr(threads, "monotonic", lambda: now)
+
+    def take(result: int) -> int:
+        nonlocal now
+        now += threads.BRIEF / 2
+        seen.append(result)
+        return result
+
+    seen: list[int] = []
+    woken = Called()
+    pool = _Pool(woken, "disk", 1)  # type: ignore[arg-type]  # all of it that is used
+    for number in range(5):
+        pool.call(int, (number,), {}).addCallback(take)
+    pool.end()
+    woken.calls.pop()()
+    assert seen == [0, 1]
+    assert len(woken.calls) == 1
+    woken.calls.pop()()
+    assert seen == [0, 1, 2, 3]
+    pool.tell_all()
+    assert seen == list(range(5))
+    woken.calls.pop()()
+    assert woken.calls == []
 
 
 class ThreadsTests(TestCase):

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
 from zope.interface import implementer
 
+from pypidaemon.web import turns
 from pypidaemon.web.turns import quicken
 
 
@@ -160,6 +161,35 @@ def test_who_is_aborted_in_a_turn_is_not_heard_in_it(scene: Scene) -> None:
     assert sorted(map(len, (first.said, second.said))) == [0, 1]
     scene.turn(2)
     assert sorted(map(len, (first.said, second.said))) == [1, 1]
+
+
+def test_who_asks_is_heard_before_everything_else_and_again_among_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what takes long, each waits for its turn, and a request that comes meanwhile does not wait for all of them."""
+    now = 0.0
+    monkeypatch.setattr(turns, "monotonic", lambda: now)
+    asking, _, asks = scene.connected()
+    order: list[str] = []
+
+    class Slow(Connection):  # type: ignore[misc]  # Twisted's carries no types
+        """A download, of which each piece takes long."""
+
+        def doRead(self) -> None:
+            nonlocal now
+            order.append("slow")
+            now += turns.LOOK
+            super().doRead()
+            if len(order) == 2:
+                asks.sendall(b"again")
+
+    asking.dataReceived = order.append  # type: ignore[method-assign,assignment]
+    for _ in range(3):
+        hears, old, far = scene.connected()
+        old.stopReading()
+        Slow(old.socket, hears, scene.reactor).startReading()
+        far.sendall(b"piece")
+    asks.sendall(b"first")
+    scene.turn()
+    assert order == [b"first", "slow", b"again", "slow", "slow"]
 
 
 class Broken:
