@@ -18,6 +18,7 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.archives.rules import Rules
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.caches import Caches
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.indexes.first_match import FirstMatch
 from pypidaemon.indexes.mirror import Mirror
 from pypidaemon.indexes.policed import Barred
@@ -39,6 +40,7 @@ from pypidaemon.services.traffic import TrafficLog
 from pypidaemon.spool import Spool
 from pypidaemon.verification.holdings import Holdings
 from pypidaemon.volume import Room, Space
+from pypidaemon.web import failures
 from pypidaemon.web.access import AccessLog
 from pypidaemon.web.ask import Ask, Headers
 from pypidaemon.web.door import Door, build
@@ -283,6 +285,21 @@ class House:
         if self.by_both_roads:
             self._compare(ask)
         return reply
+
+    def answered(self, ask: Ask, body: bytes | None = None) -> Reply:
+        """What the door says to that request, from its head to the end of its body."""
+        try:
+            receiving: Any = self.door.receive(ask) if body is not None else None
+            if receiving is None:
+                return self.door.routes.quick(ask) or now(self.door.routes.handle(ask))
+            receiver: Any = now(receiving)
+            if isinstance(receiver, Reply):
+                return receiver
+            now(receiver.write(body))
+            finished: Reply = now(receiver.finish())
+            return finished
+        except PypidaemonError as error:
+            return failures.answer(error, ask.id, of_file=False)
 
     def _compare(self, ask: Ask) -> None:
         """What is ready now is the same to the byte on both roads, and the lane learns it where it may be asked for again."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 from urllib.parse import quote
 
 import attrs
@@ -18,6 +16,7 @@ from pypidaemon.web.views import static
 from pypidaemon.web.views.markup import tag
 from tests.browser.attacks import ADDRESSES, ATTACKS
 from tests.browser.chromium import Chromium, Seen, chromium
+from tests.browser.listening import Quiet, listening
 from tests.fakes import page
 from tests.gear import now
 from tests.house import House
@@ -28,28 +27,13 @@ from tests.readmes import described, rendering
 def served(replies: Mapping[str, Reply]) -> Iterator[str]:
     """These answers at their paths on loopback, with their own headers; anything else is 404."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             reply = replies.get(self.path, Reply(404))
-            self.send_response(reply.status)
-            for name, value in reply.headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+            self.give(reply, reply.body)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler, ThreadingHTTPServer) as url:
+        yield url
 
 
 def folded(text: str) -> str:

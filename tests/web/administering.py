@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
 from urllib.parse import urlencode
 
 import attrs
 
-from pypidaemon.errors import PypidaemonError
-from pypidaemon.web import failures
 from pypidaemon.web.posted import PLAIN
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.views.admin_page import FORM_WORD
-from tests.gear import now
 from tests.house import House, header
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -76,18 +72,7 @@ class Browser:
     def _asked(self, path: str, method: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         house = self.house
         ask = house.ask(path, method, **{"accept": HTML, **({"cookie": self.cookie} if self.cookie else {}), **headers})
-        try:
-            receiving: Any = house.door.receive(ask) if body is not None else None
-            if receiving is None:
-                return now(house.door.routes.handle(ask))
-            receiver: Any = now(receiving)
-            if isinstance(receiver, Reply):
-                return receiver
-            now(receiver.write(body))
-            finished: Reply = now(receiver.finish())
-            return finished
-        except PypidaemonError as error:
-            return failures.answer(error, ask.id, of_file=False)
+        return house.answered(ask, body)
 
     def _heard(self, reply: Reply) -> Reply:
         kept = header(reply, "Set-Cookie")
