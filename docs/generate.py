@@ -17,7 +17,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -29,6 +29,8 @@ from pypidaemon.services.mirroring import service as mirroring
 from pypidaemon.settings import Reference, Setting
 from pypidaemon.tap import Options
 from pypidaemon.upstreams import routes
+
+Row = TypeVar("Row")
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -439,11 +441,11 @@ def tests() -> list[tuple[str, str, str]]:
     ]
 
 
-def faults_proved() -> dict[str, list[str]]:
-    """The tests that name a fault, in their own names or in their docstrings, by its row: `F15`."""
-    found: dict[str, list[str]] = {}
+def proved_by(named: Callable[[str, str], Iterable[Row]]) -> dict[Row, list[str]]:
+    """The tests by the row that they name, in their own names or in their docstrings, as `named` reads both."""
+    found: dict[Row, list[str]] = {}
     for place, name, docstring in tests():
-        for row in faults_named(name, docstring):
+        for row in named(name, docstring):
             found.setdefault(row, []).append(place)
     return found
 
@@ -465,7 +467,7 @@ def faults() -> list[dict[str, Any]]:
 
 def robustness() -> str:
     """What can go wrong, and who proves that it does no harm."""
-    proved = faults_proved()
+    proved = proved_by(faults_named)
     found: list[str] = [NOTICE, heading("Robustness", "=")]
     found.append(
         "What goes wrong with upstreams, networks, clients, disks and processes, and the tests that do it to the daemon and see that nothing is\n"
@@ -489,15 +491,6 @@ LAW = re.compile(r"(?i)\blaws? (\d+)((?: and \d+)*)")
 """A law in the name of a test or in its docstring: `test_law_10_...`, `Law 3.`, `Laws 1 and 4.`."""
 
 
-def laws_proved() -> dict[int, list[str]]:
-    """The tests that name a law, in their own names or in their docstrings, by its number."""
-    found: dict[int, list[str]] = {}
-    for place, name, docstring in tests():
-        for number in laws_named(name, docstring):
-            found.setdefault(number, []).append(place)
-    return found
-
-
 def laws_named(name: str, docstring: str) -> list[int]:
     """The laws that a test names, each once."""
     found = [
@@ -517,7 +510,7 @@ def stated_laws() -> list[dict[str, str]]:
 
 def laws() -> str:
     """Each law, what there would be without it, and who proves it."""
-    proved = laws_proved()
+    proved = proved_by(laws_named)
     found: list[str] = [NOTICE, heading("Laws", "=")]
     found.append(
         "What holds whatever else is the case: in every index, behind every rule, on every road that a request can take, and after a crash.\n"
