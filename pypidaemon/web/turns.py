@@ -7,8 +7,8 @@ that has something to read is read here without that, what a process of ours say
 else is done as ever. What is raised is logged, and the connection lost, as ever too.
 
 Who asks for something goes first. A turn may have twenty downloads to hand on, and a page that is ready would wait for all of them: so connections that were
-made to us are read before everything else that a turn has to do, and again among it (`LOOK`). Nobody waits longer for that than it takes to read each of them once
-more, and what was found in the beginning is done in the same turn.
+made to us are read before everything else that a turn has to do, and again among it (`LOOK`). What was found in the beginning is done in the same turn, and has
+half of it at least: however many ask, they are not read again until other things have had as much time as the last reading took.
 
 Of Twisted's epoll reactor this relies on: every wait is one call of `doIteration`, `_poller` and `_selectables` are what it waits for, `_doReadOrWrite`
 calls what an event is for, and `_disconnectSelectable` ends it. Of its TCP transport: `doRead` reads `bufferSize` bytes of `socket` and gives them to
@@ -50,12 +50,13 @@ def quicken(reactor: Any) -> bool:
 def _turns_of(reactor: Any) -> Callable[[float | None], None]:
     def turn(timeout: float | None) -> None:
         others = asked(timeout)
-        looked = monotonic()
+        due = monotonic() + LOOK
         for descriptor, event in others:
-            if monotonic() - looked >= LOOK:
+            if (began := monotonic()) >= due:
                 # What else there is by now waits for the next turn, of which the poller tells again.
                 asked(0)
-                looked = monotonic()
+                now = monotonic()
+                due = now + max(LOOK, now - began)
             one = reactor._selectables.get(descriptor)
             if type(one) in _INNER:
                 reactor._doReadOrWrite(one, descriptor, event)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.process import ProcessReader
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection, Server
@@ -163,33 +165,60 @@ def test_who_is_aborted_in_a_turn_is_not_heard_in_it(scene: Scene) -> None:
     assert sorted(map(len, (first.said, second.said))) == [1, 1]
 
 
-def test_who_asks_is_heard_before_everything_else_and_again_among_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what takes long, each waits for its turn, and a request that comes meanwhile does not wait for all of them."""
-    now = 0.0
-    monkeypatch.setattr(turns, "monotonic", lambda: now)
-    asking, _, asks = scene.connected()
-    order: list[str] = []
+class Slow(Connection):  # type: ignore[misc]  # Twisted's carries no types
+    """A download, each piece of which takes as long as `taken` says."""
 
-    class Slow(Connection):  # type: ignore[misc]  # Twisted's carries no types
-        """A download, of which each piece takes long."""
+    taken: Callable[[], None]
 
-        def doRead(self) -> None:
-            nonlocal now
-            order.append("slow")
-            now += turns.LOOK
-            super().doRead()
-            if len(order) == 2:
-                asks.sendall(b"again")
+    def doRead(self) -> Any:
+        self.taken()
+        return super().doRead()
 
-    asking.dataReceived = order.append  # type: ignore[method-assign,assignment]
-    for _ in range(3):
+
+def downloads(scene: Scene, count: int, taken: Callable[[], None]) -> None:
+    """So many, each with a piece to hand on."""
+    for _ in range(count):
         hears, old, far = scene.connected()
         old.stopReading()
-        Slow(old.socket, hears, scene.reactor).startReading()
+        slow = Slow(old.socket, hears, scene.reactor)
+        slow.taken = taken
+        slow.startReading()
         far.sendall(b"piece")
+
+
+@pytest.mark.parametrize(
+    ("takes", "order"),
+    [
+        (0, ["asks", "slow", "asks", "slow", "asks", "slow", "asks", "slow"]),
+        # Whoever asks so much has no more of a turn than all other things.
+        (3, ["asks", "slow", "asks", "slow", "slow", "slow", "asks", "slow"]),
+    ],
+)
+def test_who_asks_is_heard_before_everything_else_and_again_among_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, takes: int, order: list[str]
+) -> None:
+    """A request that comes while pieces of downloads are handed on, each of which takes long, does not wait for all of them."""
+    now = 0.0
+    monkeypatch.setattr(turns, "monotonic", lambda: now)
+    done: list[str] = []
+    asking, _, asks = scene.connected()
+
+    def hand_on() -> None:
+        nonlocal now
+        now += turns.LOOK
+        done.append("slow")
+
+    def hear(data: bytes) -> None:
+        nonlocal now
+        now += takes * turns.LOOK
+        done.append("asks")
+        asks.sendall(b"again")
+
+    asking.dataReceived = hear  # type: ignore[method-assign]
+    downloads(scene, 4, hand_on)
     asks.sendall(b"first")
     scene.turn()
-    assert order == [b"first", "slow", b"again", "slow", "slow"]
+    assert done == order
 
 
 class Broken:
@@ -215,6 +244,30 @@ def test_a_read_that_fails_ends_it_and_one_that_has_nothing_does_not(scene: Scen
     transport.socket = Broken(real, TimeoutError(110, "timed out"))
     scene.turn(2)
     assert hears.said == [ConnectionLost]
+
+
+def test_what_a_process_says_and_what_a_thread_has_done_is_looked_at_without_a_context(scene: Scene) -> None:
+    systems: list[Any] = []
+
+    class Said:
+        name = "out"
+
+        def childDataReceived(self, name: str, data: bytes) -> None:
+            systems.append((data, context.get(ILogContext).get("system")))
+
+        def childConnectionLost(self, name: str, reason: Any) -> None:
+            systems.append(name)
+
+    near, far = os.pipe()
+    reader: Any = ProcessReader(scene.reactor, Said(), "out", near)  # type: ignore[no-untyped-call]
+    os.write(far, b"word")
+    scene.turn()
+    assert [data for data, _ in systems] == [b"word"]
+    assert "ProcessReader" not in str(systems[0][1])
+    os.close(far)
+    scene.turn(2)
+    assert systems[1:] == ["out"]
+    assert reader not in scene.reactor._selectables.values()
 
 
 def test_other_reactors_are_left_alone() -> None:
