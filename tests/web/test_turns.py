@@ -189,7 +189,7 @@ def downloads(scene: Scene, count: int, taken: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     ("takes", "order"),
     [
-        (0, ["asks", "slow", "asks", "slow", "asks", "slow", "asks", "slow"]),
+        (0, ["asks", "slow"] * 5),
         # Whoever asks so much has no more of a turn than all other things.
         (3, ["asks", "slow", "asks", "slow", "slow", "slow", "asks", "slow"]),
     ],
@@ -215,7 +215,7 @@ def test_who_asks_is_heard_before_everything_else_and_again_among_it(
         asks.sendall(b"again")
 
     asking.dataReceived = hear  # type: ignore[method-assign]
-    downloads(scene, 4, hand_on)
+    downloads(scene, 5, hand_on)
     asks.sendall(b"first")
     scene.turn()
     assert done == order
