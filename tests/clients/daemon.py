@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from fnmatch import fnmatchcase
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +27,8 @@ from tests.forked import NURSERIES, Forked
 TRIES = 1000
 PAUSE = 0.02
 """A daemon has `TRIES` times `PAUSE` seconds to become ready."""
+LEAST = 11_000
+"""The first of the ports that daemons here may have; a browser goes to none of some below it."""
 STOPPING = 20.0
 """Seconds that a daemon has to end by itself once it is told to."""
 IMPORTS = ("pypidaemon.*", "twisted.scripts.twistd", "twisted.plugins.*", "tests.clients.scripted_index", "tests.clients.lowered")
@@ -120,10 +124,25 @@ class Upstream:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now. It is chosen here, not by the daemon, so that it stays the same over a restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    A port that nobody listens on now. It is chosen here, not by the daemon, so that it stays the same over a restart.
+
+    It is none of those that the system gives to whoever asks for any, so that no other test is given it before the daemon has it.
+    """
+    while True:
+        port = LEAST + secrets.randbelow(_first_given() - LEAST)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@cache
+def _first_given() -> int:
+    """The first of the ports that the system gives (RFC 6335 section 6 where it does not say)."""
+    try:
+        return max(20_000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0]))
+    except OSError:
+        return 49_152
 
 
 @attrs.frozen
