@@ -249,6 +249,13 @@ class _Reading(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + (self._position if whence == os.SEEK_CUR else 0)
+        return self._position
+
     def readinto(self, buffer: Any) -> int:
         count = os.preadv(self._file.descriptor, [buffer], self._position)
         self._position += count

@@ -223,9 +223,9 @@ def version_of(filename: Filename, name: NormalizedName) -> str | None:
     return _version_of(filename, name)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 14)
 def _version_of(filename: Filename, name: NormalizedName) -> str | None:
-    # Remembered for the longest pages several times over: a page is judged by many rules, and again whenever it changes.
+    # Remembered for nearly every page whole, in some four megabytes: a page is judged by many rules, one after the other.
     if filename.endswith(".whl"):
         # What nearly every wheel's name is, and `_splits` would say first.
         first, _, rest = filename[:-4].partition("-")
@@ -308,6 +308,16 @@ def _without_tags(stem: str, type_: str) -> str:
     return stem
 
 
+def _version_begins(stem: str) -> list[int]:
+    """The dashes before digits."""
+    found, at = [], 0
+    # Not by `finditer`, each call of which leaves a text in CPython's cache of attributes: among those of a long page they would keep its memory in use.
+    while (match := _VERSION_BEGINS.search(stem, at)) is not None:
+        found.append(match.start())
+        at = match.end()
+    return found
+
+
 def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
     """Every way to read the file name as project and version, as spelled, likeliest first; the names are unchecked."""
     filename = signed(filename)
@@ -333,7 +343,7 @@ def _splits(filename: Filename) -> Iterator[tuple[str, str]]:
     name, _, version = stem.rpartition("-")
     if type_ == "sdist" and name and known(version) is not None:
         yield name, version
-    borders = [match.start() for match in _VERSION_BEGINS.finditer(stem)]
+    borders = _version_begins(stem)
     if not borders:
         borders = [place for place, letter in enumerate(stem) if letter == "-"][::-1]
     for border in borders:

@@ -94,6 +94,11 @@ class Flights(Generic[K, T]):
         """Whether the work of this key is under way."""
         return key in self._flights
 
+    @property
+    def idle(self) -> bool:
+        """Whether no work is under way."""
+        return not self._flights
+
     async def land(self) -> None:
         """Cancel all work, also what begins meanwhile, and come back when the last has ended. For shutdown."""
         while self._flights:

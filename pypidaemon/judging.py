@@ -106,6 +106,11 @@ class Rules:
         changing = [self._had(policy, lambda one: one.revision) for policy in self.policies if IChangingPolicy.providedBy(policy)]
         return "-".join([self._steady, *changing])
 
+    @property
+    def timed(self) -> bool:
+        """Whether what they say may change with the clock alone."""
+        return bool(self._timed)
+
     def frozen(self) -> Rules:
         """The same rules as they are at this moment, for work that goes on while they change and change back."""
         freezing = [policy for policy in self.policies if IFreezingPolicy.providedBy(policy)]

@@ -211,3 +211,24 @@ def test_a_chronicle_has_one_line_for_all_and_nothing_of_what_was_refused(tmp_pa
     assert entry is not None
     assert [row[:2] + row[2:3] for row in entry.rows] == [("+", "made", "a"), ("+", "made", "c")]
     database.close()
+
+
+def test_what_a_change_is_about_is_counted_when_it_is_made_whoever_has_left(place: Place) -> None:
+    counts: list[int] = []
+
+    def change(connection: sqlite3.Connection, said: str) -> str:
+        place.database.touch("notes")
+        counts.append(place.database.count("notes"))
+        return note(connection, said)
+
+    left, stays = later(place.database.write(change, "one")), later(place.database.write(change, "two"))
+    left.addErrback(lambda failed: failed.trap(CancelledError))
+    left.cancel()
+    assert place.database.count("notes") == 0
+    place.gates.open()
+    now(stays)
+    # Not before it is on the disk, since who reads earlier has what was before.
+    assert counts == [0, 0]
+    assert place.said() == ["one", "two"]
+    assert place.database.count("notes") == 1
+    assert place.database.count("others") == 0

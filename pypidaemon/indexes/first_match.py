@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject
 from pypidaemon.explaining import passed_on, until_answered
-from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
-from pypidaemon.listings import combined
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords, ISteady
+from pypidaemon.listings import Numbers, combined, states_of
 from pypidaemon.model import Change, Companion, Explanation, Filename, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.serials import combined_serial
 from pypidaemon.settings import given, reference, references
 
 
-@implementer(IIndex, IExplaining)
+@implementer(IIndex, IExplaining, ISteady)
 @attrs.define
 class FirstMatch:
     """
@@ -42,7 +44,11 @@ class FirstMatch:
             source=self.label,
             stale=any(one.stale for one in lists),
         )
-        return combined(lists, lambda name, serial: max(serial, numbers.get(name, 0)), whole)
+        return combined(lists, lambda name, serial: max(serial, numbers.get(name, 0)), whole, Numbers(numbers).mark)
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return states_of(self.indexes, self.records.ledger.changed(self.label))
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; fresh for no longer than what the indexes before it know of the absence."""

@@ -9,7 +9,7 @@ list was ever seen, every name counts as home's own. Of a name that is home's ow
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
@@ -25,9 +25,9 @@ from pypidaemon.announcements import Announcements
 from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.explaining import explain, passed_on
 from pypidaemon.flights import Flights, landing
-from pypidaemon.interfaces import IContent, IExplaining, IFillable, IHealth, IIndex, IKnowing, IRecords
+from pypidaemon.interfaces import IContent, IExplaining, IFillable, IHealth, IIndex, IKnowing, IRecords, ISteady
 from pypidaemon.leaves import leaves
-from pypidaemon.listings import combined
+from pypidaemon.listings import Numbers, combined, states_of
 from pypidaemon.model import (
     AWAY,
     Change,
@@ -54,7 +54,7 @@ T = TypeVar("T")
 log = Logger(namespace="pypidaemon")
 
 
-@implementer(IIndex, IExplaining)
+@implementer(IIndex, IExplaining, ISteady)
 @attrs.define(eq=False, slots=False)
 class HomeFirst(Service):
     """
@@ -135,7 +135,11 @@ class HomeFirst(Service):
             source=self.label,
             stale=trouble is not None or any(one.stale for one in lists),
         )
-        return combined(tuple(lists), lambda name, serial: max(serial, numbers.get(name, 0)), whole)
+        return combined(tuple(lists), lambda name, serial: max(serial, numbers.get(name, 0)), whole, Numbers(numbers).mark)
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return states_of(self.indexes, self.records.ledger.changed(self.label))
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; for a minute at most where it is not home that answers, and home is out of reach."""

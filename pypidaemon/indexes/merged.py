@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 from twisted.application.service import Service
 from twisted.logger import Logger
@@ -10,8 +12,8 @@ from zope.interface import implementer
 from pypidaemon.errors import NoSuchFile, NoSuchProject
 from pypidaemon.explaining import explain, passed_on, until_answered
 from pypidaemon.globs import globs, matches_any
-from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
-from pypidaemon.listings import combined
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords, ISteady
+from pypidaemon.listings import Numbers, combined, states_of
 from pypidaemon.model import (
     Change,
     Companion,
@@ -43,7 +45,7 @@ class _Found:
     until: float | None
 
 
-@implementer(IIndex, IExplaining)
+@implementer(IIndex, IExplaining, ISteady)
 @attrs.define(eq=False, slots=False)
 class Merged(Service):
     """
@@ -85,7 +87,11 @@ class Merged(Service):
             source=self.label,
             stale=any(one.stale for one in lists),
         )
-        return combined(lists, lambda name, serial: max(serial, numbers.get(name, 0)), whole)
+        return combined(lists, lambda name, serial: max(serial, numbers.get(name, 0)), whole, Numbers(numbers).mark)
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return states_of(self.indexes, self.records.ledger.changed(self.label))
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; fresh for no longer than what any index asked knows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from hashlib import blake2b
 
 import attrs
@@ -11,7 +11,8 @@ from zope.interface import implementer
 from pypidaemon.errors import InvalidName, NoSuchFile, NoSuchProject
 from pypidaemon.explaining import explain, passed_on
 from pypidaemon.filenames import project_name, version_of
-from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IRecords, ISteady
+from pypidaemon.listings import in_stretches, states_of
 from pypidaemon.model import (
     Change,
     Companion,
@@ -51,7 +52,7 @@ def releases(raw: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@implementer(IIndex, IExplaining)
+@implementer(IIndex, IExplaining, ISteady)
 @attrs.define
 class Pinned:
     """
@@ -90,7 +91,13 @@ class Pinned:
             return iter(listed)
 
         names = blake2b("\n".join(self.pins).encode(), digest_size=8).hexdigest()
-        return ProjectList(entries=entries, revision=f"{names}-{high}", serial=max(high, 1), source=self.label)
+        return ProjectList(
+            entries=entries, revision=f"{names}-{high}", serial=max(high, 1), source=self.label, stretches=in_stretches(listed)
+        )
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`: what changes behind it gets its number here when the list is asked for."""
+        return states_of((self.index,), self.records.ledger.changed(self.label))
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""

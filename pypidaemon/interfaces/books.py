@@ -71,6 +71,9 @@ class IPageCache(Interface):
     async def keep_names(label: str, remembered: RememberedNames) -> None:
         """Remember this list instead of the one before."""
 
+    def names_changed(label: str) -> int:
+        """How often what is kept of the project list may have changed here: it is counted before anybody is told of a change."""
+
 
 class IBounded(Interface):
     """A capability of page caches that outlive a process: to be kept within bounds, with the small documents that belong to the pages (`IDocumentCache`)."""
@@ -150,6 +153,9 @@ class ILedger(Interface):
 
     async def high(label: str) -> int:
         """The highest number given, 0 where none was."""
+
+    def changed(label: str) -> int:
+        """How often a number of that label may have changed here: it is counted before anybody is told of a change."""
 
     async def changes(label: str, since: int, limit: int) -> list[Change]:
         """Rows with a serial above `since`, rising, at most `limit`: the latest change of each project (R146)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 
 from zope.interface import Attribute, Interface
 
@@ -113,6 +113,16 @@ class IIndex(Interface):
 
     async def refresh(name: NormalizedName | None) -> int:
         """Let what was remembered of a project, or of all, be fresh no longer; answer how many that were."""
+
+
+class ISteady(Interface):
+    """A capability of indexes: to tell at once, and without asking anybody, whether their list of projects is what it was."""
+
+    def names_state() -> Hashable | None:
+        """
+        While this equals what it was when `project_names` was called, that would answer the same list again, save that the clock may pass its
+        `fresh_until`. None where only asking tells.
+        """
 
 
 class IExplaining(Interface):

@@ -112,6 +112,9 @@ class Database:
     _own: threading.local = attrs.field(factory=threading.local, init=False)
     _damaged: bool = attrs.field(default=False, init=False)
     _group: Group = attrs.field(factory=Group, init=False)
+    _counts: dict[object, int] = attrs.field(factory=dict, init=False, repr=False)
+    _touched: set[object] = attrs.field(factory=set, init=False, repr=False)
+    """What the transaction under way is about, as far as it said so; the writing thread's alone."""
     _unsynced: StorageFailed | None = attrs.field(default=None, init=False)
     """Why nothing is written any more: what a disk could not keep once, it may claim to have the next time it is asked (F60)."""
 
@@ -214,11 +217,25 @@ class Database:
             raise self._unsynced.with_traceback(None)
         writer = self._writer
         # The lock is taken at the start, since a reading transaction that turns into a writing one may not wait for it.
-        return self._guarded(lambda: self._transacted(writer, lambda connection: change(connection, *args, **kwargs)))
+        try:
+            return self._guarded(lambda: self._transacted(writer, lambda connection: change(connection, *args, **kwargs)))
+        finally:
+            # Here, and not where somebody waits for it: he may have left, and it is done all the same.
+            while self._touched:
+                about = self._touched.pop()
+                self._counts[about] = self._counts.get(about, 0) + 1
 
     def _transacted(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
         """Answer that work, done in a writing transaction."""
         return transact("BEGIN IMMEDIATE", connection, work)
+
+    def touch(self, about: object) -> None:
+        """For a change while it is made: it is about that, so `count` counts it."""
+        self._touched.add(about)
+
+    def count(self, about: object) -> int:
+        """How many changes there were about that since the start. Whoever asks before he reads takes nothing old for new."""
+        return self._counts.get(about, 0)
 
     @property
     def _marker(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -64,6 +64,7 @@ class MemoryPages:
 
     _pages: dict[Key, Remembered] = attrs.field(factory=dict, init=False)
     _lists: dict[str, RememberedNames] = attrs.field(factory=dict, init=False)
+    _changed: Counter[str] = attrs.field(factory=Counter, init=False)
 
     async def recall(self, label: str, name: NormalizedName) -> Remembered | None:
         """What was last kept of that project."""
@@ -95,6 +96,7 @@ class MemoryPages:
             self._pages[key] = attrs.evolve(self._pages[key], fresh_until=0.0)
         if name is not None or label not in self._lists:
             return len(concerned)
+        self._changed[label] += 1
         self._lists[label] = attrs.evolve(self._lists[label], fresh_until=0.0)
         return len(concerned) + 1
 
@@ -108,7 +110,12 @@ class MemoryPages:
 
     async def keep_names(self, label: str, remembered: RememberedNames) -> None:
         """Remember this list instead of the one before."""
+        self._changed[label] += 1
         self._lists[label] = remembered
+
+    def names_changed(self, label: str) -> int:
+        """As `IPageCache.names_changed`."""
+        return self._changed[label]
 
 
 @implementer(IFileFacts)
@@ -175,6 +182,7 @@ class MemoryLedger:
     clock: IReactorTime
     _rows: defaultdict[str, dict[NormalizedName, tuple[str, Change]]] = attrs.field(factory=lambda: defaultdict(dict), init=False)
     _high: defaultdict[str, int] = attrs.field(factory=lambda: defaultdict(int), init=False)
+    _changed: Counter[str] = attrs.field(factory=Counter, init=False)
 
     async def number(self, label: str, name: NormalizedName, revision: str, at_least: int) -> int:
         """Answer the serial of that project at that revision; a number once given is never taken back (R69)."""
@@ -185,7 +193,12 @@ class MemoryLedger:
             change = Change(name, None, self.clock.seconds(), "create" if known is None else "change", serial)
             self._rows[label][name] = (revision, change)
             self._high[label] = max(self._high[label], serial)
+            self._changed[label] += 1
         return serial
+
+    def changed(self, label: str) -> int:
+        """As `ILedger.changed`."""
+        return self._changed[label]
 
     async def serial(self, label: str, name: NormalizedName) -> int:
         """The number that the project was given last, 0 where it never got one."""

@@ -19,6 +19,8 @@ from pypidaemon.records.rules import cut, numbered
 REMEMBERED = 50_000
 """How many projects' numbers stay in memory, at some 300 bytes each."""
 
+_COUNTED = "ledger"
+
 Known = tuple[str, int]
 """A revision and its serial, as a row says them."""
 
@@ -141,10 +143,18 @@ class SqliteLedger:
         if known is not None and known[0] == revision and known[1] >= at_least:
             serial = known[1]
         else:
-            serial = await self.database.write(_number, _Question(label, name, revision, at_least, self.clock.seconds()))
+            serial = await self.database.write(self._number, _Question(label, name, revision, at_least, self.clock.seconds()))
         if self._memory.get(key) is token:
             self._memory[key] = _Numbered(revision, serial)
         return serial
+
+    def _number(self, connection: sqlite3.Connection, asked: _Question) -> int:
+        self.database.touch((_COUNTED, asked.label))
+        return _number(connection, asked)
+
+    def changed(self, label: str) -> int:
+        """As `ILedger.changed`."""
+        return self.database.count((_COUNTED, label))
 
     async def serial(self, label: str, name: NormalizedName) -> int:
         """The number that the project was given last, 0 where it never got one."""

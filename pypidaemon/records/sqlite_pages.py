@@ -18,6 +18,8 @@ from pypidaemon.records.packing import pack, unpack
 from pypidaemon.records.sqlite_weights import Place, let_go, oldest, weigh
 from pypidaemon.stored import cut, decode, encode
 
+_COUNTED = "names"
+
 
 class _SpoiltError(Exception):
     """A row that cannot be read any more; `fingerprint` is the one it has."""
@@ -165,7 +167,7 @@ class SqlitePages:
 
         :raises PypidaemonError: the database cannot do it.
         """
-        return await self.database.write(_expire, label, name)
+        return await self.database.write(self._expire, label, name)
 
     async def remembered(self, label: str) -> list[NormalizedName]:
         """The projects with a page remembered, absences left out, in the order of the names; none where that cannot be read."""
@@ -210,6 +212,19 @@ class SqlitePages:
     async def keep_names(self, label: str, remembered: RememberedNames) -> None:
         """Remember this list instead of the one before, if there is room for it."""
         try:
-            await self.database.write(_keep_names, label, remembered)
+            await self.database.write(self._keep_names, label, remembered)
         except PypidaemonError as error:
             self.log.warn("The project list of {label} is not kept: {error}", label=label, error=str(error))
+
+    def names_changed(self, label: str) -> int:
+        """As `IPageCache.names_changed`."""
+        return self.database.count((_COUNTED, label))
+
+    def _keep_names(self, connection: sqlite3.Connection, label: str, remembered: RememberedNames) -> None:
+        self.database.touch((_COUNTED, label))
+        _keep_names(connection, label, remembered)
+
+    def _expire(self, connection: sqlite3.Connection, label: str, name: NormalizedName | None) -> int:
+        if name is None:
+            self.database.touch((_COUNTED, label))
+        return _expire(connection, label, name)

@@ -87,6 +87,10 @@ class UnwrittenPages:
     async def keep_names(self, label: str, remembered: RememberedNames) -> None:
         """Nothing."""
 
+    def names_changed(self, label: str) -> int:
+        """As `IPageCache.names_changed`: as of what is written elsewhere."""
+        return self.pages.names_changed(label)
+
 
 @implementer(IFileFacts)
 @attrs.frozen

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from sys import intern
+from typing import Any, TypeGuard
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import attrs
@@ -20,6 +21,7 @@ from pypidaemon.errors import InvalidName
 from pypidaemon.filenames import belongs
 from pypidaemon.filenames import filename as checked_filename
 from pypidaemon.model import File, Filename, NormalizedName
+from pypidaemon.simple.links import packages_path
 
 BIGGEST = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact (RFC 8259 §6); larger sizes and serials are not believed."""
@@ -48,6 +50,7 @@ _DIGITS = {
     "blake2_256": 64,
 }
 _ALGORITHM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{2,512}\Z", re.ASCII)
 _UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z\Z", re.ASCII)
@@ -94,7 +97,8 @@ class Entries:
 
 def entry(raw: Mapping[str, Any], base: str, name: NormalizedName) -> File | None:
     """
-    The file that an entry in JSON's spelling describes (PEP 691, PEP 700), or None where it must be refused. Never raises.
+    The file that an entry in JSON's spelling describes (PEP 691, PEP 700), with its `path` where that can be told, or None where it must be refused. Never
+    raises.
 
     Types of file that we do not know pass (R63); clients skip what they cannot read.
 
@@ -105,15 +109,18 @@ def entry(raw: Mapping[str, Any], base: str, name: NormalizedName) -> File | Non
     url = resolve(raw.get("url"), base)
     if filename is None or url is None:
         return None
+    hashes = _hashes(raw.get("hashes"))
     requires_python = raw.get("requires-python")
     gpg_sig = raw.get("gpg-sig")
     return File(
         filename=filename,
         url=url,
-        hashes=_hashes(raw.get("hashes")),
+        path=packages_path(url, dict(hashes), filename),
+        hashes=hashes,
         size=whole(raw.get("size")),
         upload_time=_upload_time(raw.get("upload-time")),
-        requires_python=requires_python if _is_clean(requires_python) else None,
+        # There are few different ones, and one of these for each file.
+        requires_python=intern(requires_python) if _is_clean(requires_python) else None,
         yanked=_yanked(raw.get("yanked")),
         core_metadata=_core_metadata(raw),
         provenance=_provenance(raw.get("provenance")),
@@ -180,7 +187,7 @@ def status_marker(raw: object) -> str | None:
     return raw if isinstance(raw, str) and _MARKER.match(raw) else None
 
 
-def _is_clean(raw: object) -> bool:
+def _is_clean(raw: object) -> TypeGuard[str]:
     return isinstance(raw, str) and len(raw) <= LONGEST_TEXT and bool(raw.strip()) and not _UNCLEAN.search(raw)
 
 
@@ -197,6 +204,10 @@ def _filename(raw: object, name: NormalizedName) -> Filename | None:
 def _hashes(raw: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(raw, dict):
         return ()
+    digest = raw.get("sha256") if len(raw) == 1 else None
+    if isinstance(digest, str) and _SHA256.fullmatch(digest) is not None:
+        # Nearly all are like this, and there is one for each file.
+        return (("sha256", digest),)
     found: dict[str, str] = {}
     for algorithm, digest in islice(raw.items(), MOST_HASHES):
         if not isinstance(algorithm, str) or not isinstance(digest, str) or len(algorithm) + len(digest) > LONGEST_TEXT:

@@ -16,6 +16,8 @@ BLAKE2B_256 = ("blake2b_256", "blake2_256", "blake2b-256")
 """The names under which indexes state a blake2b of 256 bits."""
 
 _HASH_SHAPED = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/[^/]+\Z", re.ASCII)
+_USUAL = re.compile(r"https?://[a-z0-9.:-]+/(?:[a-z0-9]+/)*packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60})/([A-Za-z0-9_.-]+)", re.ASCII)
+"""A URL of which nothing is written in another way than it is meant."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*\Z", re.ASCII)
 _BLAKE2B = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
@@ -27,6 +29,9 @@ def packages_path(url: str, hashes: Mapping[str, str], filename: Filename) -> st
     Upstream's own path is kept where it has that shape and ends in this file name, so that lock files survive a change of host;
     else it is made of the content's blake2b-256 where upstream states one.
     """
+    usual = _USUAL.fullmatch(url)
+    if usual is not None and usual[2] == filename:
+        return f"{usual[1]}/{filename}"
     try:
         segments = urlsplit(url).path.split("/")
     except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
+from typing import Any
 
 import attrs
 from isal import isal_zlib
@@ -22,7 +23,7 @@ STEP = 100
 """Files of a piece when it is first made. One that grows to twice as many becomes two."""
 
 _LEVEL = 2
-_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """Of a gzip member without name and time."""
 
 
@@ -75,13 +76,28 @@ def pieced(frame: Frame, files: tuple[File, ...], before: Sequence[Piece] = ()) 
         taken as they are.
     """
     pieces = tuple(_pieces(frame, files, before))
-    crc, length = isal_zlib.crc32(frame.head), len(frame.head)
-    for one in pieces:
-        crc, length = isal_zlib.crc32_combine(crc, one.crc, one.length), length + one.length
-    crc, length = isal_zlib.crc32_combine(crc, isal_zlib.crc32(frame.tail), len(frame.tail)), length + len(frame.tail)
-    end = crc.to_bytes(4, "little") + (length & 0xFFFFFFFF).to_bytes(4, "little")
-    packed = b"".join((_HEAD, _packed(frame.head), *(one.packed for one in pieces), _packed(frame.tail, isal_zlib.Z_FINISH), end))
-    return Pieced(pieces, packed, length, crc)
+    sums = [(isal_zlib.crc32(frame.head), len(frame.head)), *((one.crc, one.length) for one in pieces)]
+    crc, length = joined(*sums, (isal_zlib.crc32(frame.tail), len(frame.tail)))
+    whole = b"".join((GZIP_HEAD, packed(frame.head), *(one.packed for one in pieces), gzip_end(sums, frame.tail)))
+    return Pieced(pieces, whole, length, crc)
+
+
+def joined(*sums: tuple[int, int]) -> tuple[int, int]:
+    """Checksum and length of what has parts with these."""
+    crc, length = 0, 0
+    for one, long in sums:
+        crc, length = isal_zlib.crc32_combine(crc, one, long), length + long
+    return crc, length
+
+
+def gzip_end(sums: Sequence[tuple[int, int]], tail: bytes) -> bytes:
+    """
+    The end of a gzip member that `packed` pieces are in: the last of them, and what tells whether all of it is what it was.
+
+    :param sums: checksum and length of what stands before that.
+    """
+    crc, length = joined(*sums, (isal_zlib.crc32(tail), len(tail)))
+    return packed(tail, isal_zlib.Z_FINISH) + crc.to_bytes(4, "little") + (length & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _pieces(frame: Frame, files: tuple[File, ...], before: Sequence[Piece]) -> chain[Piece]:
@@ -116,10 +132,16 @@ def _piece(frame: Frame, files: tuple[File, ...], is_first: bool) -> Piece:
     plain = frame.spelled(files)
     if not is_first:
         plain = frame.between + plain
-    return Piece(files, is_first, len(plain), isal_zlib.crc32(plain), _packed(plain))
+    return Piece(files, is_first, len(plain), isal_zlib.crc32(plain), packed(plain))
 
 
-def _packed(plain: bytes, ending: int = isal_zlib.Z_FULL_FLUSH) -> bytes:
-    machine = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
-    packed: bytes = machine.compress(plain) + machine.flush(ending)
-    return packed
+def packing() -> Any:
+    """What packs one piece, given bit by bit; its `flush` ends it."""
+    return isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
+
+
+def packed(plain: bytes, ending: int = isal_zlib.Z_FULL_FLUSH) -> bytes:
+    """A piece of a deflate stream that refers to nothing before it, and with another ending the last one."""
+    machine = packing()
+    made: bytes = machine.compress(plain) + machine.flush(ending)
+    return made

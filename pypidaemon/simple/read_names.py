@@ -114,7 +114,11 @@ class _Source:
             more = bool(piece)
             self._held += piece
             # Up to a comma behind which another object begins, so that what is left is again as at the beginning of the list.
-            end = max((cut.start() for cut in _BETWEEN.finditer(self._held, max(len(self._held) - _FAR, 0))), default=-1) + 1
+            end, at = 0, max(len(self._held) - _FAR, 0)
+            # Not by `finditer`: each call of it leaves a text in CPython's cache of attributes, among the names that come and go here, and one text keeps a
+            # megabyte of them in use.
+            while (cut := _BETWEEN.search(self._held, at)) is not None:
+                end, at = cut.start() + 1, cut.end()
             if not end:
                 return
             try:

@@ -11,7 +11,6 @@ import attrs
 from pypidaemon.filenames import version_of
 from pypidaemon.model import File, NormalizedName, UpstreamPage
 from pypidaemon.simple.entries import Unreadable
-from pypidaemon.simple.links import packages_path
 from pypidaemon.simple.read_html import read_html
 from pypidaemon.simple.read_json import read_json
 from pypidaemon.versions import known, same_version
@@ -49,9 +48,7 @@ def read_page(body: bytes, content_type: str, base: str, name: NormalizedName) -
         raise Unreadable("none of its entries is a file of this project")
     files: dict[str, File] = {}
     for file in page.files:
-        if file.filename not in files:
-            path = packages_path(file.url, dict(file.hashes), file.filename)
-            files[file.filename] = attrs.evolve(file, path=path) if path else file
+        files.setdefault(file.filename, file)
     ordered = in_order(name, files.values())
     return attrs.evolve(page, files=ordered, versions=covering(name, page.versions, ordered))
 
@@ -84,6 +81,7 @@ def covering(name: NormalizedName, versions: Iterable[str], files: Iterable[File
     return tuple(sorted(found.values(), key=version_order))
 
 
+@lru_cache(1 << 14)
 def normal_version(version: str) -> str:
     """The version in PEP 440's normal form, or as it is where it has none."""
     read = known(version)

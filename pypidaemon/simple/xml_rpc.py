@@ -7,13 +7,15 @@ Nothing here knows a method, save the two lists of projects, which are written a
 from __future__ import annotations
 
 import re
-import xmlrpc.client
-from collections.abc import Iterable, Iterator
-from typing import Any
-from xml.parsers.expat import ExpatError
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from pypidaemon.model import NormalizedName
-from pypidaemon.simple.names import chunks
+from pypidaemon.simple.names import Layout
+
+# The library is imported where it is used: it takes half a megabyte, and few daemons are ever asked a thing in this way.
+if TYPE_CHECKING:
+    from xmlrpc.client import DateTime
 
 PARSE, NO_METHOD, BAD_PARAMETERS, RETIRED = -32700, -32601, -32602, -32500
 """Codes of faults: the first three of the interoperability specification, the last as PyPI answers what it no longer does (R148)."""
@@ -71,38 +73,48 @@ def read_answer(body: bytes) -> Any:
 
 def write_call(method: str, *given: int) -> bytes:
     """The call of a method with these numbers."""
-    return xmlrpc.client.dumps(given, method).encode("utf-8")
+    from xmlrpc.client import dumps
+
+    return dumps(given, method).encode("utf-8")
 
 
 def write_answer(value: Any) -> bytes:
     """The response with that result: texts, numbers, None, lists and dictionaries of such, and `xmlrpc.client.DateTime`."""
-    return xmlrpc.client.dumps((_fit(value),), methodresponse=True, allow_none=True).encode("utf-8")
+    from xmlrpc.client import dumps
+
+    return dumps((_fit(value),), methodresponse=True, allow_none=True).encode("utf-8")
 
 
 def write_fault(fault: Fault) -> bytes:
     """The response that says what was wrong."""
-    return xmlrpc.client.dumps(xmlrpc.client.Fault(fault.code, _fit(fault.line)), methodresponse=True).encode("utf-8")
+    from xmlrpc import client
+
+    return client.dumps(client.Fault(fault.code, _fit(fault.line)), methodresponse=True).encode("utf-8")
 
 
-def moment(text: str | None) -> xmlrpc.client.DateTime | None:
+def moment(text: str | None) -> DateTime | None:
     """An `upload-time` as XML-RPC has it: to the second, in UTC."""
-    return None if text is None else xmlrpc.client.DateTime(text[:19].replace("-", ""))
+    from xmlrpc.client import DateTime
+
+    return None if text is None else DateTime(text[:19].replace("-", ""))
 
 
-def render_names_array(entries: Iterable[tuple[NormalizedName, int]], serial: int) -> Iterator[bytes]:
-    """The response to `list_packages`. `serial` is that of the list and stands nowhere in it."""
+def _array_lines(entries: Iterable[tuple[NormalizedName, int]]) -> Iterable[bytes]:
     # A name that passed the gate has nothing to escape.
-    items = (b"<value><string>%b</string></value>\n" % name.encode() for name, _ in entries)
-    return chunks(_between(_START + b"<array><data>\n", items, b"</data></array>" + _END))
+    return (b"<value><string>%b</string></value>\n" % name.encode() for name, _ in entries)
 
 
-def render_names_struct(entries: Iterable[tuple[NormalizedName, int]], serial: int) -> Iterator[bytes]:
-    """The response to `list_packages_with_serial`."""
-    items = (
+def _struct_lines(entries: Iterable[tuple[NormalizedName, int]]) -> Iterable[bytes]:
+    return (
         b"<member><name>%b</name><value><int>%d</int></value></member>\n" % (name.encode(), min(number, LARGEST_INT))
         for name, number in entries
     )
-    return chunks(_between(_START + b"<struct>\n", items, b"</struct>" + _END))
+
+
+NAMES_ARRAY = Layout(lambda _: _START + b"<array><data>\n", _array_lines, lambda _: b"</data></array>" + _END)
+"""The response to `list_packages`. The serial of the list stands nowhere in it."""
+NAMES_STRUCT = Layout(lambda _: _START + b"<struct>\n", _struct_lines, lambda _: b"</struct>" + _END)
+"""The response to `list_packages_with_serial`."""
 
 
 def _read(body: bytes, wrong: str) -> tuple[tuple[Any, ...], str | None]:
@@ -111,24 +123,21 @@ def _read(body: bytes, wrong: str) -> tuple[tuple[Any, ...], str | None]:
     # A NUL is in every text of UTF-16, in which `<!` would look otherwise.
     if _MARKUP.search(body) or b"\0" in body or (encoding is not None and encoding[1].lower() not in _ENCODINGS):
         raise Dangerous("document types, entities and other encodings than UTF-8 are not accepted")
+    from xml.parsers.expat import ExpatError
+    from xmlrpc import client
+
     # What could make its parser misbehave is refused by now.
     try:
-        return xmlrpc.client.loads(body, use_builtin_types=True)
-    except xmlrpc.client.Fault as fault:
+        return client.loads(body, use_builtin_types=True)
+    except client.Fault as fault:
         raise Fault(_whole(fault.faultCode), str(fault.faultString)) from None
-    except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+    except (ExpatError, client.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
         # In all these ways the library answers what nobody thought of.
         raise Fault(PARSE, wrong) from None
 
 
 def _whole(code: Any) -> int:
     return code if isinstance(code, int) else PARSE
-
-
-def _between(start: bytes, items: Iterable[bytes], end: bytes) -> Iterator[bytes]:
-    yield start
-    yield from items
-    yield end
 
 
 def _fit(value: Any) -> Any:

@@ -52,6 +52,10 @@ class History:
         await self._number(label, index)
         await self.renumbering.settle(label)
 
+    def settled(self, label: str, now: float) -> bool:
+        """Whether `settle` would find nothing to do, unless an index below that one has changed."""
+        return self.flights.idle and self.renumbering.settled(label, now)
+
     async def _number(self, label: str, index: IIndex) -> None:
         """
         Let the index number what changed in our own indexes below it, which else it does when a page is asked for, so that no mirror misses a change.

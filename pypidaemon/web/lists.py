@@ -10,44 +10,36 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 
 import attrs
 import orjson
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
-from pypidaemon.errors import NoSuchBlob
+from pypidaemon.announcements import Announcements
+from pypidaemon.errors import Damaged, NoSuchBlob
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IAccount, IBlobStore, IContent, IIndex
-from pypidaemon.listings import seen
+from pypidaemon.listings import state_of
 from pypidaemon.model import Digest, InThread, NormalizedName, ProjectList
 from pypidaemon.rendered import Rendered
-from pypidaemon.rights import PUBLIC
-from pypidaemon.simple.negotiation import Representation, choose_coding
-from pypidaemon.validators import matches
-from pypidaemon.web.answers import CODINGS, State
+from pypidaemon.web.answers import State
 from pypidaemon.web.ask import Ask
-from pypidaemon.web.caching import index_headers
-from pypidaemon.web.list_pieces import PIECE, RENDERINGS, encoded, gather
-from pypidaemon.web.pages import preferred
+from pypidaemon.web.lent import Open
+from pypidaemon.web.list_pieces import LAYOUTS, PIECE, Copy, Rendering, Written
+from pypidaemon.web.ready_lists import Key, Made, Ready, ReadyLists, Wanted
 from pypidaemon.web.reply import Reply, Stream
 
 LIMIT = 256 << 20
 """Bytes of rendered lists at most: what was not asked for longest goes first, but never the one that was asked for last."""
 _RECORD = "lists"
 
-Key = tuple[str, str, str, str]
-"""An index, one of the `RENDERINGS`, a content coding, and `IAccount.sight`."""
+_log = Logger()
+
 _TRIES = 3
 """How often a list is rendered for one request that finds it gone: once is usual, when an older rendering ended just now."""
-
-
-@attrs.frozen
-class _Made:
-    revision: str
-    digest: Digest
-    size: int
 
 
 @attrs.define
@@ -63,11 +55,15 @@ class Lists:
     store: IBlobStore
     clock: IReactorTime
     cpu: InThread
+    announcements: Announcements
     settle: Callable[[str, IIndex], Awaitable[None]]
     """Comes back when all that changed has its number (`History.settle`): a list with an old one would keep mirrors from a change."""
     record: Rendered | None = None
-    _made: OrderedDict[Key, _Made] = attrs.field(factory=OrderedDict, init=False)
+    settled: Callable[[str, float], bool] | None = None
+    """Whether `settle` has nothing to do at that moment, where the index has not changed; without it no answer is ready."""
+    _made: OrderedDict[Key, Made] = attrs.field(factory=OrderedDict, init=False)
     """What was asked for last stands last."""
+    _ready: ReadyLists = attrs.field(factory=ReadyLists, init=False)
     _doubted: set[Digest] = attrs.field(factory=set, init=False)
     """Those of an earlier time whose bytes nobody has looked at yet."""
     _learnt: bool = attrs.field(default=False, init=False)
@@ -75,46 +71,90 @@ class Lists:
     """Whether the record is not of now."""
     _age: int = attrs.field(default=0, init=False)
     """How often rights have changed; what was begun before a change serves those who asked before it, and nobody else."""
+    _told: int = attrs.field(default=0, init=False)
+    """How often a change was announced, of whatever index."""
     _spent: set[Digest] = attrs.field(factory=set, init=False)
     """Renderings in the store that no request will ask for any more."""
-    flights: Flights[tuple[str, ...], _Made] = attrs.field(factory=Flights, init=False)
+    flights: Flights[tuple[str, ...], Made] = attrs.field(factory=Flights, init=False)
     sweeps: Flights[str, None] = attrs.field(factory=Flights, init=False)
     reading: Flights[str, bool] = attrs.field(factory=Flights, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.announcements.listen(self._hear)
+
+    def quick(self, ask: Ask, account: IAccount, index: str) -> Reply | None:
+        """`/simple/` with its slash, where nothing has changed since that was asked last: without a thread, and without asking anybody."""
+        wanted = Wanted.of(ask, account, index)
+        key = wanted.key
+        ready = self._ready.get(key)
+        if ready is None:
+            return None
+        now = self.clock.seconds()
+        if not self._holds(key, ready, now):
+            self._ready.forget(key)
+            return None
+        if wanted.knows(ready.made):
+            return wanted.not_modified(ready.made, ready.state, now)
+        if ready.content is None:
+            return None
+        self._made.move_to_end(key)
+        return wanted.whole(ready.made, ready.state, now, ready.content.lend())
+
+    def _holds(self, key: Key, ready: Ready, now: float) -> bool:
+        """Whether asking everybody would give that answer once more."""
+        return (
+            self._made.get(key) is ready.made
+            and ready.state.holds(now)
+            and self.settled is not None
+            and self.settled(key[0], now)
+            and state_of(self.indexes[key[0]]) == ready.known
+        )
+
     async def listing(self, ask: Ask, account: IAccount, index: str) -> Reply:
         """`/simple/` with its slash."""
-        age = self._age  # before anything is waited for: the account's rights are of now
+        # Before anything is waited for: the account's rights are of now.
+        age, told = self._age, self._told
+        known = state_of(self.indexes[index])
         await self.settle(index, self.indexes[index])
         names = await self.indexes[index].project_names()
-        form = preferred(ask)
-        html = form is not Representation.JSON
-        coding = choose_coding(ask.headers.every("accept-encoding"), CODINGS)
-        key = (index, "html" if html else "json", coding, account.sight)
-        asked = ask.headers.every("if-none-match")
-        state = State(names.revision, names.serial, (names.source,), names.fresh_until, names.stale)
-        fresh = index_headers(state, self.clock.seconds(), account.scope != PUBLIC)
+        wanted = Wanted.of(ask, account, index)
+        state = State(names.revision, names.serial, (names.source,), names.fresh_until, names.stale, made=self.clock.seconds())
+        made = await self._current(wanted.key, names, account, age)
+        if wanted.knows(made):
+            self._keep(wanted.key, Ready(made, state, known), age, told)
+            return wanted.not_modified(made, state, self.clock.seconds())
+        made, content = await self._opened(wanted.key, names, account, age)
+        open = Open(content)
+        lent = open.lend()
+        if not self._keep(wanted.key, Ready(made, state, known, open), age, told):
+            open.end()
+        return wanted.whole(made, state, self.clock.seconds(), lent)
 
-        def etag(made: _Made) -> str:
-            return f'"{made.digest[:32]}-{form.name.lower()}{"-" + coding if coding else ""}"'
+    def _hear(self, name: NormalizedName | None) -> None:
+        """Something has changed, and may change back to what it was."""
+        self._told += 1
 
-        made = await self._current(key, names, account, age)
-        if asked and matches(asked, etag(made)):
-            return Reply(304, (("ETag", etag(made)), *fresh))
-        made, content = await self._opened(key, names, account, age)
-        headers = [("ETag", etag(made)), *fresh, ("Content-Type", form.content_type), ("X-Content-Type-Options", "nosniff")]
-        if coding:
-            headers.append(("Content-Encoding", coding))
-        return Reply(200, tuple(headers), stream=Stream(content, 0, made.size))
+    def _keep(self, key: Key, ready: Ready, age: int, told: int) -> bool:
+        """Have that answer given again, unless something has changed while it was made; whether it is kept."""
+        unchanged = (age, told) == (self._age, self._told) and ready.known is not None
+        keeps = unchanged and self._holds(key, ready, self.clock.seconds())
+        if keeps:
+            self._ready.put(key, ready)
+        return keeps
+
+    def let_go(self) -> None:
+        """Have no file open that nobody is reading."""
+        self._ready.clear()
 
     async def rendered(self, account: IAccount, index: str, form: str) -> Stream:
-        """The list in one of the `RENDERINGS`, as it is; whoever takes it closes its content."""
+        """The list in one of the `LAYOUTS`, as it is; whoever takes it closes its content."""
         age = self._age
         await self.settle(index, self.indexes[index])
         names = await self.indexes[index].project_names()
         made, content = await self._opened((index, form, "", account.sight), names, account, age)
         return Stream(content, 0, made.size)
 
-    async def _current(self, key: Key, names: ProjectList, account: IAccount, age: int) -> _Made:
+    async def _current(self, key: Key, names: ProjectList, account: IAccount, age: int) -> Made:
         if not self._learnt:
             await self.reading.join("", self._learn)
         made = self._made.get(key) if age == self._age else None
@@ -128,7 +168,7 @@ class Lists:
             self._made.move_to_end(key)
         return made
 
-    async def _opened(self, key: Key, names: ProjectList, account: IAccount, age: int) -> tuple[_Made, IContent]:
+    async def _opened(self, key: Key, names: ProjectList, account: IAccount, age: int) -> tuple[Made, IContent]:
         tries = _TRIES
         while True:
             made = await self._current(key, names, account, age)
@@ -151,7 +191,11 @@ class Lists:
         self._age += 1
         self._spent.update(made.digest for made in self._made.values())
         self._made.clear()
-        self._learnt = True
+        self._ready.clear()
+        if not self._learnt:
+            # Of what is on record none is of use any more, so nobody will come to learn it.
+            self._learnt = True
+            self.sweeps.start("others", self._sweep_others)
         self.sweeps.start("", self._sweep)
 
     async def _sweep(self) -> None:
@@ -164,29 +208,17 @@ class Lists:
     def _wanted(self) -> set[Digest]:
         return {made.digest for made in self._made.values()}
 
-    async def _make(self, key: Key, names: ProjectList, account: IAccount, age: int) -> _Made:
-        render = RENDERINGS[key[1]]
-
-        def visible(label: str, name: NormalizedName) -> bool:
-            return account.may("list", label, name)
-
-        pieces = encoded(lambda: render(seen(names, visible), names.serial), key[2])
-        draft = await self.store.draft()
-        size = 0
-        try:
-            while piece := await self.cpu(gather, pieces):
-                size += len(piece)
-                await draft.write(piece)
-            digest = await draft.commit(None)
-        except BaseException:
-            await draft.abort()
-            raise
-        finally:
-            draft.close()
-        made = _Made(names.revision, digest, size)
+    async def _make(self, key: Key, names: ProjectList, account: IAccount, age: int) -> Made:
+        before = self._made.get(key) if age == self._age else None
+        made = None
+        if before is not None and before.written.parts:
+            made = await self._made_of(key, names, account, before)
+        if made is None:
+            made = await self._rendered(key, names, account, Written(), None)
         if age != self._age:
-            self._spent.add(digest)
+            self._spent.add(made.digest)
             return made
+        self._ready.forget(key)
         before = self._made.pop(key, None)
         self._made[key] = made
         if before is not None:
@@ -198,11 +230,52 @@ class Lists:
         await self.sweeps.join("", self._sweep)
         return made
 
+    async def _made_of(self, key: Key, names: ProjectList, account: IAccount, before: Made) -> Made | None:
+        """A list that takes over what it can of the one before; None where that one cannot be read any more."""
+        try:
+            with closing(await self.store.open(before.digest)) as content:
+                return await self._rendered(key, names, account, before.written, content)
+        except (NoSuchBlob, FileNotFoundError):
+            return None
+        except Damaged as error:
+            _log.warn("{index}: {error}, so it is made anew", index=key[0], error=str(error))
+            return None
+
+    async def _rendered(self, key: Key, names: ProjectList, account: IAccount, before: Written, content: IContent | None) -> Made:
+        def visible(label: str, name: NormalizedName) -> bool:
+            return account.may("list", label, name)
+
+        rendering = Rendering(names, visible, LAYOUTS[key[1]], key[2], before)
+        pieces = rendering.pieces()
+        draft = await self.store.draft()
+        size = 0
+        try:
+            while (piece := await self.cpu(next, pieces, None)) is not None:
+                if isinstance(piece, Copy):
+                    assert content is not None
+                    piece = await self._copied(content, piece)
+                size += len(piece)
+                await draft.write(piece)
+            digest = await draft.commit(None)
+        except BaseException:
+            await draft.abort()
+            raise
+        finally:
+            draft.close()
+        return Made(names.revision, digest, size, rendering.written)
+
+    async def _copied(self, content: IContent, copy: Copy) -> bytes:
+        found = b""
+        while len(found) < copy.size and (piece := await content.read(copy.offset + len(found), copy.size - len(found))):
+            found += piece
+        return await self.cpu(copy.checked, found)
+
     def _bound(self) -> None:
         """Let go of what was not asked for longest, until there are no more bytes than there may be."""
         held = sum({made.digest: made.size for made in self._made.values()}.values())
         while held > LIMIT and len(self._made) > 1:
-            _, made = self._made.popitem(last=False)
+            key, made = self._made.popitem(last=False)
+            self._ready.forget(key)
             if made.digest not in self._wanted():
                 held -= made.size
                 self._spent.add(made.digest)
@@ -210,12 +283,12 @@ class Lists:
     async def _learn(self) -> bool:
         """Take over what is on record of an earlier time, and remove all else from the store: a crash may have left it."""
         data = await self.record.find(_RECORD) if self.record is not None else None
+        found = await self.cpu(_unpacked, data) if data else {}
         # Rights may have changed meanwhile.
         if not self._learnt:
             self._learnt = True
-            for index, form, coding, sight, revision, digest, size in orjson.loads(data or b"[]"):
-                self._made[index, form, coding, sight] = _Made(revision, digest, size)
-                self._doubted.add(digest)
+            self._made.update(found)
+            self._doubted.update(self._wanted())
         self.sweeps.start("others", self._sweep_others)
         return True
 
@@ -228,8 +301,7 @@ class Lists:
         """Put on record what there is."""
         while self._changed:
             self._changed = False
-            rows = [[*key, made.revision, made.digest, made.size] for key, made in self._made.items()]
-            await record.keep(_RECORD, orjson.dumps(rows))
+            await record.keep(_RECORD, await self.cpu(_packed, tuple(self._made.items())))
 
     async def _whole(self, digest: Digest) -> bool:
         """Whether the bytes of a list of an earlier time are what they were; where they are not, it is made anew."""
@@ -248,3 +320,11 @@ class Lists:
             del self._made[key]
         await self.store.remove(digest)
         return False
+
+
+def _packed(made: Sequence[tuple[Key, Made]]) -> bytes:
+    return orjson.dumps([[*key, one.revision, one.digest, one.size, one.written.rows()] for key, one in made])
+
+
+def _unpacked(data: bytes) -> dict[Key, Made]:
+    return {tuple(key): Made(revision, digest, size, Written.of(written)) for *key, revision, digest, size, written in orjson.loads(data)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -43,6 +44,8 @@ class Renumbering:
     """What there were orders about, and was not looked at since."""
     _due: dict[tuple[str, NormalizedName], float] = attrs.field(factory=dict, init=False)
     """By index and project when to look at its page again."""
+    _soonest: dict[str, float] = attrs.field(factory=dict, init=False)
+    """By index a time before which no page of it is due."""
     _log: Logger = attrs.field(factory=lambda: Logger(namespace="pypidaemon.web"), init=False)
 
     def ordered(self, about: str) -> None:
@@ -71,6 +74,10 @@ class Renumbering:
             await self.flights.join("", self._follow)
         await self.flights.join(label, lambda: self._look_at_due(label))
 
+    def settled(self, label: str, now: float) -> bool:
+        """Whether `settle` would find nothing to do."""
+        return now < self._soonest.get(label, math.inf) and not self.flights.flying("") and not self.flights.flying(label)
+
     async def _follow(self) -> None:
         while self._ordered:
             about = next(iter(self._ordered))
@@ -90,6 +97,7 @@ class Renumbering:
                 looked_at += await self._look(label, key[1])
                 if looked_at >= AT_ONCE:
                     break
+        self._soonest[label] = min((time for key, time in self._due.items() if key[0] == label), default=math.inf)
 
     async def _concerned(self, about: str) -> Iterable[NormalizedName]:
         """The projects that are known to have what the target is about; of bytes those of ours, and those of which somebody took them."""
@@ -133,6 +141,7 @@ class Renumbering:
     def _put(self, label: str, name: NormalizedName, time: float) -> None:
         if len(self._due) < MOST_DUE or (label, name) in self._due:
             self._due[label, name] = time
+            self._soonest[label] = min(time, self._soonest.get(label, math.inf))
 
 
 async def _is_known(index: IIndex, name: NormalizedName) -> bool:

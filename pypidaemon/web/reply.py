@@ -16,14 +16,18 @@ from pypidaemon.interfaces import IContent
 
 Pairs = tuple[tuple[str, str], ...]
 
+_GAP = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile("[\t\x20-\x7e\xa0-\xff]*")
+_OWN: Pairs = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
+_PLAIN = (_OWN, (*_OWN, ("Cache-Control", "no-store")))
+"""What plain answers and plain errors say, which need not be looked at each time."""
 _RESERVED = frozenset({"content-length", "transfer-encoding", "date", "server"})
 
 
 def one_line(text: str) -> str:
     """The text with every run of white space and control characters made one blank."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+    return _GAP.sub(" ", text).strip() if text else ""
 
 
 def phrase(status: int) -> str:
@@ -35,6 +39,8 @@ def phrase(status: int) -> str:
 
 
 def _checked(instance: Reply, attribute: attrs.Attribute[Pairs], pairs: Pairs) -> None:
+    if pairs in _PLAIN:
+        return
     for name, value in pairs:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ValueError(f"this must not be a header: {name!r}: {value!r}")
@@ -112,9 +118,7 @@ def text(status: int, line: str, id: str, headers: Iterable[tuple[str, str]] = (
 
     :raises ValueError: as `Reply`.
     """
-    own: Pairs = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
-    if status >= 400:
-        own += (("Cache-Control", "no-store"),)
+    own = _PLAIN[0] if status < 400 else _PLAIN[1]
     return Reply(status, own + tuple(headers), f"{one_line(line)}\nrequest id: {id}\n".encode(), reason=reason, line=line)
 
 

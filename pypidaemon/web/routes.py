@@ -16,6 +16,7 @@ from pypidaemon.leaves import bare
 from pypidaemon.web import failures
 from pypidaemon.web.administration import Administration
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.browsing import Browsing
 from pypidaemon.web.feeds import Feeds
 from pypidaemon.web.files import Files
 from pypidaemon.web.gate import Gate
@@ -28,14 +29,13 @@ from pypidaemon.web.operations import Operations
 from pypidaemon.web.packs import PackDesk
 from pypidaemon.web.pages import Pages, moved
 from pypidaemon.web.pep381 import Pep381
+from pypidaemon.web.readers import wants_html
 from pypidaemon.web.releases import ReleaseDesk
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.rulings import RulingDesk
 from pypidaemon.web.shown import MOMENTS, Past, Shown, view_of
 from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import retired
-from pypidaemon.web.views.desk import ViewDesk
-from pypidaemon.web.views.frame import wants_html
 from pypidaemon.web.why import Why
 
 READING = ("GET", "HEAD")
@@ -99,7 +99,7 @@ class Routes:
     syncs: SyncDesk
     packs: PackDesk
     pep381: Pep381
-    views: ViewDesk
+    views: Browsing
     feeds: Feeds
     admin: Administration
     uploads: str | None = None
@@ -109,16 +109,14 @@ class Routes:
     def flights(self) -> tuple[Flights[Any, Any], ...]:
         """What is under way for lists and for people."""
         lists = self.lists
-        status = self.views.status.flights
         own = (lists.flights, lists.reading, lists.sweeps, self.pep381.flights, self.why.flights, self.feeds.flights)
-        return (*own, *status, *self.admin.flights)
+        return (*own, self.admin.facts.flights, *self.views.flights, *self.admin.flights)
 
     def rights_changed(self) -> None:
         """Somebody may see other things than before."""
         self.lists.forget()
         self.links.forget()
-        self.views.start.newest.overtaken(None)
-        self.views.status.events.hang_up()
+        self.views.rights_changed()
 
     def quick(self, ask: Ask) -> Reply | None:
         """A ready answer to a request for a project page or a small file, without a coroutine; None for everything else."""
@@ -132,6 +130,10 @@ class Routes:
                 return self.pages.quick(ask, account, self.default, project)
             case ("index", label, "simple", project, "") if project and label in self.indexes:
                 return self.pages.quick(ask, account, label, project)
+            case ("simple", ""):
+                return self._quick_list(ask, account, self.default)
+            case ("index", label, "simple", "") if label in self.indexes:
+                return self._quick_list(ask, account, label)
             case ("packages", *below):
                 return self.files.quick(ask, account, self.default, tuple(below))
             case ("index", label, "packages", *below):
@@ -139,6 +141,12 @@ class Routes:
             case ("at", moment, "simple", project, "") if project and (view := view_of(moment)) is not None:
                 return self.pages.quick(ask, account, self.default, project, view)
         return None
+
+    def _quick_list(self, ask: Ask, account: IAccount, label: str) -> Reply | None:
+        # Whoever may do nothing at all there is told so on the other road.
+        hosted = IHostedIndex.providedBy(bare(self.indexes[label]))
+        allowed = not hosted or any(account.may(action, label, None) for action in ("read", "list"))
+        return self.lists.quick(ask, account, label) if allowed and (self.uploads is None or retired(ask) is None) else None
 
     async def handle(self, ask: Ask) -> Reply:
         """
@@ -164,7 +172,7 @@ class Routes:
             return await self.admin.answer(ask)
         if ask.segments in _OPERATIONS and not (ask.segments == ("",) and wants_html(ask)):
             return await self.operations.handle(ask, self.address.root(ask))
-        if (asset := self.views.asset(ask)) is not None:
+        if (asset := await self.views.asset(ask)) is not None:
             return asset
         return await self.views.shown(ask, self._let_in(ask))
 
@@ -182,9 +190,9 @@ class Routes:
             case ("status",):
                 return moved(ask, "status/")
             case ("status", ""):
-                return await self.views.status.page(ask, account)
+                return await self.views.status(ask, account)
             case ("+events",):
-                return self.views.status.stream(ask, account)
+                return await self.views.news(ask, account)
             case ("index", label, *below) if label in self.indexes:
                 return await self._of_index(ask, account, self._shown(label), tuple(below), f"index/{label}/")
             case ("at", moment, *below) if below or moment != "json":  # `/at/json` is a document about a project of that name

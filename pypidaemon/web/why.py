@@ -24,10 +24,9 @@ from pypidaemon.web.gate import Gate
 from pypidaemon.web.hearing import insist_may_hear
 from pypidaemon.web.operations import json_reply
 from pypidaemon.web.pages import moved
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.shown import Shown
-from pypidaemon.web.views.frame import finished, up
-from pypidaemon.web.views.why_html import html
 
 AT_ONCE = 2
 """Explanations that are put together or rendered at the same time: one of 8,000 files takes most of a second of the processor."""
@@ -43,6 +42,13 @@ def _json(said: Mapping[str, Any]) -> bytes:
 
 def _text(said: Mapping[str, Any]) -> bytes:
     return ("\n".join(lines(said)) + "\n").encode()
+
+
+def _html(said: Mapping[str, Any], up: str, root: str, number: int) -> bytes:
+    # What makes pages for people is loaded with the first of them, here on a thread.
+    from pypidaemon.web.views.why_html import html
+
+    return html(said, up, root, number)
 
 
 _Rendering: TypeAlias = Callable[[Mapping[str, Any]], bytes]
@@ -88,7 +94,10 @@ class Why:
         form = _form(ask)
         if form == "text/html":
             number = _page_number(ask)
-            body = await self._in_turn(lambda: self.cpu(_rendered, lambda said: html(said, up(ask), root, number), seen, name, version))
+            body = await self._in_turn(lambda: self.cpu(_rendered, lambda said: _html(said, up(ask), root, number), seen, name, version))
+            # That has loaded it by now.
+            from pypidaemon.web.views.frame import finished
+
             return finished(ask, body, headers=(("Cache-Control", "no-store"), *source))
         kind, render = _RENDERINGS[form]
         body = await self._in_turn(lambda: self.cpu(_rendered, render, seen, name, version))

@@ -33,6 +33,17 @@ class LedgerContract:
         assert dict(now(ledger.serials("root"))) == {}
         assert now(ledger.changes("root", 0, 10)) == []
 
+    def test_a_number_that_is_given_is_counted_for_its_label_alone(self, ledger: ILedger) -> None:
+        before = ledger.changed("root"), ledger.changed("other")
+        now(ledger.number("root", NAMES[0], "r1", 7))
+        after = ledger.changed("root"), ledger.changed("other")
+        assert after[0] > before[0]
+        assert after[1] == before[1]
+        now(ledger.number("root", NAMES[0], "r1", 7))
+        assert ledger.changed("root") == after[0]
+        now(ledger.number("root", NAMES[0], "r2", 0))
+        assert ledger.changed("root") > after[0]
+
     def test_the_numbers_are_given_in_parts_in_order_of_names(self, ledger: ILedger) -> None:
         for name in (NAMES[2], NAMES[0], NAMES[1]):
             now(ledger.number("root", name, "r1", 7))

@@ -128,6 +128,17 @@ class PageCacheContract:
         assert now(pages.recall_names("pypi")) == later
         assert now(pages.recall_names("other")) is None
 
+    def test_what_becomes_of_the_list_is_counted_for_its_label_alone(self, pages: IPageCache) -> None:
+        counts = [(pages.names_changed("pypi"), pages.names_changed("other"))]
+        for changing in (pages.keep_names("pypi", NAMES), pages.expire("pypi", None), pages.keep_names("pypi", NAMES)):
+            now(changing)
+            counts.append((pages.names_changed("pypi"), pages.names_changed("other")))
+        assert [count for count, _ in counts] == sorted({count for count, _ in counts})
+        assert len({other for _, other in counts}) == 1
+        now(pages.keep("pypi", FOO, Remembered(PAGE, 1.0, 2.0)))
+        now(pages.expire("pypi", FOO))
+        assert pages.names_changed("pypi") == counts[-1][0]
+
     def test_remembered_are_the_projects_with_a_page_in_order(self, pages: IPageCache) -> None:
         """An absence is no page; an empty page is one, and so is one that is fresh no longer."""
         assert now(pages.remembered("pypi")) == []

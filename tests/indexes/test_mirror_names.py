@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pypidaemon.blobs.directory import DirectoryBlobs
-from pypidaemon.errors import StorageFull
+from pypidaemon.blobs.memory import MemoryBlobs
+from pypidaemon.catalogues import Catalogues
+from pypidaemon.errors import StorageFull, UpstreamUnavailable
 from pypidaemon.indexes.mirror import Mirror, names
-from pypidaemon.model import Leaving, Mirrored, NormalizedName, UpstreamPage
+from pypidaemon.indexes.mirror.names import Names
+from pypidaemon.model import Leaving, Mirrored, NormalizedName, ProjectStatus, UpstreamPage
 from pypidaemon.waits import Bell
 from tests.fakes import page
 from tests.filling import bring, listed
@@ -94,7 +100,7 @@ def test_it_is_made_once_until_something_changes(house: House, mirror: Mirror) -
     second = now(mirror.project_names())
     assert [name for name, _ in second.entries()] == [ALPHA, BETA, GAMMA]
     assert second.revision != first.revision
-    assert parts == ["", ""]
+    assert parts == ["", "bet`\x7f"]
     assert kept(house) == 1
 
 
@@ -203,3 +209,119 @@ def test_whatever_is_mirrored_and_numbered_each_name_stands_once_in_order(mirror
     gone = numbered - mirrored
     assert found.serial == max([serial for _, serial in expected] + [100 + len(gone) if numbered else 1])
     assert {row.name for row in now(mirror.changes(100))} == {f"p{number:02}" for number in gone}
+
+
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["bring", "change", "leave", "ask", "forget", "list", "many"]),
+        st.sampled_from([NormalizedName(name) for name in ("alpha", "beta", "gamma", "a", "a-b", "z9")]),
+    ),
+    max_size=14,
+)
+
+
+def happen(house: House, mirror: Mirror, what: str, name: NormalizedName, number: int) -> None:
+    """Something that may change the list, or the numbers that stand on it."""
+    known = now(house.records.mirrors.page("mirror", name))
+    match what:
+        case "bring" if known is None:
+            house.upstream.pages[name] = page(name, serial=number + 5)
+            bring(mirror, name, number)
+        case "change" if known is not None:
+            # Upstream's page may be newer than its list, and another page gets another number.
+            house.upstream.pages[name] = page(name, serial=3 * number, status=ProjectStatus("archived", str(number)))
+            bring(mirror, name, number)
+        case "leave" if known is not None:
+            leave(house, name)
+        case "ask" if known is not None:
+            now(mirror.project_page(name))
+        case "forget":
+            mirror.pages.forget(None)
+        case "list":
+            now(mirror.project_names())
+        case "many":
+            house.announcements.announce(None)
+
+
+@given(happenings)
+def test_R71_a_list_that_is_amended_is_the_list_made_anew(turns: list[tuple[str, NormalizedName]]) -> None:
+    house = House()
+    mirror, other = house.new_mirror(), NormalizedName("other")
+    house.upstream.pages[other] = page(other, serial=1)
+    bring(mirror, other, 1)
+    for number, (what, name) in enumerate(turns, 10):
+        # A page that goes back is not taken.
+        with suppress(UpstreamUnavailable):
+            happen(house, mirror, what, name, number)
+        # So that it is looked at, whatever of that was announced.
+        house.announcements.announce(other)
+        amended = now(mirror.project_names())
+        anew = Names("mirror", house.records, Catalogues("other", MemoryBlobs(), inline), inline, lambda _: False)
+        expected = now(anew.project_names())
+        assert list(amended.entries()) == list(expected.entries())
+        # What left with the highest number of all may have taken it along, and a list never goes back.
+        assert amended.serial >= expected.serial
+        assert amended.stretches is not None
+        assert list(amended.stretches.entries("", "")) == list(expected.entries())
+    assert kept(house) <= 1
+
+
+@given(happenings)
+def test_R72_as_long_as_a_mirror_is_in_the_same_state_it_has_the_same_list(turns: list[tuple[str, NormalizedName]]) -> None:
+    house = House()
+    mirror = house.new_mirror()
+    known: dict[Any, Any] = {}
+    for number, (what, name) in enumerate(turns, 10):
+        with suppress(UpstreamUnavailable):
+            happen(house, mirror, what, name, number)
+        for _ in range(2):
+            state = mirror.names_state()
+            found = now(mirror.project_names())
+            said = (list(found.entries()), found.serial, found.revision)
+            assert state is None or known.setdefault(state, said) == said
+        assert mirror.names_state() in known
+
+
+def test_after_one_change_the_rest_of_the_list_is_not_read_again(house: House, mirror: Mirror) -> None:
+    now(mirror.project_names())
+    parts = asked(house)
+    for number in range(3):
+        house.upstream.pages[BETA] = page(BETA, serial=20 + number)
+        bring(mirror, BETA, 20 + number)
+        found = now(mirror.project_names())
+        assert list(found.entries()) == [(ALPHA, 10), (BETA, 20 + number), (GAMMA, 12)]
+    assert set(parts) == {"bet`\x7f"}
+
+
+def test_what_changed_unannounced_makes_the_list_anew(house: House, mirror: Mirror) -> None:
+    now(mirror.project_names())
+    mirrored = now(house.records.mirrors.page("mirror", ALPHA))
+    assert mirrored is not None
+    now(house.records.mirrors.leave("mirror", [Leaving(ALPHA, None, 1.0, 2.0, mirrored)]))
+    bring(mirror, BETA, 11)
+    assert list(now(mirror.project_names()).entries()) == [(BETA, 11), (GAMMA, 12)]
+
+
+def test_a_list_that_the_disk_has_damaged_is_made_anew(house: House, mirror: Mirror) -> None:
+    now(mirror.project_names())
+    last = mirror.names._last
+    assert last is not None
+    mirror.names._last = attrs.evolve(last, opened=lambda: io.BytesIO(b"#mirror\nalpha"))
+    bring(mirror, BETA, 11)
+    assert list(now(mirror.project_names()).entries()) == [(ALPHA, 10), (BETA, 11), (GAMMA, 12)]
+
+
+def test_R71_a_number_that_a_page_got_meanwhile_is_on_the_next_list(house: House, mirror: Mirror) -> None:
+    """Also one that is below the highest, since upstream gave it."""
+    house.upstream.pages[ALPHA] = page(ALPHA, serial=99)
+    bring(mirror, ALPHA, 10)
+    assert now(mirror.project_page(ALPHA)).serial == 99
+    mirrored = now(house.records.mirrors.page("mirror", GAMMA))
+    assert mirrored is not None
+    # As from a bundle: nobody has looked at its page yet.
+    now(house.records.mirrors.keep("mirror", BETA, attrs.evolve(mirrored, page=page(BETA, serial=21), serial=11)))
+    house.announcements.announce(BETA)
+    assert list(now(mirror.project_names()).entries()) == [(ALPHA, 99), (BETA, 11), (GAMMA, 12)]
+    assert now(mirror.project_page(BETA)).serial == 21
+    house.announcements.announce(GAMMA)
+    assert list(now(mirror.project_names()).entries()) == [(ALPHA, 99), (BETA, 21), (GAMMA, 12)]

@@ -246,3 +246,25 @@ def test_F22_a_lower_serial_of_another_upstream_is_no_step_back() -> None:
     scene.begin()
     scene.house.clock.advance(900)
     assert [file.filename for file in now(scene.house.proxy.project_page("alpha")).files] == ["alpha-2.0.tar.gz"]
+
+
+def test_while_others_have_a_say_nobody_knows_the_list_without_asking() -> None:
+    """The upstream that is back has its own list, whatever another said a moment ago."""
+    scene = Scene()
+    scene.lists(MAIN, 90, alpha=80)
+    scene.lists(OTHER, 95, alpha=80, beta=95)
+    scene.listed()
+    scene.cut(MAIN)
+    scene.house.clock.advance(HOUR)
+    scene.listed()
+    scene.house.clock.advance(1)
+    before, lent = scene.house.proxy.names_state(), scene.listed()
+    assert not lent.stale
+    assert lent.fresh_until is not None
+    scene.cut(MAIN, wrong=None)
+    scene.upstream.health.succeeded()
+    after = scene.house.proxy.names_state()
+    assert scene.names() == {"alpha": 80} != dict(lent.entries())
+    assert before is None or before != after
+    assert scene.house.clock.seconds() < lent.fresh_until
+    assert scene.house.proxy.names_state() is not None

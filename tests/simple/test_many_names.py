@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -104,6 +106,43 @@ def test_lines_are_in_order_however_they_came(entries: list[Any], run: int, in_o
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(names, "CHUNK", run)
         assert list(names.read_lines(io.BytesIO(written))) == sorted(best.items(), key=lambda one: one[0] + "\t")
+
+
+@pytest.mark.parametrize("step", [1, 7_919])
+def test_lines_are_let_go_of_as_they_are_given(step: int) -> None:
+    """However they came; all of them at once would hold up whoever else wants the interpreter."""
+    many = 60_000
+    entries = ((project_name(f"name-{number * step % many:05}"), 1) for number in range(many))
+    tracemalloc.start()
+    try:
+        pieces = names.write_lines(entries)
+        next(pieces)
+        first, _ = tracemalloc.get_traced_memory()
+        for _ in range(many * 13 // names.CHUNK * 3 // 4):
+            next(pieces)
+        later, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert later < first / 2
+
+
+def test_nothing_is_left_of_a_list_that_was_read() -> None:
+    """Not even a text for each piece of it, one of which keeps a megabyte in use that had the names."""
+    body = json.dumps({"meta": {"api-version": "1.0"}, "projects": [{"name": f"name-{number}"} for number in range(60_000)]}).encode()
+
+    def count() -> int:
+        return sum(1 for _ in read_names.read_names(io.BytesIO(body), JSON, ""))
+
+    assert count() == 60_000
+    tracemalloc.start()
+    try:
+        count()
+        gc.collect()
+        traces = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, read_names.__file__)])
+        left = sum(one.count for one in traces.statistics("filename"))
+    finally:
+        tracemalloc.stop()
+    assert len(body) // read_names._AT_ONCE > 8 > left
 
 
 def test_a_last_line_without_an_end_was_cut_short() -> None:

@@ -11,11 +11,14 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pypidaemon.accounts.people import OPERATOR
+from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.callers import THE_OPERATOR
 from pypidaemon.indexes.policed import Policed
 from pypidaemon.interfaces import IBlobStore
+from pypidaemon.model import Validators
 from pypidaemon.policies.minimum_age import MinimumAge
 from pypidaemon.waits import Bell
+from tests.fakes import FakeUpstream
 from tests.gear import inline, later, now, waiting
 from tests.house import House, header
 from tests.web.posting import look
@@ -170,6 +173,30 @@ def test_rendered_lists_that_rights_made_useless_leave_the_store(secretive: Hous
     assert not store._blobs
 
 
+@pytest.mark.parametrize(
+    ("asked", "coding"),
+    [("gzip, deflate, zstd", "gzip"), ("zstd, gzip", "gzip"), ("*", "gzip"), ("zstd", "zstd"), ("zstd, gzip;q=0.5", "zstd")],
+)
+def test_who_reads_gzip_too_is_not_given_zstd(asked: str, coding: str) -> None:
+    """Of a list in zstd some clients read the first frame alone, and take that for all of it."""
+    house = House(by_both_roads=False)
+    says(house, "alpha")
+    assert [header(house.get("/simple/", accept_encoding=asked), "Content-Encoding") for _ in range(2)] == [coding, coding]
+
+
+def test_what_an_earlier_time_left_in_the_store_goes_also_where_rights_change_first() -> None:
+    store = MemoryBlobs()
+    draft = now(store.draft())
+    now(draft.write(b"a list of an earlier time"))
+    now(draft.commit(None))
+    house = House(rendered_lists=store)
+    house.door.routes.lists.forget()
+    assert not store._blobs
+    says(house, "alpha")
+    assert b"alpha" in house.body(house.get("/simple/"))
+    assert len(store._blobs) == 1
+
+
 def test_R72_a_block_that_is_taken_back_while_a_list_is_rendered_leaves_no_gap_in_it() -> None:
     """The list after it has the revision of the one before, and so the names too."""
     house = House()
@@ -189,6 +216,30 @@ def test_R72_a_block_that_is_taken_back_while_a_list_is_rendered_leaves_no_gap_i
     assert b"alpha" not in house.body(look(house, "/simple/"))
     now(orders.perform("unblock", {"target": "alpha"}, THE_OPERATOR))
     assert b"alpha" in house.body(look(house, "/simple/"))
+
+
+class Numbering(FakeUpstream):
+    """An upstream whose list has that serial."""
+
+    serial = 0
+
+    async def fetch_names(self, validators: Validators) -> Any:
+        """As `IUpstream`."""
+        return attrs.evolve(await super().fetch_names(validators), serial=self.serial)  # type: ignore[type-var]  # it never says that it is not modified
+
+
+def test_R71_a_list_of_the_same_names_with_another_serial_is_another_list() -> None:
+    """What stands in it is what the header says: mirrors go by either."""
+    upstream = Numbering()
+    house = House(upstream=upstream)
+    tags = set()
+    for serial in (7, 9):
+        upstream.serial = serial
+        says(house, "alpha")
+        reply = house.get("/simple/", accept="application/vnd.pypi.simple.v1+json")
+        assert (header(reply, "X-PyPI-Last-Serial"), json.loads(house.body(reply))["meta"]["_last-serial"]) == (str(serial), serial)
+        tags.add(header(reply, "ETag"))
+    assert len(tags) == 2
 
 
 def test_R69_R71_what_is_uploaded_has_a_number_beyond_what_mirrors_have_read() -> None:

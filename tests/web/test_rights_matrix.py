@@ -461,6 +461,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
     # The express lane, and the road behind it.
     "routes: ['simple', project, '']": ("pages",),
     "routes: ['index', label, 'simple', project, '']": ("pages of private", "pages of pypi"),
+    "routes: ['simple', '']": ("lists",),
+    "routes: ['index', label, 'simple', '']": ("lists of private",),
     "routes: ask.segments in _OPERATIONS": ("operations",),
     "rates: ask.segments in _WATCHED": ("operations",),
     "operations: ['+health']": ("operations",),
@@ -514,9 +516,12 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "feeds: ['updates.xml']": ("feeds", "feeds of private", "feeds of the past"),
     "feeds: ['packages.xml']": ("feeds", "feeds of private"),
     "feeds: ['project', spelled, 'releases.xml']": ("feeds of projects", "feeds of projects of private"),
+    "browsing: ask.segments[:1] == (STATIC,)": ("what pages are made with",),
     "views.desk: [static.FOLDER, word, name]": ("what pages are made with",),
     "views.desk: ['']": ("start pages", "start page of private"),
-    "views.desk: []": ("roots", "root of private"),
+    "browsing: []": ("roots", "root of private"),
+    "browsing: ['search' | 'project', *_]": ("searches", "project pages"),
+    "browsing: ['']": ("start pages", "start page of private"),
     "views.desk: ['project']": ("mended addresses", "mended addresses of private"),
     "views.desk: ['project', '']": ("mended addresses", "mended addresses of private"),
     "views.desk: ['project', *rest]": (
@@ -579,7 +584,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "rulings: ['who']": (),
     "ask: '' in segments[:-1]": (),
     # Whether what went wrong is told as a page.
-    "views.desk: ask.segments[:1] in {('index',), ('at',)}": (),
+    "readers: ask.segments[:1] in {('index',), ('at',)}": (),
 }
 """Every place where the code of the door looks at a path, and the rows that go there. Without a row here it has no declared right."""
 

@@ -25,6 +25,7 @@ from pypidaemon.flights import Flights, landing
 from pypidaemon.indexes.directory.looking import Mark, Unsettled, open_marked, read, walk
 from pypidaemon.indexes.directory.watching import Kept, Watched
 from pypidaemon.interfaces import IContent, IExplaining, IIndex, ILocal, IRecords
+from pypidaemon.listings import in_stretches
 from pypidaemon.model import Change, Companion, Digest, Explanation, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.serials import serial_of
 from pypidaemon.settings import duration, given, path, reference, setting
@@ -104,7 +105,9 @@ class Directory(Service):
             return iter(entries)
 
         seen = blake2b("\n".join(name for name, _ in entries).encode(), digest_size=8).hexdigest()
-        return ProjectList(entries=again, revision=f"{seen}-{high}", serial=max(high, 1), source=self.label)
+        return ProjectList(
+            entries=again, revision=f"{seen}-{high}", serial=max(high, 1), source=self.label, stretches=in_stretches(entries)
+        )
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; also a PypidaemonError where the folder cannot be read."""

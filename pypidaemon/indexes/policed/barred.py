@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pypidaemon.indexes.policed.explaining import explained
 from pypidaemon.indexes.policed.index import Policed
-from pypidaemon.interfaces import IBarrier, IContent, IExplaining, IIndex, IPolicy, IRecords
+from pypidaemon.interfaces import IBarrier, IContent, IExplaining, IIndex, IPolicy, IRecords, ISteady
 from pypidaemon.model import Change, Companion, Explanation, Filename, InThread, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import reference, references
 
 
-@implementer(IBarrier, IExplaining)
+@implementer(IBarrier, IExplaining, ISteady)
 @attrs.define
 class Barred:
     """
@@ -46,6 +48,10 @@ class Barred:
     async def project_names(self) -> ProjectList:
         """As `IIndex`, without blocked projects."""
         return await self._policed.project_names()
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return self._policed.names_state()
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""

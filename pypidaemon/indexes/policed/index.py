@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 
 import attrs
@@ -12,14 +12,16 @@ from zope.interface import implementer
 from pypidaemon.indexes.policed.explaining import explained
 from pypidaemon.indexes.policed.numbering import Numbering
 from pypidaemon.indexes.policed.view import View
-from pypidaemon.interfaces import IContent, IExplaining, IIndex, IInformant, IPolicy, IRecords, ISeenThrough
+from pypidaemon.interfaces import IContent, IExplaining, IIndex, IInformant, IPolicy, IRecords, ISeenThrough, ISteady
 from pypidaemon.judging import Rules
-from pypidaemon.listings import combined
+from pypidaemon.listings import Numbers, combined, marked, state_of
 from pypidaemon.model import Change, Companion, Explanation, Filename, InThread, Knowledge, Listed, NormalizedName, ProjectList, ProjectPage
 from pypidaemon.settings import given, reference, references
 
+HOUR = 3600.0
 
-@implementer(ISeenThrough, IExplaining)
+
+@implementer(ISeenThrough, IExplaining, ISteady)
 @attrs.define
 class Policed:
     """
@@ -63,9 +65,16 @@ class Policed:
         def shown(name: NormalizedName, serial: int) -> int | None:
             return max(serial, numbers.get(name, 0)) if rules.on_project(name, now) is None else None
 
-        seen = blake2b(rules.revision.encode(), digest_size=8).hexdigest()
+        seen, given = blake2b(rules.revision.encode(), digest_size=8).hexdigest(), Numbers(numbers)
         whole = attrs.evolve(inner, serial=max(inner.serial, high), revision=f"{inner.revision}-{high}-{seen}")
-        return combined((inner,), shown, whole)
+        # Where the clock has a say, names that nothing else has changed are judged anew once an hour, when something changes.
+        by = f"{seen} {now // HOUR if rules.timed else 0}".encode()
+        return combined((inner,), shown, whole, lambda start, end: marked((by, given.mark(start, end))))
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        inner = state_of(self.index)
+        return None if inner is None else (inner, self.view.rules.revision, self.records.ledger.changed(self.label))
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`."""

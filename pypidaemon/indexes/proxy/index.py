@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
 import attrs
 from twisted.application.service import Service
@@ -33,6 +33,7 @@ from pypidaemon.interfaces import (
     IKnowing,
     IMeasured,
     IRecords,
+    ISteady,
     ITurn,
     IUpstream,
 )
@@ -71,7 +72,7 @@ def listed_while_down(raw: str) -> str:
     return raw.strip()
 
 
-@implementer(IFillable, IKnowing, IExplaining, IDependent, IMeasured)
+@implementer(IFillable, IKnowing, IExplaining, IDependent, IMeasured, ISteady)
 @attrs.define(eq=False, slots=False)
 class Proxy(Service):
     """
@@ -177,6 +178,10 @@ class Proxy(Service):
         """As `IIndex`."""
         return await self.names.project_names()
 
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`; where upstream's removals are kept, what is still listed of them depends on too much."""
+        return self.names.state() if self.removal == "follow" else None
+
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; a reserved name is absent whatever was remembered of it (law 3)."""
         self._check_reserved(name)
@@ -246,9 +251,9 @@ class Proxy(Service):
         learns = not self.pages.standing.added(name, file.filename)
         return await self.files.take(name, file, turn, learns=learns) + await self.provenance.take(name, file, turn)
 
-    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> frozenset[Filename]:
         """As `IFillable`: nothing shown changes, and what was taken is noted, so that it is not cleared away and a run knows what is here."""
-        await warmed(self.label, self.records, page, files, serial, complete, self.clock.seconds())
+        return await warmed(self.label, self.records, page, files, serial, complete, self.clock.seconds())
 
     async def companion(self, name: NormalizedName, file: File, companion: Companion) -> IContent:
         """As `IFillable`."""

@@ -8,7 +8,7 @@ list stays, and the list of another index that stands in adds what is newer; tha
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 
@@ -20,9 +20,11 @@ from pypidaemon.catalogues import Opener, entries, has_name, later, outdated
 from pypidaemon.errors import PypidaemonError, StorageFull, UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IBlobStore, IRecords, IUpstream
-from pypidaemon.model import InThread, NormalizedName, ProjectList, RememberedNames
+from pypidaemon.listings import Entry, Numbers, cut, in_stretches, marked
+from pypidaemon.model import InThread, NormalizedName, ProjectList, RememberedNames, Stretches
 from pypidaemon.simple.names import merge
 from pypidaemon.stand_ins import able
+from pypidaemon.stretched import Places, Stretched
 from pypidaemon.upstream_lists import OTHERS, UpstreamList
 from pypidaemon.waits import TookTooLong, first, pause, within
 
@@ -54,6 +56,8 @@ class Names:
     """The list of those that stand in for upstream."""
     _looked: float = attrs.field(default=-math.inf, init=False)
     """When one of those last had a list."""
+    _places: Places | None = attrs.field(default=None, init=False, repr=False)
+    """What is known of the list that was read last."""
 
     def __attrs_post_init__(self) -> None:
         self._asking = UpstreamList(self.label, self.upstream, self.records, self.lists, self.clock, self.cpu, self.disk)
@@ -97,6 +101,12 @@ class Names:
         if found is not None:
             return found
         raise trouble or UpstreamUnavailable(self.upstream.label, health.cause or "it does not answer", health.retry_after())
+
+    def state(self) -> Hashable | None:
+        """As `ISteady.names_state`, while nobody but upstream has a say in what is listed."""
+        if able(self.upstream) and self.upstream.health.state != "up":
+            return None
+        return self.records.pages.names_changed(self.label), self.records.ledger.changed(self.label)
 
     async def lists_name(self, name: NormalizedName) -> bool:
         """Whether the list that is remembered, of whatever age, has that name; nothing is asked of upstream."""
@@ -160,33 +170,57 @@ class Names:
     async def _list(self, kept: RememberedNames, *, stale: bool) -> ProjectList | None:
         """The list that is remembered, None where it is not there. It stays readable when it is replaced meanwhile."""
         opened = await self._asking.opened(kept)
-        return None if opened is None else await self._made(kept, partial(entries, opened), stale=stale)
+        if opened is None:
+            return None
+        if self._places is None or self._places.digest != kept.digest:
+            self._places = Places(kept.digest)
+        return await self._made(kept, partial(entries, opened), stale=stale, stretched=Stretched(opened, self._places))
 
     async def _made(
-        self, kept: RememberedNames, read: Callable[[], Iterator[tuple[NormalizedName, int]]], *, stale: bool, mark: str = ""
+        self,
+        kept: RememberedNames,
+        read: Callable[[], Iterator[tuple[NormalizedName, int]]],
+        *,
+        stale: bool,
+        mark: str = "",
+        stretched: Stretched | None = None,
     ) -> ProjectList:
         """
         The list of those entries, as it is shown.
 
         :param mark: tells it from the list that is `kept`, where it has more.
+        :param stretched: reads the same entries in stretches.
         """
         numbers = self.records.ledger.late(self.label)
         high = await self.records.ledger.high(self.label)
         hides, own = self.hides, await self.kept()
 
-        def listed() -> Iterator[tuple[NormalizedName, int]]:
-            for name, serial in merge([read(), ((name, 0) for name in own)]) if own else read():
+        unlisted = [(name, 0) for name in own]
+
+        def shown(found: Iterator[Entry], besides: Sequence[Entry]) -> Iterator[Entry]:
+            for name, serial in merge([found, iter(besides)]) if besides else found:
                 if not hides(name):
                     # bandersnatch skips a project without a serial (R48), so one that upstream does not number gets 1.
                     yield name, max(serial, numbers.get(name, 0), 1)
 
+        def listed() -> Iterator[Entry]:
+            return shown(read(), unlisted)
+
+        def in_part(read: Stretched) -> Stretches:
+            besides, given = in_stretches(unlisted).mark, Numbers(numbers).mark
+            return Stretches(
+                lambda start, end: shown(read.entries(start, end), cut(unlisted, start, end)),
+                lambda start, end: marked(one(start, end) for one in (read.mark, besides, given)),
+            )
+
         return ProjectList(
             entries=listed,
-            revision="-".join([kept.digest[:32], str(high), *_mark(own), *([mark] if mark else [])]),
+            revision="-".join([kept.digest[:32], str(kept.serial), str(high), *_mark(own), *([mark] if mark else [])]),
             serial=max(kept.serial, high, 1),
             fresh_until=kept.fresh_until,
             source=self.label,
             stale=stale,
+            stretches=None if stretched is None else in_part(stretched),
         )
 
 

@@ -15,12 +15,17 @@ from pypidaemon.showing import bytes_of, chosen, completed
 from pypidaemon.upstream_files import holding
 
 
-async def warmed(label: str, records: IRecords, page: ProjectPage, files: Sequence[File], serial: int, complete: bool, now: float) -> None:
-    """Note that these files of that page are here, by the serial that upstream's list announced for it."""
+async def warmed(
+    label: str, records: IRecords, page: ProjectPage, files: Sequence[File], serial: int, complete: bool, now: float
+) -> frozenset[Filename]:
+    """Note that these files of that page are here, by the serial that upstream's list announced for it; answer the names of those that were and are not noted any more."""
+    before = await records.mirrors.page(label, page.name)
     facts = await records.facts.known(label, page.name)
     kept = chosen(page, completed(label, page.name, files, facts))
     lent = (page.lent or frozenset()).intersection(file.filename for file in kept.files)
     await records.mirrors.keep(label, page.name, Mirrored(kept, serial, complete, now, lent=lent))
+    noted = frozenset(file.filename for file in kept.files)
+    return frozenset(file.filename for file in before.page.files) - noted if before is not None else frozenset()
 
 
 async def taken(label: str, records: IRecords, blobs: IBlobStore, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
