@@ -21,13 +21,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pypidaemon.errors import CannotStore, CorruptContent, NoSuchBlob, NoSuchFile, PypidaemonError, UpstreamTooSlow, UpstreamUnavailable
+from pypidaemon.errors import CannotStore, CorruptContent, PypidaemonError, UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.flights import Flights
 from pypidaemon.handfuls import Handful
 from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IKeeping, IMeasured
 from pypidaemon.model import Digest
 from pypidaemon.passing import Given, Passing
-from pypidaemon.transfers import Checks, Prefix, Reader, Transfer, agree, begun, exactly, hashed
+from pypidaemon.soundness import Held
+from pypidaemon.transfers import SMALL, Checks, Prefix, Reader, Transfer, agree, begun, exactly, hashed, taken_up
 from pypidaemon.transfers import Want as Want
 from pypidaemon.tries import Tries
 from pypidaemon.waits import TookTooLong, entered
@@ -42,7 +43,6 @@ STORING = 64
 """Small files at most that are being stored while their places serve other downloads; each is in memory."""
 
 _UNNAMED = "of this file"
-_SOUND = 1000
 
 
 async def _always(size: int) -> bool:
@@ -77,8 +77,7 @@ class Spool(Service):
     _transfers: dict[Hashable, Transfer] = attrs.field(init=False, factory=dict, repr=False)
     _flights: Flights[Transfer, None] = attrs.field(init=False, repr=False)
     _slots: DeferredSemaphore = attrs.field(init=False, repr=False)
-    _sound: set[tuple[Digest, int | None]] = attrs.field(init=False, factory=set, repr=False)
-    """Blobs found good although a page promised another size, so that such a page costs their reading once."""
+    _held: Held = attrs.field(factory=Held, init=False, repr=False)
     _full_until: float = attrs.field(init=False, default=0.0, repr=False)
     _storing: int = attrs.field(init=False, default=0, repr=False)
     _log = Logger()
@@ -130,7 +129,7 @@ class Spool(Service):
         """
         while (transfer := self._transfers.get(want.flight)) is None:
             landed = self.landed
-            stored = await self._stored(want)
+            stored = await self._held.open(self.blobs, want)
             if stored is not None:
                 return stored
             if passing and want.flight not in self._transfers and not await self._may_keep(want):
@@ -159,6 +158,26 @@ class Spool(Service):
             return await self.passing.open(want)
         return Given(content, self.passing) if isinstance(content, Reader) else content
 
+    async def take(self, want: Want) -> bool:
+        """
+        Have a file here that nobody reads now, in fewer steps than `open` takes; answer whether that was done.
+
+        No is the answer, and nothing has happened, where it is not a small file whose sha256 is known, that the store was just found not to have, that is to
+        be had in one place alone, and that nobody is fetching. Whoever wants it meanwhile shares the download, which is then no longer the caller's to end.
+
+        :raises PypidaemonError: as `open`.
+        """
+        usual = want.absent and want.digest is not None and want.whole is not None and not want.elsewhere
+        if not usual or want.size is None or want.size > SMALL or want.flight in self._transfers:
+            return False
+        if not self._slots.tokens or not IKeeping.providedBy(self.blobs):
+            return False
+        self._slots.tokens -= 1
+        transfer = self._transfers[want.flight] = Transfer(want, want.size, placed=True)
+        self.started += 1
+        await self._fly(transfer, self._at_once)
+        return True
+
     async def _may_keep(self, want: Want) -> bool:
         return self.clock.seconds() >= self._full_until and await self.room(want.size or 0)
 
@@ -175,40 +194,6 @@ class Spool(Service):
             raise
         return reader
 
-    async def _stored(self, want: Want) -> IContent | None:
-        """
-        The blob, if it is held and as long as promised.
-
-        One of another length is a file that the disk has cut, or the page is wrong (F62). The blob may be somebody else's only copy, so its
-        own bytes decide, not the page: damaged, it is set aside and fetched again.
-
-        :raises CorruptContent: the blob is sound, so the promise is not.
-        """
-        if want.digest is None or want.absent:
-            return None
-        try:
-            content = await self.blobs.open(want.digest)
-        except NoSuchBlob:
-            return None
-        try:
-            if want.size in (None, content.size):
-                want.bound(content.size or 0)
-                return content
-            known = (want.digest, content.size)
-            if known in self._sound or await hashed(content) == want.digest:
-                self._sound.add(known)
-                if len(self._sound) > _SOUND:
-                    self._sound.clear()
-                agree(want.size, content.size)
-        except BaseException:
-            content.close()
-            raise
-        content.close()
-        self._log.warn("the blob {digest} is damaged: it has {size} bytes of {promised}; it is fetched again",
-                       digest=want.digest, size=content.size, promised=want.size)  # fmt: skip
-        await self.blobs.remove(want.digest)
-        return None
-
     def _begin(self, want: Want) -> Reader:
         transfer = self._transfers[want.flight] = Transfer(want, want.size)
         self.started += 1
@@ -217,14 +202,17 @@ class Spool(Service):
         self._flights.start(transfer, partial(self._fly, transfer))
         return reader
 
-    async def _fly(self, transfer: Transfer) -> None:
+    async def _fly(self, transfer: Transfer, carry: Callable[[Transfer], Awaitable[Digest]] | None = None) -> None:
         want = transfer.want
         try:
             try:
-                digest = await self._carry(transfer)
+                digest = await (carry or self._carry)(transfer)
             finally:
                 self._leave(transfer)
         except Exception as error:
+            if carry is not None and isinstance(error, CancelledError) and transfer.readers and self.running:
+                await self._fly_on(transfer)
+                raise
             self.failed += 1
             self.corrupt += isinstance(error, CorruptContent)
             # Readers were not cancelled, so a cancelled download must not look to them as if they were.
@@ -239,6 +227,14 @@ class Spool(Service):
             raise
         self.landed += 1
         self._end(transfer, digest)
+
+    async def _fly_on(self, transfer: Transfer) -> None:
+        """Whoever began it has left, and others wait for it."""
+        draft = transfer.begin_anew()
+        self._flights.start(transfer, partial(self._fly, transfer))
+        if draft is not None:
+            await draft.abort()
+            draft.close()
 
     async def _note_prefix(self, transfer: Transfer) -> None:
         """Note what readers may have had of a file for whose rest there is no room; the draft is as it was before."""
@@ -287,17 +283,44 @@ class Spool(Service):
                     await draft.abort()
                     draft.close()
 
-    async def _fetched(self, transfer: Transfer) -> Digest:
-        """Fetch it all, through as many bodies as it takes, and make it a blob."""
+    async def _at_once(self, transfer: Transfer) -> Digest:
+        """As `_carry`, for a file that may come all at once."""
+        want = transfer.want
+        assert want.whole is not None  # or it would not be asked for in this way
+        assert want.size is not None
+        self.tries.first(want.origin)
+        came = await want.whole(want.size)
+        if not isinstance(came, bytes):
+            return await self._fetched(transfer, came)
+        # From now on upstream is not waited for, which matters to whoever comes meanwhile and would doubt it.
+        draft = transfer.draft = Handful(IKeeping(self.blobs), want.beside)
+        await draft.write(came)
+        transfer.received = len(came)
+        transfer.tell()
+        self.bytes_in += len(came)
+        want.came(len(came))
+        if want.checks:
+            checks = Checks.of(want)
+            checks.update(came)
+            checks.insist()
+        digest = await self._stored(transfer, draft.commit(want.digest), in_memory=True)
+        if want.landed is not None:
+            await want.landed(digest, len(came))
+        return digest
+
+    async def _fetched(self, transfer: Transfer, body: IBody | None = None) -> Digest:
+        """Fetch it all, through as many bodies as it takes, and make it a blob; its first one may be here already."""
         want = transfer.want
         checks = Checks.of(want)
-        self.tries.first(want.origin)
-        body: IBody | None = await want.source(0)
+        if body is None:
+            self.tries.first(want.origin)
+            body = await want.source(0)
         attempt = 0
         while True:
             try:
                 if body is None:
-                    body = await self._again(transfer)
+                    body = await taken_up(transfer)
+                    self.resumed += 1
                 with closing(body):
                     await self._pour(transfer, body, checks)
                 break
@@ -313,29 +336,29 @@ class Spool(Service):
             attempt += 1
         want.came(transfer.received)
         checks.insist()
-        assert transfer.draft is not None
-        try:
-            digest = await self._stored_whole(transfer, transfer.draft)
-        except CannotStore:
-            # It was what was expected, or that would have been the error.
-            if want.digest is not None:
-                transfer.prefix = Prefix(transfer.received, want.digest)
-            raise
+        draft = transfer.draft
+        assert draft is not None
+        digest = await self._stored(transfer, draft.commit(want.digest), in_memory=isinstance(draft, Handful))
         if want.landed is not None:
             await want.landed(digest, transfer.received)
         transfer.size = transfer.received
         return digest
 
-    async def _stored_whole(self, transfer: Transfer, draft: IDraft) -> Digest:
-        """Make a draft a blob. What is all in memory needs no place for that, as long as there is not too much of it."""
-        if not isinstance(draft, Handful) or self._storing >= STORING:
-            return await draft.commit(transfer.want.digest)
-        self._storing += 1
-        self._leave(transfer)
+    async def _stored(self, transfer: Transfer, storing: Awaitable[Digest], *, in_memory: bool) -> Digest:
+        """Make it a blob. What is all in memory needs no place for that, as long as there is not too much of it."""
+        apart = in_memory and self._storing < STORING
+        if apart:
+            self._storing += 1
+            self._leave(transfer)
         try:
-            return await draft.commit(transfer.want.digest)
+            return await storing
+        except CannotStore:
+            # It was what was expected, or that would have been the error.
+            if transfer.want.digest is not None:
+                transfer.prefix = Prefix(transfer.received, transfer.want.digest)
+            raise
         finally:
-            self._storing -= 1
+            self._storing -= apart
 
     async def _draft(self, transfer: Transfer) -> IDraft:
         """What it is gathered in: in memory, where nobody reads of it before it is whole anyway and the store takes whole ones."""
@@ -373,22 +396,3 @@ class Spool(Service):
                 transfer.took(fresh)
         if position < transfer.received or transfer.size not in (None, position):
             raise CorruptContent(f"upstream sent {position} bytes, promised were {transfer.size or transfer.received}")
-
-    async def _again(self, transfer: Transfer) -> IBody:
-        """
-        Take up a transfer that broke off: from where it stopped if upstream's file is provably the same, else from the beginning.
-
-        :raises UpstreamUnavailable: it could not be taken up.
-        """
-        source = transfer.want.source
-        try:
-            # At the very end there is no byte left to ask for.
-            body = await source(transfer.received if transfer.received != transfer.size else 0)
-            same = body.validator is not None and body.validator == transfer.validator
-            if body.offset and not (same and body.offset == transfer.received):
-                body.close()
-                body = await source(0)
-        except NoSuchFile as error:
-            raise UpstreamUnavailable(_UNNAMED, "the file went away while it was fetched") from error
-        self.resumed += 1
-        return body

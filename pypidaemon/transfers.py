@@ -17,7 +17,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from pypidaemon.errors import CorruptContent, PypidaemonError
+from pypidaemon.errors import CorruptContent, NoSuchFile, PypidaemonError, UpstreamUnavailable
 from pypidaemon.interfaces import IBody, IContent, IDraft, ISendable
 from pypidaemon.model import Digest
 from pypidaemon.waits import first
@@ -67,6 +67,7 @@ class Want:
     :param at_most: how many bytes there may be, where the size is not promised; more are refused as soon as they are known of (S53).
     :param beside: makes of a small file something that is kept at the same stroke, as in `IKeeping.keep`, where that is this want's own download.
     :param absent: whether the store was just found not to have it, so that it need not be asked again.
+    :param whole: as `IWhole.fetch_whole` for that many bytes; None where `source` alone is to be asked.
     :param came: called with the number of bytes when the last has come and all are about to be stored, so that others can be asked for meanwhile.
     :param blame: called where `source` brought other bytes than promised, so that it does not ask there again for a while; answers whether it has
         another place to ask.
@@ -88,6 +89,7 @@ class Want:
     beside: Callable[[bytes], bytes | None] | None = None
     absent: bool = False
     came: Callable[[int], None] = _unheard
+    whole: Callable[[int], Awaitable[bytes | IBody]] | None = None
 
     @property
     def flight(self) -> Hashable:
@@ -339,6 +341,25 @@ async def exactly(draft: IDraft, offset: int, count: int) -> bytes:
         offset += len(pieces[-1])
         count -= len(pieces[-1])
     return b"".join(pieces)
+
+
+async def taken_up(transfer: Transfer) -> IBody:
+    """
+    A transfer that broke off, taken up: from where it stopped if upstream's file is provably the same, else from the beginning.
+
+    :raises UpstreamUnavailable: it could not be taken up.
+    """
+    source = transfer.want.source
+    try:
+        # At the very end there is no byte left to ask for.
+        body = await source(transfer.received if transfer.received != transfer.size else 0)
+        same = body.validator is not None and body.validator == transfer.validator
+        if body.offset and not (same and body.offset == transfer.received):
+            body.close()
+            body = await source(0)
+    except NoSuchFile as error:
+        raise UpstreamUnavailable("of this file", "the file went away while it was fetched") from error
+    return body
 
 
 async def begun(transfer: Transfer, doubted: Callable[[], Awaitable[PypidaemonError]]) -> None:

@@ -26,7 +26,7 @@ from pypidaemon.sidecars import Sidecars, metadata_in
 from pypidaemon.spool import Spool, Want
 from pypidaemon.transfers import SMALL
 from pypidaemon.volume import Allotment
-from pypidaemon.whereabouts import whereabouts
+from pypidaemon.whereabouts import OnePlace, whereabouts
 
 _MOST_ABSENT = 100_000
 
@@ -116,7 +116,7 @@ class UpstreamFiles:
     async def foresee(self, files: Sequence[File]) -> None:
         """As `IFillable.foresee`: asks the store for all of them at once, where it can be asked so."""
         digests = {file.digest for file in files if file.digest is not None}
-        if len(digests) > 1 and IHolding.providedBy(self.blobs):
+        if digests and IHolding.providedBy(self.blobs):
             if len(self._absent) > _MOST_ABSENT:
                 self._absent.clear()
             self._absent |= digests - await self.blobs.holding(digests)
@@ -132,6 +132,7 @@ class UpstreamFiles:
         :raises PypidaemonError: they could not be had.
         """
         await self._insist_on_room(file)
+        promised = file.digest
         counted: list[int] = []
         beside: list[bytes] = []
         made = file.core_metadata and package_type(file.filename) == "bdist_wheel"
@@ -140,30 +141,53 @@ class UpstreamFiles:
             file,
             lambda _, size: counted.append(size),
             beside=partial(_found, beside, file.filename, Digest(file.core_metadata or "")) if made else None,
-            # It may have come since, by whatever way; then it is only fetched in vain.
-            absent=file.digest in self._absent,
+            # It may have come since, by another index; then it is only fetched in vain.
+            absent=promised in self._absent,
             came=turn.leave if turn is not None else _uncounted,
+            whole=True,
         )
-        if file.digest is not None:
-            self._absent.discard(file.digest)
-        with closing(await self.spool.open(want)) as content:
-            digest = await _verdict(content)
-            # What came just now is new anyway.
-            here = await self._renewed(file, digest) if not counted else frozenset()
-            lacking = False
-            if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
-                if learns:
-                    await self._given_sidecar(name, file.filename, digest)
-            elif beside and counted:
-                # It was in the wheel, and was kept with it.
-                self.announce(name)
-            elif file.core_metadata is not None and file.core_metadata not in here:
-                lacking = not await self._kept(name, file, digest, content)
+        if promised is not None:
+            self._absent.discard(promised)
+        if promised is not None and await self.spool.take(want):
+            digest, lacking = promised, await self._accompanied(name, file, promised, None, learns=learns, within=bool(beside))
+        else:
+            with closing(await self.spool.open(want)) as content:
+                digest = await _verdict(content)
+                # What came just now is new anyway.
+                here = await self._renewed(file, digest) if not counted else frozenset()
+                lacking = await self._accompanied(name, file, digest, content, here, learns=learns, within=bool(beside and counted))
         # No sooner, since the bytes of a small one are in memory until it is closed, and very many may wait for their turn.
         if lacking:
             await self._take_sidecar(name, with_digest(file, digest), counted.append, turn)
         self.allotment.took(sum(counted))
         return sum(counted)
+
+    async def _accompanied(
+        self,
+        name: NormalizedName,
+        file: File,
+        digest: Digest,
+        content: IContent | None,
+        here: Collection[Digest] = (),
+        *,
+        learns: bool,
+        within: bool,
+    ) -> bool:
+        """
+        Have the sidecar of a file here that came or was here; answer whether upstream has to be asked for it.
+
+        :param content: the file; None where it is in the store alone.
+        :param here: what is known to be here.
+        :param within: whether it was in the wheel, and was kept with it.
+        """
+        if file.core_metadata is None and package_type(file.filename) == "bdist_wheel":
+            if learns:
+                await self._given_sidecar(name, file.filename, digest)
+        elif within:
+            self.announce(name)
+        elif file.core_metadata is not None and file.core_metadata not in here:
+            return not await self._kept(name, file, digest, content)
+        return False
 
     async def _take_sidecar(self, name: NormalizedName, file: File, fetched: Callable[[int], None], turn: ITurn | None) -> None:
         """Have its sidecar here; where none can be had, the page promises none from now on, and the file is good without."""
@@ -211,11 +235,14 @@ class UpstreamFiles:
         beside: Callable[[bytes], bytes | None] | None = None,
         absent: bool = False,
         came: Callable[[int], None] = _uncounted,
+        whole: bool = False,
     ) -> Want:
         promised = file.digest
         places = whereabouts(self.upstream, name, file, promised)
 
         async def landed(digest: Digest, size: int) -> None:
+            # Whoever fills may yet come to it.
+            self._absent.discard(digest)
             if promised is None:
                 if not file.hashes:
                     await self._insist_on_an_archive(file.filename, digest)
@@ -246,6 +273,7 @@ class UpstreamFiles:
             beside=beside,
             absent=absent,
             came=came,
+            whole=places.whole if whole and isinstance(places, OnePlace) else None,
         )
 
     async def _insist_on_an_archive(self, filename: Filename, digest: Digest) -> None:
@@ -254,11 +282,11 @@ class UpstreamFiles:
             if not begins_well(filename, await content.read(0, LONGEST)):
                 raise CorruptContent("what came has no hash to go by, and is no archive")
 
-    async def _kept(self, name: NormalizedName, file: File, digest: Digest, content: IContent) -> bool:
+    async def _kept(self, name: NormalizedName, file: File, digest: Digest, content: IContent | None) -> bool:
         """Whether the promised sidecar was in the wheel, which saves a request for each; what the page does not know the digest of is asked for."""
         if not file.core_metadata or package_type(file.filename) != "bdist_wheel":
             return False
-        if (content.size or 0) <= SMALL or IOnDisk.providedBy(content):
+        if content is not None and ((content.size or 0) <= SMALL or IOnDisk.providedBy(content)):
             return await self.sidecars.keep_promised(name, file, content)
         with closing(await self.blobs.open(digest)) as wheel:
             return await self.sidecars.keep_promised(name, file, wheel)

@@ -146,7 +146,8 @@ class Room:
 
     def _count(self, size: int) -> None:
         if self._space is not None:
-            self._space = attrs.evolve(self._space, free=self._space.free - size)
+            space = self._space
+            self._space = Space(space.free - size, space.total, space.names, space.all_names)
 
 
 @attrs.define(eq=False)

@@ -8,7 +8,7 @@ import attrs
 from zope.interface import implementer
 
 from pypidaemon.errors import UpstreamUnavailable
-from pypidaemon.interfaces import IBody, IPlaces, IStandIns, IUpstream
+from pypidaemon.interfaces import IBody, IPlaces, IStandIns, IUpstream, IWhole
 from pypidaemon.model import Digest, File, NormalizedName
 
 
@@ -24,6 +24,12 @@ class OnePlace:
     async def fetch(self, offset: int) -> IBody:
         """As `IPlaces`."""
         return await self.upstream.fetch_body(self.url, offset)
+
+    async def whole(self, size: int) -> bytes | IBody:
+        """As `IWhole.fetch_whole`; a body where the upstream has no such way."""
+        if IWhole.providedBy(self.upstream):
+            return await IWhole(self.upstream).fetch_whole(self.url, size)
+        return await self.upstream.fetch_body(self.url, 0)
 
     async def doubted(self) -> UpstreamUnavailable:
         """As `IPlaces`: when who has the bytes behind the URL is not up."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,12 @@ use = mirror
 use = mirroring
 index = mirror
 projects = alpha
+"""
+UPSTREAM = """
+[upstream:pypi]
+use = http
+url = http://127.0.0.1:9/simple/
+proxy = none
 """
 ENDED = {"complete": True, "ended": True, "outcome": "complete (1 project looked at)", "errors": [], "absent": [], "looked": 1}
 
@@ -180,3 +188,20 @@ def test_no_service_at_all(config: str, capsys: pytest.CaptureFixture[str]) -> N
     Path(config).write_text("[daemon]\n")
     assert main(["sync", "weekly", "-c", config]) == 1
     assert capsys.readouterr().err == "pypidaemon: the configuration has no mirroring service\n"
+
+
+def test_without_a_daemon_it_is_done_without_tls_where_nothing_wants_that(tmp_path: Path) -> None:
+    """What is wrong with the file is no matter of that, and said by who reads all of it."""
+    code = "import sys; from pypidaemon.commands import main; main(sys.argv[1:]); print(*sys.modules)"
+    file = tmp_path / "config.ini"
+    for text, complaint in (
+        (INI.replace("use = mirror\n", "use = mirror\nupstream = pypi\n") + UPSTREAM, ""),
+        (INI + "[daemon", "config.ini"),
+    ):
+        file.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-c", code, "sync", "-q", "-c", str(file)], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert "twisted.internet.endpoints" in done.stdout
+        assert ("OpenSSL" in done.stdout.split()) is bool(complaint)
+        assert complaint in done.stderr

@@ -1,4 +1,4 @@
-"""The verb about what is fetched before anybody asks: `sync` fills an index now."""
+"""What `sync` does: an index is filled now, by the daemon that runs or without one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, weighed
 from pypidaemon.commands import control
 from pypidaemon.commands.progress import Progress, progress
-from pypidaemon.commands.speech import Verbs, WrongUsage, named_file, say, wrong
+from pypidaemon.commands.speech import WrongUsage, named_file, say
 from pypidaemon.commands.standalone import daemon_or_alone, reacting
-from pypidaemon.errors import InvalidName, PypidaemonError
-from pypidaemon.filenames import project_name
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.interfaces import IMirroring
 from pypidaemon.services.lock import held
 from pypidaemon.services.mirroring.tally import MOST_PLANNED
@@ -29,33 +27,9 @@ PAUSE = 0.3
 Answer = dict[str, Any]
 
 
-def add(verbs: Verbs, shared: argparse.ArgumentParser) -> None:
-    """Add this verb to the command line."""
-    verb = verbs.add_parser("sync", parents=[shared], help="fill an index now, as its service does on its schedule", allow_abbrev=False)
-    verb.add_argument("service", nargs="?", metavar="SERVICE", help="the label of the service; without it the only one there is")
-    verb.add_argument("--once", action="store_true", help="one run, and wait for its end: what this does anyway")
-    verb.add_argument("--dry-run", action="store_true", help="say what would be taken and removed, and change nothing")
-    verb.add_argument("--project", metavar="NAME", help="bring this project alone up to date")
-    verb.add_argument("-q", "--quiet", action="store_true", help="print nothing where all went well")
-    verb.set_defaults(act=partial(_checked, verb))
-
-
-def _checked(verb: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    try:
-        if arguments.project is not None:
-            arguments.project = project_name(arguments.project)
-    except InvalidName as error:
-        return wrong(verb, arguments, str(error))
-    if arguments.dry_run and arguments.project:
-        return wrong(verb, arguments, "--dry-run is of everything, so it takes no --project")
-    return sync(arguments)
-
-
-def sync(arguments: argparse.Namespace) -> int:
+def fill(arguments: argparse.Namespace) -> int:
     """
-    Fill an index, by the running daemon or without one, and print what came of it.
-
-    The exit status is 1 where something failed or waits to be tried again.
+    Do it, as the verb says; answer its exit status.
 
     :raises PypidaemonError: there is no such service, or it cannot run.
     """

@@ -31,14 +31,23 @@ def run(arguments: argparse.Namespace) -> int:
     :raises CannotStart: something could not be started, such as a port that is taken; the line says what.
     """
     file = named_file(arguments)
-    if _can_do_without_tls(configuration.read(file)):
-        put_off()
+    spare_tls(file)
     # Only now, since what this imports is where Twisted looks for TLS.
     from pypidaemon.blueprints import plan
     from pypidaemon.tap import foreground
 
     foreground(plan(file), Path(arguments.log).absolute() if arguments.log is not None else None)
     return 0
+
+
+def spare_tls(file: str) -> None:
+    """
+    Have Twisted loaded without TLS, where nothing in that file wants it to be loaded with it.
+
+    :raises ConfigError: the file cannot be read.
+    """
+    if _can_do_without_tls(configuration.read(file)):
+        put_off()
 
 
 def _can_do_without_tls(read: Configuration) -> bool:

@@ -140,9 +140,9 @@ class IFillable(IIndex):
         :raises PypidaemonError: it could not be had.
         """
 
-    async def fill(page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+    async def fill(page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> frozenset[Filename]:
         """
-        Offer of that page these files, which were taken.
+        Offer of that page these files, which were taken; answer the names of those that were offered before and are not any more.
 
         :param complete: whether these are all that were chosen.
         """

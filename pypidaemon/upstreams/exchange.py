@@ -136,17 +136,20 @@ class Exchange:
         fields: Mapping[str, str],
         send: Callable[[str, Headers], Awaitable[IResponse]],
         check: Callable[[Target], None],
+        sent: Awaitable[IResponse] | None = None,
     ) -> Answer:
         """
         Send a request and follow at most five redirects (S50, F17); answer the response that is none.
 
         :param check: raises `BadTarget` where a redirect must not be followed.
+        :param sent: the response to the first request, where that was sent, and told to `begin`, before.
         :raises UpstreamUnavailable: there was no answer, or redirects that are not followed.
         """
         here = start
         through: tuple[tuple[Target, Health], ...] = ()
         for _ in range(self.limits.redirects + 1):
-            answer = await self._once(here, fields, send)
+            answer = await self._once(here, fields, send, sent)
+            sent = None
             if answer.response.code not in REDIRECTS:
                 return attrs.evolve(answer, through=through) if through else answer
             through += ((here, answer.health),)
@@ -232,17 +235,38 @@ class Exchange:
         else:
             sink.cut()
 
-    async def _once(self, here: Target, fields: Mapping[str, str], send: Callable[[str, Headers], Awaitable[IResponse]]) -> Answer:
+    def sent(self, here: Target, fields: Mapping[str, str]) -> Fields:
+        """The header fields of a request."""
         known = self.authorization if self.authorization is not None and here.origin == self.index.origin else None
-        sent = _headers(here.authority, known, tuple(fields.items()))
-        health = self.health_at(here)
+        return _headers(here.authority, known, tuple(fields.items()))
+
+    def begin(self, here: Target, health: Health) -> None:
+        """Count a request that is sent there."""
         self.requests += 1
         if health is self.health:
             self._asked = True
         else:
             self.elsewhere.note(here.place, here.url)
+
+    def whole(self, here: Target, health: Health) -> None:
+        """Note that who was asked there has given all of what was asked for, at once."""
+        health.succeeded()
+        if health is not self.health:
+            self.elsewhere.praise(here.place, here.url)
+
+    async def _once(
+        self,
+        here: Target,
+        fields: Mapping[str, str],
+        send: Callable[[str, Headers], Awaitable[IResponse]],
+        sent: Awaitable[IResponse] | None = None,
+    ) -> Answer:
+        health = self.health_at(here)
+        if sent is None:
+            self.begin(here, health)
+        asking = send(here.url, self.sent(here, fields)) if sent is None else sent
         try:
-            response = await within(self.clock, self.limits.head, send(here.url, sent), (self.patience, health.silent))
+            response = await within(self.clock, self.limits.head, asking, (self.patience, health.silent))
         except CancelledError:
             raise
         except AddressRefused as error:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from pypidaemon.errors import NoSuchProject, PypidaemonError, UpstreamUnavailable
 from pypidaemon.globs import matches_any
-from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, ISourced, IStandIns, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, ISourced, IStandIns, IUpstream, IWhole
 from pypidaemon.model import AWAY, Change, File, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.upstreams.strangers import Strangers
 from pypidaemon.upstreams.unasked import Unasked
@@ -23,7 +23,7 @@ HARMLESS = tuple(map(NormalizedName, ("pypidaemon", "pip", "setuptools", *"0abcd
 """Names that an upstream may hear when it is only asked whether it answers; the first one that is not reserved."""
 
 
-@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns)
+@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns, IWhole)
 @attrs.frozen(eq=False)
 class Guarded:
     """
@@ -163,6 +163,13 @@ class Guarded:
         """As `IUpstream`."""
         self._insist()
         return await self.upstream.fetch_body(url, offset)
+
+    async def fetch_whole(self, url: str, size: int) -> bytes | IBody:
+        """As `IWhole`; a body where the upstream has no such way."""
+        self._insist()
+        if IWhole.providedBy(self.upstream):
+            return await IWhole(self.upstream).fetch_whole(url, size)
+        return await self.upstream.fetch_body(url, 0)
 
     async def last_modified(self, url: str) -> float | None:
         """As `IDating`; None where the upstream has no such question."""

@@ -111,6 +111,11 @@ def redirected(here: Target, location: str) -> Target:
     return target(there)
 
 
+def as_folder(url: str) -> str:
+    """That URL, which is to end in a slash."""
+    return url if url.endswith("/") else url + "/"
+
+
 def check_page(here: Target, there: Target) -> None:
     """
     Check that a page may be looked for at `there` instead of `here`: on the same host, and never less safely (F7, S50).

@@ -1,4 +1,4 @@
-"""A project page as it comes over the wire: asked for by treq, decoded, and cut where it is larger than any page can be (S53, F18)."""
+"""A project page as it comes over the wire: asked for, decoded, and cut where it is larger than any page can be (S53, F18)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
+from twisted.web.client import GzipDecoder, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -56,7 +55,7 @@ class _CountedResponse(proxyForInterface(IResponse)):  # type: ignore[misc]  # m
 @attrs.define(eq=False)
 class Tally:
     """
-    Lies below treq's decoder, for one request: counts what arrives before it is decoded, and lets at most one coding through.
+    Lies below the decoder, for one request: counts what arrives before it is decoded, and lets at most one coding through.
 
     Codings may be stacked (RFC 9110 §8.4), and each layer may grow a thousandfold. `told` is called whenever more has come, before it is decoded.
     """
@@ -94,12 +93,29 @@ class Tally:
 
 
 async def ask(tally: Tally, url: str, headers: Headers, reactor: Any, body: bytes | None = None) -> IResponse:
-    """Send one GET, or a POST of that body, by treq, which decodes gzip, without following redirects and without keeping cookies."""
-    method = "GET" if body is None else "POST"
+    """
+    Send one GET, or a POST of that body by treq, without following redirects and without keeping cookies; answer the response with its body out of gzip.
+
+    :param headers: of a GET, all that is sent.
+    """
+    if body is None:
+        return unzipped(await tally.request(b"GET", url.encode("ascii"), headers))
+    # Few ask for changes, and it brings half a library of its own along.
+    from treq.client import HTTPClient
+
     answer: IResponse = await HTTPClient(tally).request(
-        method, url, headers=headers, data=body, allow_redirects=False, unbuffered=True, reactor=reactor
+        "POST", url, headers=headers, data=body, allow_redirects=False, unbuffered=True, reactor=reactor
     )
     return answer
+
+
+def unzipped(response: IResponse) -> IResponse:
+    """A response whose body comes out of gzip, where it is said to be in that; of any other coding it still says so."""
+    if b",".join(response.headers.getRawHeaders(b"Content-Encoding") or []).strip() != b"gzip":
+        return response
+    response.headers.removeHeader(b"Content-Encoding")
+    decoded: IResponse = GzipDecoder(response)
+    return decoded
 
 
 async def collect(exchange: Exchange, answer: Answer, tally: Tally, until: float, what: str = "page") -> bytes:

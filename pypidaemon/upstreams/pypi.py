@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream, IWhole
 from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, setting, urls
 from pypidaemon.upstreams.health import VOUCHES
@@ -31,7 +31,7 @@ def public_index() -> str:
     return f"https://{urlsplit(DEFAULT_INDEX).netloc}/simple/"
 
 
-@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns)
+@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns, IWhole)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class PypiUpstream(Service):
     """
@@ -164,6 +164,10 @@ class PypiUpstream(Service):
     async def fetch_body(self, url: str, offset: int) -> IBody:
         """As `IUpstream`."""
         return await self._http.fetch_body(url, offset)
+
+    async def fetch_whole(self, url: str, size: int) -> bytes | IBody:
+        """As `IWhole`."""
+        return await self._http.fetch_whole(url, size)
 
     async def last_modified(self, url: str) -> float | None:
         """As `IDating`."""

@@ -316,6 +316,13 @@ class TestOnDisk:
         # What was foreseen counts once: a second time the store is asked.
         assert now(mirror.take(ALPHA, files[1])) == 0
 
+    def test_law_9_what_somebody_was_given_meanwhile_is_not_fetched_again(self, house: House, mirror: Mirror, calls: list[str]) -> None:
+        files = [attrs.evolve(one, provenance=None) for one in now(mirror.offered(ALPHA, 9)).files]
+        now(mirror.foresee(files))
+        now(mirror.files.open(ALPHA, files[1])).close()
+        assert now(mirror.take(ALPHA, files[1])) == 0
+        assert house.upstream.asked == ["page alpha", "body alpha-1.0.tar.gz"]
+
     def test_a_promise_that_the_wheel_does_not_keep_is_kept_by_upstream(self, house: House, mirror: Mirror, calls: list[str]) -> None:
         other = attrs.evolve(A_WHEEL, provenance=None, core_metadata=hashlib.sha256(b"another").hexdigest())
         house.upstream.bodies[A_WHEEL.url + ".metadata"] = b"another"

@@ -126,7 +126,7 @@ class Filling:
             raise NoSuchFile(file.filename + companion.value)
         return await self.blobs.open(digest)
 
-    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> frozenset[Filename]:
         """
         As `IFillable`.
 
@@ -164,6 +164,7 @@ class Filling:
         finally:
             self.announcements.announce(name)
         self.hold.let_go(name)
+        return _names(recorded) - _names(outcome.mirrored)
 
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`."""
@@ -228,12 +229,14 @@ class Filling:
         before = await self.records.mirrors.page(self.label, name)
         before = before.without(before.lent - (lent or frozenset())) if before is not None else None
         files, others = await self._work(said.files, with_firsts, said.files, before)
-        unlike = [filename for filename in changed(attrs.evolve(said, files=files), facts) if filename not in others]
+        listed = said if files is said.files else attrs.evolve(said, files=files)
+        unlike = [filename for filename in changed(listed, facts) if filename not in others]
         if unlike:
             files = await self._without(name, files, unlike, facts, before)
+            listed = attrs.evolve(said, files=files)
         if lent is None:
             await self._note_others(said, (*others, *unlike))
-        page = await self._work(files, show, self.label, attrs.evolve(said, files=files), facts)
+        page = await self._work(files, show, self.label, listed, facts)
         return attrs.evolve(page, serial=said.serial or 0, lent=lent)
 
     async def _note_others(self, said: UpstreamPage, unlike: Collection[Filename]) -> None:
@@ -310,3 +313,7 @@ def _made(
         page,
         [entry if entry.provenance is None or entry.filename in documents else attrs.evolve(entry, provenance=None) for entry in entries],
     )
+
+
+def _names(mirrored: Mirrored | None) -> frozenset[Filename]:
+    return frozenset(file.filename for file in mirrored.page.files) if mirrored is not None else frozenset()

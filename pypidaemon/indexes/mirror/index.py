@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import attrs
 from twisted.application.service import Service
@@ -22,7 +22,7 @@ from pypidaemon.indexes.mirror.explaining import RESERVED, explained
 from pypidaemon.indexes.mirror.filling import Filling
 from pypidaemon.indexes.mirror.names import Names
 from pypidaemon.indexes.mirror.pages import Held, Pages
-from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IKnowing, IMirror, IRecords, ITurn, IUpstream
+from pypidaemon.interfaces import IBlobStore, IContent, IExplaining, IKnowing, IMirror, IRecords, ISteady, ITurn, IUpstream
 from pypidaemon.model import (
     Change,
     Companion,
@@ -60,7 +60,7 @@ def way(raw: str) -> str:
     return raw.strip()
 
 
-@implementer(IMirror, IKnowing, IExplaining)
+@implementer(IMirror, IKnowing, IExplaining, ISteady)
 @attrs.define(eq=False, slots=False)
 class Mirror(Service):
     """
@@ -98,6 +98,7 @@ class Mirror(Service):
     def __attrs_post_init__(self) -> None:
         self.pages = Pages(self.label, self.records, self.cpu)
         self.names = Names(self.label, self.records, Catalogues(self.label, self.lists, self.disk), self.cpu, self._hidden)
+        self.pages.numbered = self.names.note_number
         self.files = UpstreamFiles(
             self.label,
             self.upstream,
@@ -134,6 +135,10 @@ class Mirror(Service):
     async def project_names(self) -> ProjectList:
         """As `IIndex`; also a PypidaemonError where the records cannot be read, or there is no room for the list."""
         return await self.names.project_names()
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return self.names.state()
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; also a PypidaemonError where the records cannot be read. A reserved name is absent whatever was taken of it (law 3)."""
@@ -216,10 +221,11 @@ class Mirror(Service):
         """As `IFillable`."""
         return await self.filling.companion(name, file, companion)
 
-    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
+    async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> frozenset[Filename]:
         """As `IFillable`; also a PypidaemonError where something of it is not here, or it cannot be recorded."""
-        await self.filling.fill(page, files, serial, complete)
+        gone = await self.filling.fill(page, files, serial, complete)
         self._missed.discard(page.name)
+        return gone
 
     async def taken(self, name: NormalizedName) -> Mapping[Filename, Digest | None] | None:
         """As `IFillable`."""

@@ -56,7 +56,9 @@ def with_firsts(said: Iterable[File], before: Mirrored | None) -> tuple[tuple[Fi
     to say. An entry without a digest means the bytes that were offered as long as nothing it says speaks against that. What is rewritten by its nature has no
     first bytes.
     """
-    old = {file.filename: file for file in before.page.files if file.digest is not None} if before is not None else {}
+    if before is None:
+        return tuple(said), ()
+    old = {file.filename: file for file in before.page.files if file.digest is not None}
     files: list[File] = []
     others: list[Filename] = []
     for file in said:

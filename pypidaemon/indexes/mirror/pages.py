@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -43,6 +43,8 @@ class Pages:
     cpu: InThread
     shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(24 << 20), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
+    numbered: Callable[[NormalizedName], None] = attrs.field(default=lambda _: None, init=False, repr=False)
+    """Called with a project whose page has a higher number than its record, which only the ledger knows of."""
 
     async def held(self, name: NormalizedName) -> Held:
         """
@@ -76,6 +78,8 @@ class Pages:
         said = mirrored.page
         page = await self.cpu(_shown, self.label, mirrored) if len(said.files) > _MANY_FILES else _shown(self.label, mirrored)
         serial = await serial_of(self.records, self.label, said.name, page.revision, max(said.serial or 0, mirrored.serial))
+        if serial > mirrored.serial:
+            self.numbered(said.name)
         return Held(
             attrs.evolve(page, serial=serial), {file.filename: file for file in page.files}, dict(mirrored.documents), mirrored.serial
         )

@@ -14,7 +14,7 @@ from pypidaemon.interfaces import IFillable, IRecords, ITurn
 from pypidaemon.model import Digest, Fact, File, Leaving, NormalizedName, Progress, ProjectPage, Waiting
 from pypidaemon.moments import written
 from pypidaemon.returns import forget_over
-from pypidaemon.services.mirroring.losing import entry, lost
+from pypidaemon.services.mirroring.losing import entry
 from pypidaemon.services.mirroring.tally import MOST_NAMED, MOST_PLANNED, Tally
 from pypidaemon.telling import enumerated, plural
 from pypidaemon.upstream_files import holding
@@ -77,19 +77,13 @@ class Doing:
 
     async def fill(self, page: ProjectPage, files: Sequence[File], serial: int, complete: bool) -> None:
         """As `Acts`."""
-        mirrors, label = self.records.mirrors, self.index.label
-        before = await mirrors.page(label, page.name)
-        await self.index.fill(page, files, serial, complete)
-        if before is None or {file.filename for file in before.page.files} <= {file.filename for file in files}:
-            return
-        after = await mirrors.page(label, page.name)
-        gone = sorted(lost(before, after.page)) if after is not None else []
+        gone = sorted(await self.index.fill(page, files, serial, complete))
         self.tally.files_removed += len(gone)
         unchosen = [name for name in gone if page.file(name) is not None]
         if unchosen:
             log.info(
                 "{label}: of {name} {files}: offered no longer, since not chosen any more",
-                label=label,
+                label=self.index.label,
                 name=page.name,
                 files=enumerated(unchosen),
             )

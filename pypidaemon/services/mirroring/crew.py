@@ -65,7 +65,9 @@ class _Crew:
         del self._running[deferred]
         if isinstance(result, Failure):
             self.trouble.append(result)
-        self._changed.ring()
+        if self.trouble or not self._running:
+            # Nobody waits for less.
+            self._changed.ring()
 
 
 async def share_out(source: AsyncIterator[T], hands: int, do: Callable[[T], Awaitable[None]]) -> None:

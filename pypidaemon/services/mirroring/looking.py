@@ -12,7 +12,7 @@ from pypidaemon.errors import CorruptContent, NoSuchFile, NoSuchProject, Pypidae
 from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IFillable, IMirror, IRecords
 from pypidaemon.judging import sooner
-from pypidaemon.model import File, Mirrored, NormalizedName, ProjectPage, Waiting
+from pypidaemon.model import File, Filename, Mirrored, NormalizedName, ProjectPage, Waiting
 from pypidaemon.plans import Look, backoff
 from pypidaemon.policies.blocked import Blocked
 from pypidaemon.services.mirroring.acts import Acts
@@ -152,7 +152,8 @@ class Looking:
             return
         mirrored, held = held, held.own if held is not None else None
         # Where no list announced a serial, the page's own tells a later list whether there is anything new.
-        step = attrs.evolve(step, serial=step.serial or page.serial)
+        if not step.serial:
+            step = Look(step.name, page.serial)
         if held is not None and goes_back(held, page, self.since):
             if lost(held, page):
                 self.tally.trouble(
@@ -176,7 +177,7 @@ class Looking:
 
         :raises PypidaemonError: none of it could be had.
         """
-        if not self.provenance:
+        if not self.provenance and any(file.provenance is not None for file in page.files):
             page = attrs.evolve(page, files=tuple(attrs.evolve(file, provenance=None) for file in page.files))
         judgement = await self.choice.judge(page)
         turns = judgement.turns
@@ -212,7 +213,7 @@ class Looking:
     async def _take(self, name: NormalizedName, files: Sequence[File], held: Mirrored | None) -> tuple[list[File], list[str], bool]:
         """Have these files here; answer those that are, what is wrong with the others, and whether some were blocked by an order."""
         known = {file.filename: file for file in held.page.files} if held is not None else {}
-        taken: dict[File, None] = {}
+        taken: set[Filename] = set()
         trouble: list[str] = []
         blocked: list[File] = []
         replaced: list[File] = []
@@ -239,7 +240,7 @@ class Looking:
             self.tally.files += bool(count)
             self.tally.held += not count
             self.tally.bytes += count
-            taken[file] = None
+            taken.add(file.filename)
 
         wanted = [file for file in files if not _is_here(known.get(file.filename), file)]
         await self.acts.foresee(wanted)
@@ -254,8 +255,8 @@ class Looking:
         self.tally.held += len(files) - len(wanted)
         if replaced:
             await self.acts.lose(name, replaced)
-        missed = {file for file in wanted if file not in taken}
-        return [file for file in files if file not in missed], sorted(trouble), bool(blocked)
+        missed = {file.filename for file in wanted} - taken
+        return [file for file in files if file.filename not in missed], sorted(trouble), bool(blocked)
 
     async def _fetched(self, name: NormalizedName, file: File) -> int:
         """Take that file when it is its turn; answer how many bytes were fetched for it."""
@@ -277,8 +278,9 @@ class Looking:
 
     def _check_blocked(self, name: NormalizedName, file: File) -> None:
         """What is here already stays, hidden; nothing more of it is fetched."""
+        now = self.clock.seconds()
         for one in (None, file):
-            reason = self.blocked.refusal(name, one, self.clock.seconds())
+            reason = self.blocked.refusal(name, one, now)
             if reason is not None:
                 raise Refused(self.blocked.label, reason)
 

@@ -89,7 +89,7 @@ class Mirroring(Service):
     jitter: float = setting(duration, default=0.0, help="by how much at most a run begins later than that, at random")
     hours: Windows | None = setting(windows, default=None, help="the hours of the day in which it may run, such as 22:00-06:00")
     bandwidth: int = setting(size, default=0, help="how much is fetched in a second on average; 0 is as much as there is")
-    parallel: int = setting(hands, default=4, help="how many projects are looked at at once, 10 at most")
+    parallel: int = setting(hands, default=8, help="how many projects are looked at at once, 10 at most")
     provenance: bool = setting(flag, default=True, help="whether provenance documents are taken as well")
     dependencies: bool = setting(
         flag, default=False, help="whether what the files taken need is taken as well, for the pythons and platforms that are named"
