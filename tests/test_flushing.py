@@ -123,12 +123,16 @@ def test_where_the_system_does_not_say_how_it_is_each_thing_is_synced_alone(monk
     def missing(*_: Any, **__: Any) -> Any:
         raise FileNotFoundError
 
-    monkeypatch.setattr("builtins.open", missing)
-    flushing._is_known.cache_clear()
-    assert not flushed(0, 1_000_000)
-    assert flushing._waiting() > OTHERS + 1_000_000 * EACH
-    assert not flushing._is_known(1)
-    flushing._is_known.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", missing)
+        flushing._is_known.cache_clear()
+        assert not flushed(0, 1_000_000)
+        assert not flushing._is_known(1)
+        flushing._is_known.cache_clear()
+    for call in ("open", "read"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, missing)
+            assert flushing._waiting() > OTHERS + 1_000_000 * EACH
 
 
 def test_the_systems_own_call_is_made_and_its_answer_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

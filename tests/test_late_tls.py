@@ -39,6 +39,7 @@ UNUSED = {
     "pypidaemon.testing", "pypidaemon.exports", "pypidaemon.backups", "pypidaemon.adoption", "pypidaemon.advisories", "pypidaemon.closure",
     "pypidaemon.locks", "pypidaemon.packing.run", "pypidaemon.pushes.pushing", "pypidaemon.bundles", "pypidaemon.records.memory", "pypidaemon.blobs.memory", "pypidaemon.archives.zipped", "pypidaemon.archives.tarred",
     "pypidaemon.indexes.mirror", "pypidaemon.indexes.merged", "pypidaemon.indexes.directory", "pypidaemon.services.mirroring", "pypidaemon.inspection.worker",
+    "twisted.web.server", "twisted.spread", "hyperlink", "treq", "xmlrpc", "importlib.metadata", "pypidaemon.web.views.desk", "pypidaemon.web.views.frame",
     "pypidaemon.workers.front", "pypidaemon.workers.process", "pypidaemon.commands.running", "pypidaemon.commands.people",
 }  # fmt: skip
 """An import that stands at the top of a module costs every daemon for months; one of these that stands there now was better made where it is used."""

@@ -6,8 +6,8 @@ import errno
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
@@ -23,22 +23,33 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when there is no room: volume or inodes, quota, file-size limit (F53, F56, F57)."""
 
 
-@contextmanager
-def room() -> Iterator[None]:
+class _Room:
+    """What `room` gives. It knows nothing, so that there need be but one: each file that is stored goes through several."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing is to be done."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+            return
+        if error.errno in FULL:
+            raise StorageFull(f"no room to store this: {os.strerror(error.errno or 0)}") from error
+        raise StorageFailed(f"this cannot be stored: {os.strerror(error.errno or 0)}") from error
+
+
+_ROOM = _Room()
+
+
+def room() -> _Room:
     """
-    Let the system's ways to say that nothing can be written be two errors. What is not where it should be is no such thing.
+    Let the system's ways to say that nothing can be written be two errors, within a `with`. What is not where it should be is no such thing.
 
     :raises StorageFull: the block failed for want of room.
     :raises StorageFailed: it failed otherwise: a volume that can only be read, a disk that fails, no descriptor left (F58, F60, F61).
     """
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno in FULL:
-            raise StorageFull(f"no room to store this: {os.strerror(error.errno or 0)}") from error
-        raise StorageFailed(f"this cannot be stored: {os.strerror(error.errno or 0)}") from error
+    return _ROOM
 
 
 @attrs.define(eq=False)

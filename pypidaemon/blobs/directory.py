@@ -223,7 +223,7 @@ class DirectoryBlobs(Service):
         # A digest may be what an upstream's page called one, so it may be anything but a path (law 5).
         if not DIGEST.match(digest):
             return None
-        return os.path.join(self.path, digest[:2], digest[2:4], digest)
+        return self._shelves.place(digest)
 
     def _open(self, digest: Digest) -> FileContent:
         place = self._place(digest)

@@ -26,6 +26,9 @@ from pypidaemon.interfaces import IDraft, IInFile, ISendable
 from pypidaemon.model import Digest, InThread
 from pypidaemon.waits import Bell
 
+PORTION = 8 << 20
+"""Bytes of a draft after each of which the disk begins to write them: whoever waits for the end of the file waits for the last of them alone."""
+
 _NAME = re.compile(r"[0-9a-f]{32}\Z")
 _OURS = secrets.token_hex(8)
 _numbers = itertools.count()
@@ -97,6 +100,8 @@ class FileDraft:
     _closed: bool = attrs.field(init=False, default=False)
     _hash: Any = attrs.field(init=False, factory=hashlib.sha256)
     _written: int = attrs.field(init=False, default=0)
+    _hastened: int = attrs.field(init=False, default=0)
+    """How many of these bytes the disk has begun to write."""
     _unsure: bool = attrs.field(init=False, default=False)
     """Whether a write is under way, or ended in a way that leaves it open how much of it is here."""
 
@@ -190,6 +195,9 @@ class FileDraft:
             raise
         self._hash.update(data)
         self._written += len(data)
+        if (portion := self._written - self._hastened) >= PORTION:
+            self._file.files.hasten(self._file.descriptor, self._hastened, portion)
+            self._hastened = self._written
 
     def _discard(self) -> None:
         discard_at(self._file.files, self._path)
@@ -210,7 +218,7 @@ def begun(files: Files, folder: str) -> tuple[str, int, int]:
     :raises StorageFailed: the disk takes nothing.
     """
     while True:
-        path = os.path.join(folder, _name())
+        path = f"{folder}/{_name()}"
         with room():
             descriptor = files.create(path)
         try:

@@ -187,33 +187,43 @@ class Shelves:
 
         Whatever is wrong with one is no other one's business, save where a folder takes none of them.
         """
+        opened = [document.descriptor for document in documents if isinstance(document, Whole)]
+        try:
+            with self._volume() as volume:
+                return self._kept(documents, volume, opened)
+        finally:
+            for descriptor in opened:
+                # All that it had was synced, or is known not to be there.
+                with suppress(OSError):
+                    os.close(descriptor)
+
+    def _kept(self, documents: Sequence[Document | Whole], volume: int, opened: list[int]) -> list[Digest | Exception]:
+        """As `keep`; all that is `opened`, and what is besides, is the caller's to close."""
         outcomes: dict[int, Digest | Exception] = {}
         written: dict[int, list[_Written]] = {}
-        with ExitStack() as files:
-            volume = files.enter_context(self._volume())
-            for number, document in enumerate(documents):
-                try:
-                    written[number] = self._written(document, files)
-                except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
-                    outcomes[number] = error
-            late = {number for number in written if isinstance(documents[number], Whole)}
-            outcomes |= self._sync_drafts(written, late, volume)
-            durable = [number for number in written if number not in outcomes]
-            young = {path for number in written if number not in late for path, *_ in written[number]}
-            stored = [(digest, inode) for number in durable for _, digest, _, inode in written[number]]
-            for digest, _ in stored:
-                self._lately.note(digest)
+        for number, document in enumerate(documents):
             try:
-                self._put([(path, digest) for number in durable for path, digest, *_ in written[number]], volume, young)
-                for digest, inode in stored:
-                    self._lately.came(digest, inode)
-                outcomes.update((number, written[number][0][1]) for number in durable)
-            except (PypidaemonError, OSError) as error:
-                outcomes.update(dict.fromkeys(durable, error))
-            for number, drafts in written.items():
-                if isinstance(outcomes[number], Exception):
-                    for path, *_ in drafts:
-                        discard_at(self.files, path)
+                written[number] = self._written(document, opened)
+            except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
+                outcomes[number] = error
+        late = {number for number in written if isinstance(documents[number], Whole)}
+        outcomes |= self._sync_drafts(written, late, volume)
+        durable = [number for number in written if number not in outcomes]
+        young = {path for number in written if number not in late for path, *_ in written[number]}
+        stored = [(digest, inode) for number in durable for _, digest, _, inode in written[number]]
+        for digest, _ in stored:
+            self._lately.note(digest)
+        try:
+            self._put([(path, digest) for number in durable for path, digest, *_ in written[number]], volume, young)
+            for digest, inode in stored:
+                self._lately.came(digest, inode)
+            outcomes.update((number, written[number][0][1]) for number in durable)
+        except (PypidaemonError, OSError) as error:
+            outcomes.update(dict.fromkeys(durable, error))
+        for number, drafts in written.items():
+            if isinstance(outcomes[number], Exception):
+                for path, *_ in drafts:
+                    discard_at(self.files, path)
         return [outcomes[number] for number in range(len(documents))]
 
     def share(self, descriptor: int, expected: Digest) -> bool:
@@ -269,28 +279,27 @@ class Shelves:
                 wrong[number] = error
         return wrong
 
-    def _written(self, document: Document | Whole, files: ExitStack) -> list[_Written]:
+    def _written(self, document: Document | Whole, opened: list[int]) -> list[_Written]:
         """A draft that has all of that, and one of what is to be kept beside it."""
         if isinstance(document, Whole):
-            files.callback(os.close, document.descriptor)
             return [(document.path, document.digest, document.descriptor, 0)]
         digest = Digest(hashlib.sha256(document.data).hexdigest())
         if document.expected not in (None, digest):
             raise CorruptContent(f"the content has sha256 {digest}, promised was {document.expected}")
         beside = document.beside(document.data) if document.beside is not None else None
-        drafts = [self._draft_of(document.data, digest, files)]
+        drafts = [self._draft_of(document.data, digest, opened)]
         if beside is not None:
             try:
-                drafts.append(self._draft_of(beside, Digest(hashlib.sha256(beside).hexdigest()), files))
+                drafts.append(self._draft_of(beside, Digest(hashlib.sha256(beside).hexdigest()), opened))
             except BaseException:
                 discard_at(self.files, drafts[0][0])
                 raise
         return drafts
 
-    def _draft_of(self, data: bytes, digest: Digest, files: ExitStack) -> _Written:
+    def _draft_of(self, data: bytes, digest: Digest, opened: list[int]) -> _Written:
         self.check()
-        path, descriptor, inode = begun(self.files, os.path.join(self.root, DRAFTS))
-        files.callback(os.close, descriptor)
+        path, descriptor, inode = begun(self.files, f"{self.root}/{DRAFTS}")
+        opened.append(descriptor)
         try:
             append(self.files, descriptor, data, 0)
         except BaseException:
@@ -309,9 +318,12 @@ class Shelves:
         folders = {shelf[:2] for shelf in inner} - self._durable | inner
         new = set()
         for folder in sorted(folders):
-            with suppress(FileExistsError):
-                self.files.make(os.path.join(self.root, folder))
+            try:
+                self.files.make(f"{self.root}/{folder}")
                 new.add(folder)
+            except FileExistsError:
+                # Most are there, where many blobs are.
+                continue
         return folders, new
 
     def _settle(self, volume: int, folders: Collection[str], held: Collection[int]) -> None:
@@ -373,4 +385,4 @@ def _shelf_of(digest: Digest) -> str:
 
 def _parents(folders: Iterable[str]) -> list[str]:
     """The folders that those are in, the outermost first."""
-    return sorted({os.path.dirname(folder) for folder in folders})
+    return sorted({folder.rpartition("/")[0] for folder in folders})

@@ -220,6 +220,21 @@ class ISourced(Interface):
     source: str = Attribute("Tells one index from another, also over restarts: its URL without credentials. Empty where that is not known.")
 
 
+class IWhole(Interface):
+    """A capability of upstreams: to give a small file all at once, for less than a body costs that is read while it arrives."""
+
+    async def fetch_whole(url: str, size: int) -> bytes | IBody:
+        """
+        Ask for the bytes behind a file's URL, of which there are to be so many. Where they do not come in the usual way, what came of asking is what
+        `IUpstream.fetch_body` answers: a body from its beginning on, which need not be of that size.
+
+        Bytes that come at once are as many as they are to be; nothing else is known of them.
+
+        :raises NoSuchFile: as `IUpstream.fetch_body`.
+        :raises UpstreamUnavailable: as `IUpstream.fetch_body`.
+        """
+
+
 class IDating(Interface):
     """A capability of upstreams: to say when a file was last changed, without sending it."""
 

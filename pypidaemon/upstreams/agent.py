@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
-from twisted.web.client import URI, Agent, ProxyAgent
+from twisted.web.client import URI, Agent, ProxyAgent, _RetryingHTTP11ClientProtocol
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -28,6 +29,7 @@ from pypidaemon.upstreams.connections import Fields, Pool, Question
 from pypidaemon.upstreams.routes import Proxy, Routes, routes
 from pypidaemon.upstreams.secured import Secured, Security
 from pypidaemon.upstreams.sieve import Sieve, Sieved
+from pypidaemon.upstreams.small import LARGEST, Small, Watch
 from pypidaemon.upstreams.tunnel import Tunnel
 
 UNPRIVILEGED = 1024
@@ -166,6 +168,26 @@ class Outbound:
             headers = headers.copy() if headers is not None else Headers()
             headers.setRawHeaders(b"Proxy-Authorization", [proxy.authorization])
         return self._by(scheme, proxy).request(method, uri, headers, bodyProducer)
+
+    def small(self, url: str, headers: Fields, size: int, watch: Watch) -> Small | None:
+        """
+        A file of that many bytes, asked for in few steps; None where it has to be asked for by `request`.
+
+        Who may be asked without a proxy, and where there is a connection, is known from a request before.
+        """
+        usual = self._direct.origin(url.encode("ascii")) if size <= LARGEST else None
+        if usual is None:
+            return None
+        uri, path = usual
+        key = (uri.scheme, uri.host, uri.port)
+        endpoint, pool = self._straight.get(key), self._pool
+        client = pool.idle(key) if endpoint is not None else None
+        if endpoint is None or client is None:
+            return None
+        usual_client = partial(_RetryingHTTP11ClientProtocol, client, partial(pool._newConnection, key, endpoint))
+        small = Small(client, usual_client, (path, headers, uri), size, watch, client._quiescentCallback)
+        small.ask()
+        return small
 
     def close(self) -> Deferred[None]:
         """Close all connections, whoever may still be reading from one; fires when they are closed."""

@@ -14,12 +14,20 @@ from twisted.web.iweb import IResponse
 from pypidaemon.errors import NoSuchFile
 from pypidaemon.upstreams import headers
 from pypidaemon.upstreams.body import Body
+from pypidaemon.upstreams.connections import Fields
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.origins import BadTarget, Target, check_file, target
-from pypidaemon.waits import TookTooLong, entered
+from pypidaemon.upstreams.small import Small, Unusual, Watch
+from pypidaemon.waits import TookTooLong, entered, within
 
 _MOST_TAGS = 256
+_NO_CODING = {"Accept-Encoding": "identity"}
+"""A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either."""
+
+
+def _none(url: str, sent: Fields, size: int, watch: Watch) -> None:
+    """There is no such way."""
 
 
 @attrs.define(eq=False)
@@ -29,6 +37,7 @@ class Bodies:
 
     :param fields: gives the fields of every request.
     :param counted: called with the number of bytes of each piece that arrives.
+    :param small: asks for a small file, of that many bytes, in few steps; None where it has to be sent for.
     """
 
     index: Target
@@ -36,12 +45,15 @@ class Bodies:
     fields: Callable[[], Awaitable[Mapping[str, str]]]
     send: Callable[[str, Headers], Awaitable[IResponse]]
     counted: Callable[[int], None]
+    small: Callable[[str, Fields, int, Watch], Small | None] = _none
+    _watch: Watch = attrs.field(init=False, repr=False)
     _places: DeferredSemaphore = attrs.field(init=False, repr=False)
     _tags: OrderedDict[str, str] = attrs.field(factory=OrderedDict, init=False, repr=False)
     """The strong entity tags of what was fetched lately, by URL: what a transfer that broke off must be taken up by."""
 
     def __attrs_post_init__(self) -> None:
         self._places = DeferredSemaphore(self.exchange.limits.bodies_at_once)
+        self._watch = Watch(self.exchange.clock, min(self.exchange.patience, self.exchange.limits.head))
 
     async def glimpse(self, url: str) -> None:
         """
@@ -57,6 +69,56 @@ class Bodies:
 
         :param anyway: whether its host is asked although it is known to be down.
         """
+        wanted, health = self._wanted(url, anyway=anyway)
+        fields = {**await self.fields(), **_NO_CODING}
+        if offset:
+            fields["Range"] = f"bytes={offset}-"
+            if wanted.url in self._tags:
+                fields["If-Range"] = self._tags[wanted.url]
+        leave = await self._entered(health, anyway=anyway)
+        try:
+            return await self._asked(wanted, fields, offset, leave)
+        except BaseException:
+            leave()
+            raise
+
+    async def fetch_whole(self, url: str, size: int) -> bytes | Body:
+        """As `IWhole.fetch_whole`."""
+        wanted, health = self._wanted(url)
+        fields = {**await self.fields(), **_NO_CODING}
+        leave = await self._entered(health)
+        try:
+            small = self.small(wanted.url, self.exchange.sent(wanted, fields), size, self._watch)
+            if small is None:
+                return await self._asked(wanted, fields, 0, leave)
+            self.exchange.begin(wanted, health)
+            came = await small.answered
+            if isinstance(came, Unusual):
+                return await self._asked(wanted, fields, 0, leave, self._sent(came, health))
+            self.exchange.whole(wanted, health)
+            self.counted(size)
+            leave()
+            return came
+        except BaseException:
+            leave()
+            raise
+
+    def _sent(self, unusual: Unusual, health: Health) -> Awaitable[IResponse] | None:
+        """The response that is waited for instead, no longer than it would have been without that attempt, and no longer in good faith."""
+        if unusual.silent:
+            health.silent()
+        if unusual.asking is None:
+            return None
+        exchange, spent = self.exchange, unusual.spent
+        doubt = (max(exchange.patience - spent, 0.0), health.silent)
+        return within(exchange.clock, max(exchange.limits.head - spent, 0.0), unusual.asking, None if unusual.silent else doubt)
+
+    def _wanted(self, url: str, *, anyway: bool = False) -> tuple[Target, Health]:
+        """
+        Whom to ask for that URL, and how he is.
+
+        :raises UpstreamUnavailable: it must not be asked for, or it is known that he does not answer.
+        """
         try:
             wanted = target(url)
             check_file(self.index, wanted)
@@ -68,31 +130,26 @@ class Bodies:
             if health is not self.exchange.health:
                 self.exchange.elsewhere.note(wanted.place, wanted.url)
             raise self.exchange.fail(health.cause or "it does not answer", health)
-        # A coding would change the bytes that the page's digest is of (R215); a cache on the way must not make one up either.
-        fields = {**await self.fields(), "Accept-Encoding": "identity"}
-        if offset:
-            fields["Range"] = f"bytes={offset}-"
-            if wanted.url in self._tags:
-                fields["If-Range"] = self._tags[wanted.url]
-        leave = await self._entered(health, anyway=anyway)
-        try:
-            answer = await self.exchange.ask(wanted, fields, self.send, self._check)
-            if self.exchange.absent(answer):
-                raise NoSuchFile(unquote(urlsplit(wanted.url).path.rpartition("/")[2]))
-            if answer.response.code not in (200, 206):
-                raise self.exchange.refuse(answer)
-            begins, total = self._extent(answer, offset)
-            if headers.coding(answer.response):
-                self.exchange.discard(answer)
-                raise self.exchange.stumble(answer, "the file comes in a coding that nobody asked for")
-            body = self.begun(answer, begins, total, leave)
-            self._note(wanted.url, body.validator)
-            return body
-        except BaseException:
-            leave()
-            raise
+        return wanted, health
 
-    async def _entered(self, health: Health, *, anyway: bool) -> Callable[[], None]:
+    async def _asked(
+        self, wanted: Target, fields: Mapping[str, str], offset: int, leave: Callable[[], None], sent: Awaitable[IResponse] | None = None
+    ) -> Body:
+        """The body that comes of asking for that; as `Exchange.ask`."""
+        answer = await self.exchange.ask(wanted, fields, self.send, self._check, sent)
+        if self.exchange.absent(answer):
+            raise NoSuchFile(unquote(urlsplit(wanted.url).path.rpartition("/")[2]))
+        if answer.response.code not in (200, 206):
+            raise self.exchange.refuse(answer)
+        begins, total = self._extent(answer, offset)
+        if headers.coding(answer.response):
+            self.exchange.discard(answer)
+            raise self.exchange.stumble(answer, "the file comes in a coding that nobody asked for")
+        body = self.begun(answer, begins, total, leave)
+        self._note(wanted.url, body.validator)
+        return body
+
+    async def _entered(self, health: Health, *, anyway: bool = False) -> Callable[[], None]:
         """
         As `enter`, for whoever is to be asked of that health.
 

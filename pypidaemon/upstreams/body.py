@@ -17,6 +17,7 @@ from zope.interface import implementer
 from pypidaemon.errors import UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
 from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.sieve import Sieve
 
 BULK = 2**20
 """Bytes after which a body is a long one, of which pieces are gathered before its reader is told."""
@@ -27,23 +28,20 @@ GATHERED = 2**20
 GATHERING = 0.04
 """Seconds for which those are waited for at most."""
 
-RESTING = 0.04
+PATIENCE = 0.1
 """
-Seconds for which the connection of a long body is left alone at most once all that the system had of it was taken: each piece costs the same to take, and a
-steady line would bring them one by one. A fast line brings too much in that time, so it is left alone for less, and in the end not at all.
+Seconds for which the system gathers what comes of a long body at most, before it is taken as it is: each piece costs the same to take, and a steady line
+would bring them one by one.
 """
 
-SHORTEST = 0.005
-"""Seconds of which such a rest is none."""
+SHARE = 3
+"""It gathers no more than an eighth, 2 to the power of minus this, of what has come: so nobody waits much longer than the body takes anyway."""
 
-ENOUGH = 2**20
-"""Bytes after a rest from which the next is shorter: what may wait with the system is bounded, and it must not be us who slow a sender down."""
+LEAST = 64 << 10
+"""Bytes of which fewer are not worth to be gathered."""
 
-FULL = 40 << 10
-"""
-Bytes that came in one go after which there may be more to take at once: a connection is read by 64 KiB at least, of which TLS holds back what is no whole
-record yet.
-"""
+HELD = 32 << 10
+"""Bytes at the end of a body that are not gathered: TLS holds back what is no whole record yet, so that they may not be with the system any more."""
 
 
 @implementer(IBody)
@@ -76,14 +74,12 @@ class Body(Protocol):
     _pieces: list[bytes] = attrs.field(factory=list, init=False, repr=False)
     _unread: int = attrs.field(default=0, init=False)
     _paused: bool = attrs.field(default=False, init=False)
-    _rest: IDelayedCall | None = attrs.field(default=None, init=False)
-    """When the connection is to be read again, or when all has come that it gave in this turn of the reactor."""
-    _resting_now: bool = attrs.field(default=False, init=False)
-    _turned_at: int = attrs.field(default=0, init=False)
-    """How many bytes had come before this turn of the reactor."""
-    _resting: float = attrs.field(default=RESTING, init=False)
-    _rested_at: int = attrs.field(default=0, init=False)
-    """How many bytes had come by the end of the last rest."""
+    _line: Sieve | None = attrs.field(default=None, init=False, repr=False)
+    """What can have the system gather; None where nothing can."""
+    _gathered: int = attrs.field(default=1, init=False)
+    """How many bytes the system gathers before it tells of them."""
+    _look: IDelayedCall | None = attrs.field(default=None, init=False)
+    """When it is looked whether it has gathered for long enough."""
     _done: bool = attrs.field(default=False, init=False)
     _trouble: str | None = attrs.field(default=None, init=False)
     _error: type[UpstreamUnavailable] = attrs.field(default=UpstreamUnavailable, init=False)
@@ -100,7 +96,7 @@ class Body(Protocol):
         """As `IBody`: all that has arrived, or a wait for more."""
         while not self._pieces and not self._done:
             await self._wait()
-        if self.received > BULK and self._unread < GATHERED and not (self._done or self._paused):
+        if self.received > BULK and self._unread < GATHERED and self._gathered == 1 and not (self._done or self._paused):
             await self._gather()
         if self._pieces:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -108,8 +104,7 @@ class Body(Protocol):
             self._unread = 0
             if self._paused:
                 self._paused = False
-                if not self._resting_now:
-                    self._producer.resumeProducing()
+                self._producer.resumeProducing()
             return data
         if self._trouble is not None:
             raise self._error(self.label, self._trouble)
@@ -121,6 +116,11 @@ class Body(Protocol):
         if not self._done:
             self._finish("it was closed", told=None)
             self._drop()
+
+    def connectionMade(self) -> None:
+        """Note what the connection can do. Twisted's client knows it no more when the body has ended."""
+        line = getattr(self.transport, "_producer", None)
+        self._line = line if isinstance(line, Sieve) else None
 
     def dataReceived(self, data: bytes) -> None:
         """Keep a piece until it is read."""
@@ -140,16 +140,14 @@ class Body(Protocol):
         if not self._paused and self._unread >= self.limits.waiting:
             self._paused = True
             self._producer.pauseProducing()
-        elif self._may_rest and self._rest is None:
-            # A connection hands on in slices what it read in one go, TLS in small ones, so how much it gave is known when this turn of the reactor is over.
-            self._turned_at = self.received - len(data)
-            self._rest = self.clock.callLater(0, self._begin_rest)
+        if self._line is not None and self.total is not None and self.received > BULK:
+            self._let_gather(self._line, self.total - self.offset - self.received)
         # Not at once: what the connection read in one go comes in several pieces, and is worth one awakening.
         if self._timer is not None and self._timer.active() and self.offset + self.received != self.total:
             if self._is_short and not self._paused:
                 # Nobody is given anything of one so short before its verdict (law 6), so its end, which is near, is worth the only awakening.
                 pass
-            elif self.received <= BULK or self._unread >= GATHERED:
+            elif self.received <= BULK or self._gathered > 1 or self._unread >= GATHERED:
                 self._timer.reset(0)
             elif len(self._pieces) == 1:
                 self._timer.reset(GATHERING)
@@ -170,22 +168,28 @@ class Body(Protocol):
         else:
             self._finish(None, None)
 
-    def _begin_rest(self) -> None:
-        """Leave the connection alone, if it has just given all that it had."""
-        self._rest = None
-        if not self._may_rest or self._paused or self.received - self._turned_at >= FULL:
-            return
-        if self._rested_at and self.received - self._rested_at > ENOUGH:
-            self._resting /= 2
-        if self._resting >= SHORTEST:
-            self._resting_now = True
-            self._producer.pauseProducing()
-            self._rest = self.clock.callLater(self._resting, self._end_of_rest)
+    def _let_gather(self, line: Sieve, left: int) -> None:
+        """Have the system gather what comes next, no more than may lie unread and up to the end."""
+        # In powers of two, since to tell the system costs something too.
+        count = min(self.limits.waiting - LEAST, left - HELD, 1 << self.received.bit_length() - 1 - SHARE)
+        if count < LEAST:
+            count = 1
+        if count != self._gathered:
+            if not line.gather(count):
+                self._line = None
+                return
+            self._gathered = count
+        if count > 1 and self._look is None:
+            self._look = self.clock.callLater(PATIENCE, self._take, line)
 
-    def _end_of_rest(self) -> None:
-        self._rest, self._resting_now, self._rested_at = None, False, self.received
-        if not self._paused:
-            self._producer.resumeProducing()
+    def _take(self, line: Sieve) -> None:
+        """Have the system tell of what there is, if nothing came of it for long enough."""
+        self._look = None
+        seconds = self._latest + PATIENCE - self.clock.seconds()
+        if seconds > 0:
+            self._look = self.clock.callLater(seconds, self._take, line)
+        elif line.gather(1):
+            self._gathered = 1
 
     async def _gather(self) -> None:
         """
@@ -239,12 +243,11 @@ class Body(Protocol):
 
     def _finish(self, trouble: str | None, told: str | None) -> None:
         self._done = True
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-        if self._resting_now:
-            self._resting_now = False
-            self._producer.resumeProducing()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        if self._line is not None and self.received > BULK:
+            self._line.gather(0)
         self._trouble = trouble
         self.ended(told)
         self._wake()
@@ -253,12 +256,6 @@ class Body(Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.called:
             waiter.callback(None)
-
-    @property
-    def _may_rest(self) -> bool:
-        """Whether this is the middle of a long body on a line that is not too fast. After the last piece, who has the connection next would find it resting."""
-        more = self.total is not None and self.offset + self.received < self.total
-        return more and self.received > BULK and self._resting >= SHORTEST
 
     @property
     def _is_short(self) -> bool:

@@ -115,6 +115,16 @@ class Pool(HTTPConnectionPool):
         self._closed = False
         self._sweep: IDelayedCall | None = None
 
+    def idle(self, key: Any) -> Client | None:
+        """A connection that is kept, and from now on lent out; None where there is none."""
+        kept = self._connections.get(key)
+        while kept:
+            connection: Client = kept.pop(0)
+            del self._timeouts[connection]
+            if connection.state == "QUIESCENT":
+                return connection
+        return None
+
     def closeCachedConnections(self) -> Deferred[None]:
         """Close them; fires when they are closed."""
         self._closed = True

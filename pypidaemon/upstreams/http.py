@@ -19,7 +19,7 @@ from zope.interface import implementer
 from pypidaemon import __version__, passage
 from pypidaemon.errors import NoSuchProject, UpstreamUnavailable
 from pypidaemon.flights import landing
-from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream
+from pypidaemon.interfaces import IBody, IDating, IHealth, IMeasured, IPlaces, IProbed, IRecords, ISourced, IStandIns, IUpstream, IWhole
 from pypidaemon.model import Change, File, InThread, NormalizedName, NotModified, T, UpstreamNames, UpstreamPage, Validators
 from pypidaemon.settings import Secret, duration, given, path, reference, secret, setting, text, urls
 from pypidaemon.settings import url as url_setting
@@ -33,7 +33,7 @@ from pypidaemon.upstreams.dating import Dating
 from pypidaemon.upstreams.exchange import Answer, Exchange
 from pypidaemon.upstreams.health import VOUCHES, Health
 from pypidaemon.upstreams.limits import Limits
-from pypidaemon.upstreams.origins import BadTarget, Target, check_page, configured, target
+from pypidaemon.upstreams.origins import BadTarget, Target, as_folder, check_page, configured, target
 from pypidaemon.upstreams.pages import Tally, ask, collect
 from pypidaemon.upstreams.routes import basic, proxy_choice
 from pypidaemon.upstreams.wording import FILE_MIRRORS, MIRRORS, SIGN_OF_LIFE
@@ -48,11 +48,7 @@ SHORT = 50
 AGENT = f"pypidaemon/{__version__} (Twisted/{version})"
 
 
-def _as_folder(value: str) -> str:
-    return value if value.endswith("/") else value + "/"
-
-
-@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns)
+@implementer(IUpstream, IMeasured, IDating, ISourced, IProbed, IStandIns, IWhole)
 @attrs.define(eq=False, slots=False, kw_only=True)
 class HttpUpstream(Service):
     """
@@ -63,7 +59,7 @@ class HttpUpstream(Service):
 
     label: str = given("label")
     url: str = attrs.field(
-        converter=_as_folder,
+        converter=as_folder,
         metadata=setting(url_setting, help="the index's URL, which ends in /simple/ with most servers").metadata,
     )
     mirrors: tuple[str, ...] = setting(urls, default=(), help=MIRRORS)
@@ -89,7 +85,7 @@ class HttpUpstream(Service):
     random: Callable[[], float] = attrs.field(default=randomness.random, repr=False)
     environ: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     health: Health = attrs.field(init=False)
-    bytes_in: int = attrs.field(default=0, init=False)
+    bytes_in: int = attrs.field(default=0, init=False, on_setattr=attrs.setters.NO_OP)
     _landmark: tuple[NormalizedName, Validators] | None = attrs.field(default=None, init=False, repr=False)
     """A page that was here, to be asked for again where it only matters whether the upstream answers."""
     _index: Target = attrs.field(init=False)
@@ -122,7 +118,7 @@ class HttpUpstream(Service):
         if self.agent is not None:
             self._out = self.agent
         else:
-            self._own = outbound(
+            self._out = self._own = outbound(
                 self.reactor,
                 trusted_hosts=frozenset([self._index.host] if endpoint is None else [self._index.host, endpoint.host]),
                 own_port=self._index.port,
@@ -132,7 +128,7 @@ class HttpUpstream(Service):
                 pool_size=self.limits.pages_at_once,
                 environ=self.environ,
             )
-            self._out = self._own
+            self._bodies.small = self._own.small
         self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
         if endpoint is not None:
             # It brings a reader of XML along, which few have a use for.
@@ -145,8 +141,8 @@ class HttpUpstream(Service):
                 limits=attrs.evolve(self.limits, page_size=min(self.limits.page_size, LARGEST)),
             )
             self._changelog = Changelog(endpoint, of_changes, self._out, self._fields, self.cpu, self.reactor, self._count)
-        indexes = {_as_folder(url): self._other("mirrors", _as_folder(url)) for url in self.mirrors}
-        hosts = {_as_folder(url): self._other("file-mirrors", _as_folder(url)) for url in self.file_mirrors}
+        indexes = {as_folder(url): self._other("mirrors", as_folder(url)) for url in self.mirrors}
+        hosts = {as_folder(url): self._other("file-mirrors", as_folder(url)) for url in self.file_mirrors}
         self._beside = {**hosts, **indexes}
         self._alternates = Alternates(self, dict(indexes), dict(hosts), self.clock, self._exchange.elsewhere)
 
@@ -313,6 +309,10 @@ class HttpUpstream(Service):
         """As `IUpstream`."""
         return await self._bodies.fetch(url, offset)
 
+    async def fetch_whole(self, url: str, size: int) -> bytes | IBody:
+        """As `IWhole`."""
+        return await self._bodies.fetch_whole(url, size)
+
     @property
     def source(self) -> str:
         """As `ISourced`."""
@@ -328,7 +328,7 @@ class HttpUpstream(Service):
 
     async def _page(self, name: NormalizedName, validators: Validators) -> UpstreamPage | NotModified:
         tally = Tally(self._out)
-        fields = {**await self._fields(), "Accept": ACCEPT, **headers.conditions(validators, self._index.url)}
+        fields = {**await self._fields(), "Accept": ACCEPT, "Accept-Encoding": "gzip", **headers.conditions(validators, self._index.url)}
         began = self.clock.seconds()
 
         async def send(url: str, sent: Headers) -> IResponse:

@@ -7,7 +7,12 @@ Twisted 26.10 accepts 20,000 response headers of 20 MB (measured in the reliabil
 from __future__ import annotations
 
 import re
-from typing import Any
+import socket
+import sys
+from contextlib import suppress
+from functools import partial
+from time import thread_time
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -25,11 +30,28 @@ SLICE = 16 << 10
 """Bytes handed on at once, so that a decompressor below makes at most a thousand times that before anybody can object."""
 LONG = 256 << 10
 """Bytes read at once where a server sends more than the system gives at first; what comes in no coding is handed on whole."""
-
+TAKING = 0.01
+"""Seconds of the processor's time for which what was gathered is decrypted in one turn of the reactor."""
+GATHERS = sys.platform == "linux"
+"""
+Whether the system gathers what comes without slowing down who sends: where its room is used up, it tells of what there is, however little was gathered
+(`tcp_epollin_ready` of Linux). Others would wait for more than they take.
+"""
 
 USUAL_HEAD = re.compile(rb"(HTTP/1\.1 [2-5][0-9]{2} [^\r\n]*+)\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n]*+\r\n)*+)\r\n")
 """A whole response head as nearly all are: final, with no line that is continued, and every line ended by CR LF."""
 _CODED = re.compile(rb"(?:^|\n)content-encoding", re.IGNORECASE)
+_IN_CHUNKS = re.compile(rb"(?:^|\n)transfer-encoding", re.IGNORECASE)
+
+
+class Asked(Protocol):
+    """Who has asked over a connection past its client."""
+
+    def received(self, data: bytes) -> None:
+        """These bytes came."""
+
+    def lost(self) -> None:
+        """The connection is lost, of which its client hears next."""
 
 
 class HeadTooLarge(Exception):
@@ -48,12 +70,20 @@ class Sieve(ProtocolWrapper):
     client that only sends GETs has nothing left to deliver and a stalled peer would never confirm a polite end.
     """
 
+    asked: Asked | None = None
+    """Who is given what comes, until he is satisfied or has had enough; then it is the client's again."""
     _in_head = False
     _aborted = False
     _told = False
     _gave_up_head = False
     _coded = False
     """Whether the body is in a coding."""
+    _in_chunks = False
+    """Whether it is in chunks, each of which costs the same however small it is."""
+    _gathered = 0
+    """How many bytes the system is to gather."""
+    _in_a_hurry = False
+    """Whether it tells of fewer, since some are left of those that it gathered."""
     _requests = 0
     _size = 0
     _lines = 0
@@ -76,6 +106,17 @@ class Sieve(ProtocolWrapper):
         """As `write`."""
         self._expect_head()
         self._send(b"".join(data))
+
+    def ask(self, request: bytes, asked: Asked) -> None:
+        """Send a whole request past the client, for somebody who is given what comes; the client is to be idle."""
+        self.asked = asked
+        self._send(request)
+
+    def go_on(self, came: bytes) -> None:
+        """Have the client, which is to think that it has asked, read the answer; that began with these bytes."""
+        self._expect_head()
+        if came:
+            self.dataReceived(came)
 
     def pauseProducing(self) -> None:
         """
@@ -104,10 +145,60 @@ class Sieve(ProtocolWrapper):
         transport: Any = self.transport
         transport.abortConnection()
 
+    def gather(self, count: int) -> bool:
+        """
+        Have the system tell of what came only when there are so many bytes, when it has no room for more, or when the connection ends; answer whether it does.
+
+        It does not of what comes in chunks. With 1 it tells of all that is there. With 0 too, and as much is read at once as ever: so a connection is left to who has it next.
+        """
+        transport: Any = self.transport
+        connection = transport
+        while isinstance(connection, ProtocolWrapper):
+            connection = connection.transport
+        able = GATHERS and isinstance(connection, Connection) and connection.connected and not self._aborted
+        if not able or (count > 1 and self._in_chunks):
+            return False
+        with suppress(OSError):
+            _tell_from(connection, count)
+            self._gathered, self._in_a_hurry = count, False
+            if connection is transport:
+                connection.bufferSize = max(connection.bufferSize, count) if count else Connection.bufferSize
+            elif count:
+                vars(connection).setdefault("doRead", partial(self._take_secured, connection))
+            else:
+                vars(connection).pop("doRead", None)
+            return True
+        return False
+
+    def _take_secured(self, connection: Any) -> Any:
+        """
+        Read what the system gathered of what is encrypted, as much as there is time for.
+
+        Each record of TLS costs the same however small it is, and what is read in one go is decrypted in one go: a MiB may have forty thousand.
+        """
+        reading, until = connection.doRead, thread_time() + TAKING
+        for _ in range(self._gathered // connection.bufferSize + 1):
+            reason = type(connection).doRead(connection)
+            # One that was let go of, or aborted, is read in another way by now.
+            if reason is not None or self._paused or connection.doRead is not reading:
+                return reason
+            if thread_time() > until:
+                # The rest may be less than would be told of.
+                _tell_from(connection, 1)
+                self._in_a_hurry = True
+                return None
+        if self._in_a_hurry:
+            _tell_from(connection, self._gathered)
+            self._in_a_hurry = False
+        return None
+
     def dataReceived(self, data: bytes) -> None:
         """Count and hand on, slice by slice."""
-        if isinstance(self.transport, Connection) and len(data) == self.transport.bufferSize < LONG:
+        if not self._in_chunks and isinstance(self.transport, Connection) and len(data) == self.transport.bufferSize < LONG:
             self.transport.bufferSize = LONG
+        if self.asked is not None:
+            self.asked.received(data)
+            return
         self._delivering = True
         try:
             self._deliver(data)
@@ -134,6 +225,8 @@ class Sieve(ProtocolWrapper):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted gives the default of a bare protocol
         """Pass the end on, unless the wrapped protocol was told already."""
+        if self.asked is not None:
+            self.asked.lost()
         if self._told:
             self.factory.unregisterProtocol(self)
         else:
@@ -142,7 +235,7 @@ class Sieve(ProtocolWrapper):
     def _expect_head(self) -> None:
         self._requests += 1
         if not self._in_head:
-            self._in_head, self._size, self._lines, self._coded = True, 0, 0, False
+            self._in_head, self._size, self._lines, self._coded, self._in_chunks = True, 0, 0, False, False
             self._line.clear()
             self._status_line = b""
 
@@ -160,10 +253,13 @@ class Sieve(ProtocolWrapper):
     def _send(self, data: bytes) -> None:
         """A request is small, and a connection that waits for one takes it at once, so the system need not be asked when it would."""
         transport: Any = self.transport
-        if isinstance(transport, Connection) and _is_idle(transport):
-            sent = transport.writeSomeData(data)
-            # What went wrong shows when it is tried in the usual way.
-            data = data[sent:] if isinstance(sent, int) else data
+        if isinstance(transport, Connection):
+            # However long the last answer was: the next may be in chunks.
+            transport.bufferSize = Connection.bufferSize
+            if _is_idle(transport):
+                sent = transport.writeSomeData(data)
+                # What went wrong shows when it is tried in the usual way.
+                data = data[sent:] if isinstance(sent, int) else data
         if data:
             transport.write(data)
 
@@ -177,6 +273,7 @@ class Sieve(ProtocolWrapper):
         if not self._size and (usual := USUAL_HEAD.match(piece)) is not None:
             self._in_head = False
             self._coded = _CODED.search(usual[2]) is not None
+            self._in_chunks = _IN_CHUNKS.search(usual[2]) is not None
             return usual.end() <= HEAD_SIZE and piece.count(b"\n", 0, usual.end()) <= HEAD_LINES
         position = 0
         while self._in_head:
@@ -205,6 +302,13 @@ class Sieve(ProtocolWrapper):
             self._in_head = code != [b"101"] and code[0:1] != [] and code[0].startswith(b"1") and len(code[0]) == 3
         elif line[:16].lower() == b"content-encoding":
             self._coded = True
+        elif line[:17].lower() == b"transfer-encoding":
+            self._in_chunks = True
+
+
+def _tell_from(connection: Connection, count: int) -> None:
+    """Have the system tell of so many bytes, and of no fewer."""
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
 def _is_idle(connection: Connection) -> bool:

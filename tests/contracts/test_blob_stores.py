@@ -33,6 +33,7 @@ from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.blobs.shelving import Document
 from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFailed, StorageFull
+from pypidaemon.files import Files
 from pypidaemon.indexes.private.desk import Desk
 from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.interfaces import IKeeping, IOnDisk
@@ -976,6 +977,22 @@ class OnDiskTests(TestCase):
         del lost, lost_draft
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) == before
+
+    async def test_F61_what_finds_no_descriptor_to_be_stored_with_keeps_none_either(self) -> None:
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        draft = await self.store.draft()
+        await draft.write(b"data")
+
+        def none_left(files: Files, path: str) -> int:
+            raise OSError(errno.EMFILE, "none left")
+
+        self.patch(Files, "folder", none_left)
+        with pytest.raises(StorageFailed, match="Too many open files"):
+            await draft.commit(None)
+        draft.close()
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert self.drafts() == []
 
     def make_old(self, *places: Path) -> None:
         """These came 100 seconds ago."""

@@ -14,6 +14,7 @@ from pypidaemon.model import NotModified, UpstreamPage
 from pypidaemon.testing import Served, TestIndex, listen
 from pypidaemon.upstreams.http import HttpUpstream
 from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.sieve import Sieve
 from tests.gear import inline
 
 QUICK = Limits(connect=1.0, head=0.3, page=0.6, idle=0.2, slowest=1024, window=0.4)
@@ -69,6 +70,21 @@ async def whole(body: Any) -> bytes:
         pieces.append(piece)
     body.close()
     return b"".join(pieces)
+
+
+def gatherings(case: TestCase) -> list[int]:
+    """How many bytes the system was to gather, each time that it took that on, until the test is over."""
+    told: list[int] = []
+    usual = Sieve.gather
+
+    def gather(self: Sieve, count: int) -> bool:
+        done = usual(self, count)
+        if done:
+            told.append(count)
+        return done
+
+    case.patch(Sieve, "gather", gather)
+    return told
 
 
 async def broken(body: Any) -> tuple[bytes, str]:

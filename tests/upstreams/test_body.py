@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -17,18 +17,37 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.errors import UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
-from pypidaemon.upstreams.body import BULK, ENOUGH, FULL, GATHERED, GATHERING, RESTING, SHORTEST, Body
+from pypidaemon.upstreams.body import BULK, GATHERED, GATHERING, HELD, LEAST, PATIENCE, Body
 from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.sieve import Sieve
 from tests.gear import later, now, waiting
 
 DONE = Failure(ResponseDone())
 
 
+class Line(Sieve):
+    """A connection of which it is noted what its system is to gather."""
+
+    def __init__(self, able: bool = True) -> None:
+        self.able = able
+        self.said: list[int] = []
+
+    def gather(self, count: int) -> bool:
+        self.said.append(count)
+        return self.able
+
+    @property
+    def gathered(self) -> int:
+        return self.said[-1] if self.said else 1
+
+
 class Receiving:
     """A body on a clock of its own, and what it told about itself."""
 
-    def __init__(self, total: int | None = None, offset: int = 0, limits: Limits | None = None) -> None:
+    def __init__(self, total: int | None = None, offset: int = 0, limits: Limits | None = None, line: Sieve | None = None) -> None:
         self.clock, self.transport = Clock(), StringTransport()
+        # Where Twisted's client has it.
+        vars(self.transport)["_producer"] = line
         self.told: list[str | None] = []
         self.bytes = 0
         self.body = Body("up", self.clock, limits or Limits(), offset, total, None, self.told.append, self.count)
@@ -262,103 +281,107 @@ def test_whoever_was_busy_is_given_what_comes_together_too() -> None:
     assert not it.clock.getDelayedCalls()
 
 
-def test_the_connection_of_a_long_body_rests_once_it_gave_all_that_it_had() -> None:
-    """Not while there is more to take at once, nor after the last piece, where it is the next one's."""
-    it = Receiving(total=4 * BULK, limits=Limits(waiting=4 * BULK))
-    it.body.dataReceived(bytes(BULK))
-    it.body.dataReceived(bytes(FULL))
-    it.clock.advance(0)
-    assert it.transport.producerState == "producing"
-    it.body.dataReceived(b"some")
-    it.clock.advance(0)
-    assert it.transport.producerState == "paused"
-    it.clock.advance(RESTING)
-    assert it.transport.producerState == "producing"
-    now(it.body.read())
-    it.body.dataReceived(bytes(it.body.total - it.body.received - 1))
-    it.body.dataReceived(b"x")
-    it.clock.advance(0)
-    assert it.transport.producerState == "producing"
+@given(st.integers(0, 5 * BULK), st.integers(2 * BULK, 5 * BULK), st.lists(st.integers(1, BULK), max_size=12))
+@example(0, 2 * BULK, [1, BULK])
+def test_of_a_long_body_the_system_gathers_what_comes_next(offset: int, size: int, cuts: list[int]) -> None:
+    """No more than an eighth of what has come and than may lie unread, never beyond the end, and nothing for whoever has the connection next."""
+    line = Line()
+    it = Receiving(offset + size, offset, line=line)
+    for cut in [*cuts, size]:
+        piece = min(cut, size - it.body.received)
+        if not piece:
+            break
+        it.body.dataReceived(bytes(piece))
+        reading = later(it.body.read())
+        # What is left of it when nothing is worth to be gathered by the system is gathered here.
+        it.clock.advance(GATHERING)
+        assert len(now(reading)) == piece
+        left, gathered = size - it.body.received, line.gathered
+        assert gathered == 1 or LEAST <= gathered <= min(it.body.received / 8, Limits().waiting - LEAST, left - HELD)
+        if it.body.received > BULK and left >= BULK + HELD:
+            assert gathered >= min(it.body.received / 16, Limits().waiting - LEAST)
+        assert bool(it.clock.getDelayedCalls()) or gathered == 1
     it.body.connectionLost(DONE)
+    assert line.gathered == 0
     assert it.told == [None]
     assert not it.clock.getDelayedCalls()
 
 
-def test_what_a_connection_gives_in_one_go_counts_as_one_however_small_the_slices() -> None:
-    """TLS hands on records of 16 KiB: a rest after each would bring 64 KiB in 40 ms and no more, however fast the line."""
-    it = Receiving(total=8 * BULK, limits=Limits(waiting=8 * BULK))
-    it.body.dataReceived(bytes(BULK))
-    for _ in range(10):
-        for _ in range(3):
-            it.body.dataReceived(bytes(16 << 10))
-            assert it.transport.producerState == "producing"
-        it.clock.advance(0)
-        assert it.transport.producerState == "producing"
-    it.body.dataReceived(bytes(16 << 10))
-    it.body.dataReceived(b"x")
-    it.clock.advance(0)
-    assert it.transport.producerState == "paused"
-    it.body.close()
-
-
-def test_a_body_that_ends_in_the_turn_of_its_last_piece_leaves_no_timer() -> None:
-    it = Receiving(total=4 * BULK, limits=Limits(waiting=4 * BULK))
+def test_what_was_gathered_for_long_enough_is_taken_as_it_is() -> None:
+    line = Line()
+    it = Receiving(16 * BULK, line=line)
     it.body.dataReceived(bytes(BULK + 1))
-    it.body.connectionLost(Failure(ConnectionLost()))
-    assert it.told == [f"broke off after {BULK + 1} bytes"]
-    assert not it.clock.getDelayedCalls()
-
-
-def test_of_a_body_whose_end_nobody_knows_the_connection_never_rests() -> None:
-    it = Receiving(limits=Limits(waiting=4 * BULK))
-    it.body.dataReceived(bytes(BULK))
-    it.body.dataReceived(b"some")
-    assert not it.clock.getDelayedCalls()
-    assert it.transport.producerState == "producing"
-
-
-def test_the_more_a_line_brings_the_shorter_are_the_rests_and_in_the_end_there_are_none() -> None:
-    it = Receiving(total=100 * ENOUGH, limits=Limits(waiting=100 * ENOUGH))
-    it.body.dataReceived(bytes(BULK))
-    it.clock.advance(0)
-    it.body.dataReceived(b"x")
-    it.clock.advance(0)
-    rests = []
-    while it.transport.producerState == "paused":
-        (timer,) = it.clock.getDelayedCalls()
-        rests.append(timer.getTime() - it.clock.seconds())
-        it.clock.advance(rests[-1])
-        now(it.body.read())
-        it.body.dataReceived(bytes(ENOUGH))
-        it.clock.advance(0)
-        it.body.dataReceived(b"x")
-        it.clock.advance(0)
-    assert rests == pytest.approx([RESTING / 2**halved for halved in range(len(rests))])
-    assert rests[-1] >= SHORTEST > rests[-1] / 2
-
-
-def test_a_body_that_is_closed_while_its_connection_rests_lets_go_of_it() -> None:
-    it = Receiving(total=4 * BULK)
-    it.body.dataReceived(bytes(BULK))
+    now(it.body.read())
+    gathered = line.gathered
+    assert gathered > 1
+    reading = later(it.body.read())
+    it.clock.advance(PATIENCE / 2)
     it.body.dataReceived(b"some")
     it.clock.advance(0)
-    assert it.transport.producerState == "paused"
+    # There is no more where that came from, so nothing is gained by waiting here as well.
+    assert now(reading) == b"some"
+    it.clock.advance(PATIENCE / 2)
+    assert line.gathered == gathered
+    it.clock.advance(PATIENCE / 2)
+    assert line.gathered == 1
+    assert not it.clock.getDelayedCalls()
+    it.body.dataReceived(b"more")
+    assert line.gathered == gathered
     it.body.close()
-    assert it.transport.producerState == "producing"
-    assert it.transport.disconnecting
+
+
+@pytest.mark.parametrize(("total", "size"), [(None, 2 * BULK), (BULK, BULK), (2 * BULK, BULK)])
+def test_of_a_body_that_is_short_or_of_unknown_length_and_of_its_beginning_nothing_is_gathered(total: int | None, size: int) -> None:
+    line = Line()
+    it = Receiving(total, line=line)
+    it.body.dataReceived(bytes(size))
+    assert line.said == []
+
+
+def test_where_the_system_cannot_gather_it_is_not_asked_again() -> None:
+    """Then its pieces are gathered here."""
+    line = Line(able=False)
+    it = Receiving(16 * BULK, line=line)
+    it.body.dataReceived(bytes(BULK + 1))
+    now(it.body.read())
+    reading = later(it.body.read())
+    it.body.dataReceived(b"some")
+    it.clock.advance(0)
+    assert waiting(reading)
+    it.clock.advance(GATHERING)
+    assert now(reading) == b"some"
+    assert len(line.said) == 1
     assert not it.clock.getDelayedCalls()
 
 
-def test_what_is_paused_for_its_reader_stays_so_when_its_rest_is_over() -> None:
-    it = Receiving(total=4 * BULK, limits=Limits(waiting=BULK + 10))
-    it.body.dataReceived(bytes(BULK))
-    it.body.dataReceived(b"some")
-    it.clock.advance(0)
-    it.body.dataReceived(b"what was on its way")
-    it.clock.advance(RESTING)
+@pytest.mark.parametrize("end", ["close", "more", "lost"])
+def test_however_a_body_ends_its_connection_is_left_as_it_was(end: str) -> None:
+    line = Line()
+    it = Receiving(4 * BULK, line=line)
+    it.body.dataReceived(bytes(BULK + 1))
+    assert line.gathered > 1
+    match end:
+        case "close":
+            it.body.close()
+        case "more":
+            it.body.dataReceived(bytes(4 * BULK))
+        case "lost":
+            it.body.connectionLost(Failure(ConnectionLost()))
+    assert line.gathered == 0
+    assert not it.clock.getDelayedCalls()
+
+
+def test_what_is_paused_for_its_reader_may_have_been_gathered_for_long() -> None:
+    line = Line()
+    it = Receiving(8 * BULK, line=line)
+    it.body.dataReceived(bytes(BULK + 1))
     assert it.transport.producerState == "paused"
+    it.clock.advance(PATIENCE)
+    assert line.gathered == 1
     now(it.body.read())
     assert it.transport.producerState == "producing"
+    it.body.dataReceived(b"x")
+    assert line.gathered > 1
     it.body.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import attrs
 from twisted.internet import reactor
@@ -13,6 +13,7 @@ from twisted.web.client import Agent
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from pypidaemon.interfaces import IBody
 from pypidaemon.testing import TestIndex
 from pypidaemon.upstreams.guard import Guarded
 from pypidaemon.upstreams.http import HttpUpstream
@@ -41,6 +42,50 @@ class HttpContract(UpstreamContract, TestCase):
 
     def make(self, index: TestIndex) -> HttpUpstream:
         return started(self, serve(self, index).simple)
+
+
+@implementer(IBody)
+@attrs.define(eq=False)
+class AllAtOnce:
+    """What `fetch_whole` brought, as a body."""
+
+    total: int
+    _left: bytes
+    offset: int = 0
+    validator: str = "not known of what comes so"
+
+    async def read(self) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+class WholeContract(UpstreamContract, TestCase):
+    """Asked for small files in few steps, wherever a whole one is wanted and there is a connection already."""
+
+    def make(self, index: TestIndex) -> HttpUpstream:
+        upstream = started(self, serve(self, index).simple)
+        usual = HttpUpstream.fetch_body
+
+        async def fetch_body(self: HttpUpstream, url: str, offset: int) -> Any:
+            if offset:
+                return await usual(self, url, offset)
+            filename = unquote(url.rpartition("/")[2]).removesuffix(".metadata")
+            known = index.metadata if url.endswith(".metadata") else index.data
+            here = any(filename in project.files for project in index.projects.values())
+            said = await self.fetch_whole(url, len(known("some-thing", filename)) if here else 1)
+            return AllAtOnce(len(said), said) if isinstance(said, bytes) else said
+
+        self.patch(HttpUpstream, "fetch_body", fetch_body)
+        return upstream
+
+    async def test_it_comes_so(self) -> None:
+        assert isinstance(await self.upstream.fetch_body((await self.file()).url, 0), AllAtOnce)
+
+    async def test_a_reader_may_leave_early(self) -> None:
+        """There is none: the bytes are here before anybody hears of them."""
 
 
 class AlternatesContract(UpstreamContract, TestCase):

@@ -22,8 +22,9 @@ from pypidaemon.testing import Fault, TestIndex
 from pypidaemon.testing.faults import gzip_bomb, portal, redirect_loop, wrong_project
 from pypidaemon.upstreams.http import ACCEPT, HttpUpstream
 from pypidaemon.upstreams.limits import Limits
+from pypidaemon.upstreams.sieve import GATHERS
 from tests.gear import later
-from tests.upstreams.parts import QUICK, Saying, broken, make, page, serve, started, whole
+from tests.upstreams.parts import QUICK, Saying, broken, gatherings, make, page, serve, started, whole
 
 NAME = NormalizedName("thing")
 NOTHING = Validators()
@@ -334,6 +335,26 @@ class AgainstIndex(TestCase):
         assert (await broken(await upstream.fetch_body(self.url(), 0)))[1] == "stalled after 700 bytes"
         self.index.break_("*", Fault(drip=200))
         assert "became too slow" in (await broken(await upstream.fetch_body(self.url(), 0)))[1]
+
+    async def test_of_a_long_body_the_system_gathers_and_what_comes_next_over_that_connection_comes_as_ever(self) -> None:
+        told = gatherings(self)
+        long = self.index.add("thing", "2.0", size=4_000_000)
+        for _ in range(2):
+            body = await self.upstream.fetch_body(self.served.url + self.index.path("thing", long), 0)
+            assert await whole(body) == self.index.data("thing", long)
+            assert bool(told) is GATHERS
+            assert not GATHERS or (max(told) >= 128 << 10 and told[-1] == 0)
+            assert await whole(await self.upstream.fetch_body(self.url(), 0)) == self.index.data("thing", self.wheel)
+        assert len(self.served._factory.protocols) == 1
+
+    async def test_F31_of_what_stalls_nothing_is_withheld_because_more_was_to_be_gathered(self) -> None:
+        upstream = started(self, self.served.simple, limits=attrs.evolve(QUICK, idle=0.5, window=2.0))
+        told = gatherings(self)
+        long = self.index.add("thing", "2.0", size=4_000_000)
+        self.index.break_("*", Fault(stall_after=1_500_000))
+        body = await upstream.fetch_body(self.served.url + self.index.path("thing", long), 0)
+        assert await broken(body) == (self.index.data("thing", long)[:1_500_000], "stalled after 1500000 bytes")
+        assert bool(told) is GATHERS
 
     async def test_F33_a_refused_connection(self) -> None:
         await self.served.stop()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
-from twisted.internet.testing import StringTransport
-from twisted.protocols.policies import WrappingFactory
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
-from pypidaemon.upstreams.sieve import HEAD_LINES, HEAD_SIZE, SLICE, HeadTooLarge, Sieve, UnaskedBytes
+from pypidaemon.upstreams.sieve import GATHERS, HEAD_LINES, HEAD_SIZE, SLICE, TAKING, HeadTooLarge, Sieve, UnaskedBytes
+from tests.needs import missing
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
 
@@ -199,3 +205,140 @@ def test_closing_is_aborting_and_nothing_comes_afterwards() -> None:
     made.dataReceived(HEAD)
     assert transport.aborted
     assert sink.pieces == []
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+@pytest.fixture
+def connected(ends: tuple[socket.socket, socket.socket]) -> Connection:
+    """A connection with a socket of its own."""
+    made = Wire(0)
+    made.socket, made.reactor = ends[0], MemoryReactorClock()
+    return made
+
+
+@pytest.fixture
+def other(ends: tuple[socket.socket, socket.socket]) -> socket.socket:
+    """The other end of that."""
+    return ends[1]
+
+
+def gathered(connection: Connection) -> int:
+    """How many bytes the system is to gather."""
+    return connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+
+def below(*layers: Any) -> Sieve:
+    """A sieve on the last of these, each of which lies on the next."""
+    made = Sieve(WrappingFactory(None), Sink())
+    for upper, lower in pairwise([made, *layers]):
+        upper.transport = lower
+    return made
+
+
+def test_the_system_gathers_below_whatever_lies_between(connected: Connection) -> None:
+    if not GATHERS:
+        missing("this system does not gather")
+    usual = connected.bufferSize
+    secured = below(ProtocolWrapper(WrappingFactory(None), Sink()), connected)
+    for made, longest in ((below(connected), 500_000), (secured, usual)):
+        assert made.gather(500_000)
+        assert gathered(connected) == 500_000
+        assert connected.bufferSize == longest
+        assert made.gather(1)
+        assert gathered(connected) == 1
+        assert connected.bufferSize == longest
+        assert made.gather(0)
+        assert gathered(connected) == 1
+        assert connected.bufferSize == usual
+        assert "doRead" not in vars(connected)
+
+
+def test_of_what_is_encrypted_no_more_is_taken_in_one_turn_than_there_is_time_for(
+    connected: Connection, other: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a connection reads in one go is decrypted in one go, and may be forty thousand records."""
+    if not GATHERS:
+        missing("this system does not gather")
+    now = [0.0]
+    monkeypatch.setattr("pypidaemon.upstreams.sieve.thread_time", lambda: now[0])
+    wrapper, sizes, cost = ProtocolWrapper(WrappingFactory(None), Sink()), [], TAKING * 0.75
+
+    def decrypt(data: bytes) -> None:
+        sizes.append(len(data))
+        now[0] += cost
+
+    connected.protocol = wrapper
+    monkeypatch.setattr(wrapper, "dataReceived", decrypt)
+    connected.bufferSize = 1000
+    made = below(wrapper, connected)
+    other.sendall(bytes(5000))
+    assert made.gather(4000)
+    assert connected.doRead() is None
+    # The rest is fewer bytes than were to be gathered, and told of nevertheless.
+    assert (sizes, gathered(connected)) == ([1000, 1000], 1)
+    cost = 0.0
+    assert connected.doRead() is None
+    assert (sizes, gathered(connected)) == ([1000] * 5, 4000)
+
+
+@pytest.mark.parametrize("end", ["paused", "let go", "aborted", "lost"])
+def test_nothing_more_is_taken_in_a_turn_in_which_it_was_wanted_no_more(connected: Connection, other: socket.socket, end: str) -> None:
+    if not GATHERS:
+        missing("this system does not gather")
+    connected.protocol = wrapper = ProtocolWrapper(WrappingFactory(None), Sink())
+    connected.bufferSize = 1000
+    made = below(wrapper, connected)
+    sizes = []
+
+    def decrypt(data: bytes) -> None:
+        sizes.append(len(data))
+        match end:
+            case "paused":
+                made.pauseProducing()
+            case "let go":
+                made.gather(0)
+            case "aborted":
+                made.loseConnection()
+                assert not made.gather(0)
+
+    wrapper.dataReceived = decrypt  # type: ignore[method-assign]
+    assert made.gather(4000)
+    other.sendall(bytes(100 if end == "lost" else 5000))
+    other.shutdown(socket.SHUT_WR)
+    assert (connected.doRead() is not None) is (end == "lost")
+    assert sizes == [100 if end == "lost" else 1000]
+
+
+@pytest.mark.parametrize("broken", [b"", b"\r\nX-Odd:\r\n and more"])
+def test_of_a_body_in_chunks_nothing_is_gathered_and_no_more_is_read_at_once_than_at_first(connected: Connection, broken: bytes) -> None:
+    """Each chunk costs the same, and may have one byte."""
+    made, usual = below(connected), connected.bufferSize
+    made._line = bytearray()
+    for field, in_chunks in ((b"Content-Length: 9000000", False), (b"TRANSFER-Encoding: chunked", True)):
+        made.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert connected.bufferSize == usual
+        made.dataReceived(b"HTTP/1.1 200 OK\r\n" + field + broken + b"\r\n\r\n")
+        made.dataReceived(bytes(usual))
+        assert (connected.bufferSize == usual) is in_chunks
+        assert made.gather(500_000) is (GATHERS and not in_chunks)
+        assert made.gather(0) is GATHERS
+
+
+def test_what_cannot_gather_says_so(connected: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not below(StringTransport()).gather(500_000)
+    made, usual = below(connected), connected.bufferSize
+    connected.socket.close()
+    assert not made.gather(500_000)
+    connected.connected = 0
+    assert not made.gather(500_000)
+    connected.connected = 1
+    monkeypatch.setattr("pypidaemon.upstreams.sieve.GATHERS", False)
+    assert not made.gather(500_000)
+    assert connected.bufferSize == usual

@@ -20,7 +20,8 @@ from pypidaemon.errors import UpstreamUnavailable
 from pypidaemon.model import NormalizedName, Validators
 from pypidaemon.testing import TestIndex
 from pypidaemon.upstreams.authorities import Authorities
-from tests.upstreams.parts import QUICK, page, serve, started, whole
+from pypidaemon.upstreams.sieve import GATHERS
+from tests.upstreams.parts import QUICK, gatherings, page, serve, started, whole
 
 NAME = NormalizedName("thing")
 
@@ -61,6 +62,25 @@ class Tls(TestCase):
         upstream = started(self, served.simple, ca_file=self.ca_file)
         [file] = page(await upstream.fetch_page(NAME, Validators())).files
         assert await whole(await upstream.fetch_body(file.url, 0)) == self.index.data("thing", self.wheel)
+
+    async def test_of_a_long_body_the_system_gathers_what_is_encrypted(self) -> None:
+        told = gatherings(self)
+        served = serve(self, self.index, context(self.authority.issue_cert("127.0.0.1")))
+        long = self.index.add("thing", "2.0", size=4_000_000)
+        upstream = started(self, served.simple, ca_file=self.ca_file)
+        for filename in (long, self.wheel):
+            body = await upstream.fetch_body(served.url + self.index.path("thing", filename), 0)
+            assert await whole(body) == self.index.data("thing", filename)
+            assert bool(told) is GATHERS
+
+    async def test_a_file_comes_all_at_once_over_a_connection_that_is_kept(self) -> None:
+        """Though it comes in many records of TLS."""
+        served = serve(self, self.index, context(self.authority.issue_cert("127.0.0.1")))
+        upstream = started(self, served.simple, ca_file=self.ca_file)
+        url, data = served.url + self.index.path("thing", self.wheel), self.index.data("thing", self.wheel)
+        assert await whole(await upstream.fetch_body(url, 0)) == data
+        for _ in range(2):
+            assert await upstream.fetch_whole(url, len(data)) == data
 
     async def test_S52_an_unknown_authority_is_not_trusted(self) -> None:
         assert "certificate verify failed" in await self.cause(context(self.authority.issue_cert("127.0.0.1")))
