@@ -9,6 +9,7 @@ costs one request upstream and nothing else (law 8); but a mirror must do withou
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import intern
 from typing import Any, cast
 
 import orjson
@@ -176,10 +177,11 @@ def _file(raw: object) -> File:
         filename=Filename(filename),
         url=url,
         path=path,
-        hashes=tuple([(pair[0], pair[1]) for pair in map(_PAIR.of, hashes)]),
+        # Of these names there are few, as of what is required of Python, and one of each for every file.
+        hashes=tuple([(intern(pair[0]), pair[1]) for pair in map(_PAIR.of, hashes)]),
         size=size,
         upload_time=upload_time,
-        requires_python=requires_python,
+        requires_python=None if requires_python is None else intern(requires_python),
         yanked=yanked,
         core_metadata=core_metadata,
         provenance=provenance,

@@ -25,6 +25,9 @@ PROTOCOLS = ("protocol_version", "protcol_version")
 DIGESTS = {"sha256_digest": ("sha256", 64), "md5_digest": ("md5", 32), "blake2_256_digest": ("blake2b_256", 64)}
 """Field, our word for the algorithm, and how many hexadecimal digits there are (R163)."""
 
+_READ = frozenset({*PROTOCOLS, *DIGESTS, "name", "version", "filetype", "requires_python"})
+"""The fields that are looked at before the file is."""
+
 WIDE_BLAKE = ("blake2b", 128)
 """What distutils of Python 3.9 to 3.11 puts into `blake2_256_digest` instead: BLAKE2b of 64 bytes (P1)."""
 
@@ -72,10 +75,11 @@ def read_upload(fields: Sequence[tuple[str, str]], filename: str, *, query: Sequ
     for name, value in fields:
         if "\0" in value or "\0" in name:
             raise InvalidUpload(f"the field {_shown(name)} holds a NUL character")
-    told = [(name, value) for name, value in fields if value.strip() not in {"", "UNKNOWN"}]
-    asked = action(told, query)
+    all_told = [(name, value) for name, value in fields if value.strip() not in {"", "UNKNOWN"}]
+    asked = action(all_told, query)
     if asked != "file_upload":
         raise InvalidUpload(f"the form's :action is {_shown(asked)}, not file_upload" if asked else "the form has no :action")
+    told = [(name, value) for name, value in all_told if name in _READ]
     for field in PROTOCOLS:
         if _one(told, field) not in {"", "1"}:
             raise InvalidUpload("the form's protocol_version is not 1")
@@ -90,7 +94,7 @@ def read_upload(fields: Sequence[tuple[str, str]], filename: str, *, query: Sequ
         filename=named,
         filetype=_filetype(named, _one(told, "filetype")),
         digests=_digests(told),
-        metadata=tuple((name, value) for name, value in told if name != ACTION and name not in PROTOCOLS),
+        metadata=tuple((name, value) for name, value in all_told if name != ACTION and name not in PROTOCOLS),
     )
 
 
@@ -196,10 +200,10 @@ def _digests(told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def _one(told: Sequence[tuple[str, str]], field: str) -> str:
     """The value of a field that may stand there once, "" where it does not stand there."""
-    values = {value.strip() for name, value in told if name == field}
-    if len(values) > 1:
+    values = [value.strip() for name, value in told if name == field]
+    if len(set(values)) > 1:
         raise InvalidUpload(f"the form has several values for {field}")
-    return next(iter(values), "")
+    return values[0] if values else ""
 
 
 def _needed(told: Sequence[tuple[str, str]], field: str) -> str:

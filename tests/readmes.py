@@ -28,7 +28,7 @@ class InlineReadmes(Readmes):
 
 def rendering(house: House) -> House:
     """The same house, whose pages have their descriptions rendered."""
-    house.door.routes.views.project.readmes = InlineReadmes(house.clock)
+    house.door.routes.views.desk.project.readmes = InlineReadmes(house.clock)
     return house
 
 

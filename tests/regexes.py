@@ -12,13 +12,12 @@ from typing import Any
 
 import attrs
 
-from pypidaemon import forms
 from pypidaemon.archives import tags
 from pypidaemon.simple import markup
 
 PACKAGE = Path(__file__).parents[1] / "pypidaemon"
-DYNAMIC = frozenset({"archives/tags.py", "simple/markup.py", "forms.py", "globs.py", "patterns.py", "policies/exemptions.py"})
-"""Modules with an expression that does not stand in the source as such: those of a table, the one with the boundary of a form, and those that `fnmatch` makes of patterns in a configuration. One
+DYNAMIC = frozenset({"archives/tags.py", "simple/markup.py", "globs.py", "patterns.py", "policies/exemptions.py"})
+"""Modules with an expression that does not stand in the source as such: those of a table, and those that `fnmatch` makes of patterns in a configuration. One
 of `patterns.py` is whatever its owner writes."""
 SEARCHING = frozenset({"search", "sub", "subn", "split", "findall", "finditer"})
 """Ways of using a pattern that try it at every place of the text."""
@@ -102,7 +101,6 @@ def put_together() -> Iterator[Expression]:
     for where, patterns in made.items():
         for number, one in enumerate(patterns):
             yield Expression(f"{where}:{number}", one.pattern, one.flags, searching=where.startswith("simple"))
-    yield Expression("forms.py:boundary", forms._plain_head("--a-boundary").pattern, 0, searching=False)
     for glob in ("*", "*a*b*c*d", "?*?*?*x", "[a-z]*[!0-9]*-*-*"):
         yield Expression(f"globs.py:{glob}", fnmatch.translate(glob), 0, searching=False)
 

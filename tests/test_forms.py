@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pypidaemon import forms
 from pypidaemon.errors import InvalidUpload
 from pypidaemon.forms import Event, Field, FileBegins, FileBytes, FileEnds, FormLimits, FormReader
 from tests import hostile
@@ -257,6 +259,61 @@ def test_S23_any_bytes_are_a_form_or_refused(pieces: list[bytes], places: list[i
         except InvalidUpload as error:
             verdicts.append([Field("refused", "")] if str(error).isprintable() else [])
     assert verdicts[0] == verdicts[1] == verdicts[2]
+
+
+HEADS = [
+    *[b'"%b"' % name for name in (b"name", b"a" * 81, b"na%22me", b"", b"content")],
+    *[b'"content"; filename="%b"' % name for name in (b"f-1.0.tar.gz", b"f%22.whl", b"a/b", b"x" * 251, b"")],
+    b'"gpg_signature"; filename="f.asc"',
+    b"name",
+]
+LINES = [
+    b"",
+    *[b"Content-Type: %b\r\n" % kind for kind in (b"text/plain", b"a/b; charset=x", b"application/.", b"a")],
+    b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Length: 1\r\n",
+]
+NEAR = [b"", b"\r\n", b"\n", b"-", b"--", b" ", b"x"]
+ENDS = [b"--\r\n", b"--", b"--more", b"--\r\n--b\r\n", b"-", b"", b"\r\n"]
+ODD = [
+    *SPECIAL,
+    b"",
+    b"\0",
+    b"\xc3\xa4",
+    b'\r\n--b\rxContent-Disposition: form-data; name="q"\r\n\r\n',
+    *[b"%b--b%b" % near for near in itertools.product(NEAR, NEAR)],
+]
+
+
+def nearly_plain() -> Iterator[tuple[bytes, FormLimits]]:
+    """Forms as uploaders write them, but for something in one of their parts."""
+
+    def form(head: bytes = b'"version"', line: bytes = b"", value: bytes = b"1", data: bytes = b"x", end: bytes = ENDS[0]) -> bytes:
+        parts = ((b'"name"', b"", b"1"), (head, line, value), (b'"content"; filename="f.whl"', b"", data))
+        return b"".join(b"--b\r\nContent-Disposition: form-data; name=%b\r\n%b\r\n%b\r\n" % part for part in parts) + b"--b" + end
+
+    for head, line, end in itertools.product(HEADS, LINES, ENDS):
+        yield form(head, line, end=end), LIMITS
+    for odd, end in itertools.product(ODD, ENDS):
+        yield form(value=odd, end=end), LIMITS
+        yield form(data=odd, end=end), LIMITS
+    for parts, field, fields in itertools.product(range(1, 5), range(1, 4), range(1, 6)):
+        yield form(value=b"12"), FormLimits(parts=parts, field=field, fields=fields)
+
+
+def test_what_is_read_without_the_parser_is_what_the_parser_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def verdict(body: bytes, limits: FormLimits) -> list[Event] | None:
+        try:
+            return read(MULTIPART, [body], limits)
+        except InvalidUpload:
+            return None
+
+    cases = list(nearly_plain())
+    found = [verdict(*case) for case in cases]
+    for name in ("_PLAIN_FIELD", "_PLAIN_FILE"):
+        monkeypatch.setattr(forms, name, re.compile(b"(?!)"))
+    for case, one in zip(cases, found, strict=True):
+        assert one == verdict(*case), case
 
 
 @given(st.text(max_size=40))

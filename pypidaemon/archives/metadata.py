@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from pypidaemon import filenames
 from pypidaemon.archives.names import shown
+from pypidaemon.archives.plain import plainly
 from pypidaemon.archives.rules import Rules
 from pypidaemon.archives.sidecars import BadArchive
 from pypidaemon.errors import InvalidName
@@ -45,10 +46,13 @@ def describe(raw: bytes, upload: Upload, rules: Rules, has: Callable[[str], bool
     :raises BadArchive: it cannot be read, lacks version, name or metadata version, differs from the form, or breaks a strict rule.
     """
     _insist_on_few(raw)
-    try:
-        found, _ = parse_email(raw)
-    except _WRONG as error:
-        raise BadArchive("the metadata cannot be read") from error
+    # Strict rules want to know more than the few fields that it reads.
+    found = None if rules.strict else plainly(raw)
+    if found is None:
+        try:
+            found, _ = parse_email(raw)
+        except _WRONG as error:
+            raise BadArchive("the metadata cannot be read") from error
     version = _text(found, "metadata_version")
     if version not in VERSIONS:
         raise BadArchive(f"the metadata version {shown(version)} is not known")

@@ -91,12 +91,17 @@ def directory(source: BinaryIO, size: int, bounds: Bounds = UPLOADED) -> Directo
     return Directory(offset, length, entries)
 
 
+_NO_EXTRAS = Extras((), None)
+
+
 def extras(raw: bytes) -> Extras:
     """
     Read the extra fields of a header.
 
     :raises BadArchive: they are malformed, or there are two of a kind that unpackers choose from.
     """
+    if not raw:
+        return _NO_EXTRAS
     wide: tuple[int, ...] | None = None
     name: str | None = None
     place = 0

@@ -206,7 +206,7 @@ def _placed(source: BinaryIO, entry: Entry, after: int) -> Entry:
         raise BadArchive(f"the member {name} overlaps what follows it")
     if end < after or header.described:
         _insist_on_descriptor(source, header, name, end, after)
-    return attrs.evolve(entry, start=start)
+    return Entry(entry.name, header, entry.offset, start)
 
 
 def _insist_on_descriptor(source: BinaryIO, header: Header, name: str, end: int, after: int) -> None:
@@ -223,6 +223,8 @@ def _insist_on_descriptor(source: BinaryIO, header: Header, name: str, end: int,
 
 def _widened(wide: tuple[int, ...], *narrow: int) -> tuple[int, ...]:
     """The values, with those that are full taken from the ZIP64 field in their order."""
+    if FULL32 not in narrow:
+        return narrow
     values = iter(wide)
     found = tuple(next(values, -1) if value == FULL32 else value for value in narrow)
     if min(found) < 0:

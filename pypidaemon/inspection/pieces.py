@@ -17,6 +17,20 @@ def length(content: IContent) -> int | None:
     return content.size
 
 
+async def beginning(content: IContent, size: int) -> bytes:
+    """
+    So many bytes of the content from its beginning, in one piece; fewer only where there are no more. For small ones, which mostly are read at one stroke.
+
+    :raises CorruptContent: as `IContent.read`.
+    :raises UpstreamUnavailable: as `IContent.read`.
+    """
+    # Of a draft that has nothing yet, reading would wait for something.
+    data = await content.read(0, size) if size else b""
+    while len(data) < size and (piece := await content.read(len(data), size - len(data))):
+        data += piece
+    return data
+
+
 async def pieces(content: IContent) -> AsyncIterator[bytes]:
     """
     Read the content from its beginning, never more than `PIECE` bytes at once.

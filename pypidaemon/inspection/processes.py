@@ -12,18 +12,18 @@ from typing import cast
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
-from twisted.internet.interfaces import IReactorProcess, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pypidaemon.archives.rules import Rules
 from pypidaemon.errors import InvalidUpload, PypidaemonError
 from pypidaemon.inspection import speech
-from pypidaemon.inspection.pieces import PIECE, length, pieces
+from pypidaemon.inspection.pieces import PIECE, beginning, length, pieces
 from pypidaemon.inspection.workers import Ended, Worker, command
 from pypidaemon.interfaces import IContent, IInFile, IInspector, IMeasured
 from pypidaemon.model import Inspected, Upload
-from pypidaemon.waits import TookTooLong, within
+from pypidaemon.waits import Bell, TookTooLong
 
 START_PATIENCE = 30.0
 """Seconds until a worker must be ready; a busy machine needs one."""
@@ -36,6 +36,12 @@ MOST_JOBS = 4000
 
 OLDEST = 600.0
 """Seconds after which it is given no more archives either: where few come, that is sooner, and there starting one costs nobody anything."""
+
+HASTE = 0.5
+"""
+Seconds that an archive waits for a worker that is at work before another one is started, which takes about as long. Nearly every archive is inspected in
+some milliseconds, so that one worker keeps up with all uploads, and each takes 26 MiB.
+"""
 
 _BEYOND = "the archive could not be inspected within its limits"
 
@@ -70,6 +76,14 @@ class ProcessInspector(Service):
     _slots: DeferredSemaphore = attrs.field(init=False, repr=False)
     _idle: list[Worker] = attrs.field(init=False, factory=list, repr=False)
     _living: set[Worker] = attrs.field(init=False, factory=set, repr=False)
+    _starting: int = attrs.field(init=False, default=0, repr=False)
+    """Workers that are not ready yet."""
+    _freed: Bell = attrs.field(init=False, factory=Bell, repr=False)
+    """Rings when a worker is ready, idle, or gone, or somebody has waited for that for too long."""
+    _hurry: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
+    """When that is so of whoever waits longest; one timer for all, since in a burst of uploads nearly all of them wait for some milliseconds."""
+    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
+    """When idle workers are looked at that may have become old."""
     _stopping: bool = attrs.field(init=False, default=False)
     _log = Logger()
 
@@ -103,6 +117,10 @@ class ProcessInspector(Service):
         Service.stopService(self)
         self._stopping = True
         self._idle.clear()
+        for call in (self._due, self._hurry):
+            if call is not None:
+                call.cancel()
+        self._due = self._hurry = None
         ended = DeferredList([worker.gone() for worker in self._living])
         for worker in list(self._living):
             worker.kill()
@@ -140,22 +158,50 @@ class ProcessInspector(Service):
             self._slots.release()
 
     async def _ready(self) -> Worker:
-        """A worker that waits for work; the one used last is the warmest."""
+        """A worker that waits for work; the one used last is the warmest. Another one is started where there is none, or none is idle for too long."""
+        patience = HASTE
+        while (found := self._warmest()) is None:
+            if self._stopping:
+                raise PypidaemonError("the daemon is stopping")
+            if self._starting:
+                # How long that takes says nothing about how long the archives before this one will.
+                await self._freed.wait()
+                continue
+            if not self._living or patience <= 0:
+                return await self._another()
+            since = self._clock.seconds()
+            if self._hurry is None:
+                self._hurry = self._clock.callLater(patience, self._hurry_up)
+            await self._freed.wait()
+            patience -= self._clock.seconds() - since
+        return found
+
+    def _warmest(self) -> Worker | None:
+        """The worker used last, of those that wait for work."""
         while self._idle:
             worker = self._idle.pop()
             if self._is_old(worker):
                 worker.kill()
             elif not worker.over:
                 return worker
-        if self._stopping:
-            raise PypidaemonError("the daemon is stopping")
+        return None
+
+    async def _another(self) -> Worker:
+        self._starting += 1
+        try:
+            return await self._begun()
+        finally:
+            self._starting -= 1
+            self._freed.ring()
+
+    async def _begun(self) -> Worker:
         worker = Worker.start(self.reactor, self.command(self.memory))
-        worker.since = cast(IReactorTime, self.reactor).seconds()
+        worker.since = self._clock.seconds()
         self.started += 1
         self._living.add(worker)
-        worker.gone().addCallback(lambda _: self._living.discard(worker))
+        worker.gone().addCallback(lambda _: self._left(worker))
         try:
-            said, _ = await within(cast(IReactorTime, self.reactor), START_PATIENCE, worker.hear())
+            said, _ = await worker.hear(self._clock, START_PATIENCE)
         except (TookTooLong, Ended, speech.Nonsense) as error:
             worker.kill()
             self._log.error("a worker for inspection does not start: {complaint}", complaint=worker.complaint.strip())
@@ -169,12 +215,12 @@ class ProcessInspector(Service):
     async def _ask(self, worker: Worker, content: IContent, upload: Upload, rules: Rules) -> Inspected:
         worker.jobs += 1
         path = content.path if IInFile.providedBy(content) else None
-        seconds = self.patience + (length(content) or 0) / PACE
         size = length(content)
+        seconds = self.patience + (size or 0) / PACE
         whole = path is None and size is not None and size <= PIECE
         asked = speech.question(upload, rules, path, round(seconds) + 1, whole=whole)
-        if whole:
-            worker.say(asked, b"".join([piece async for piece in pieces(content)]))
+        if whole and size is not None:
+            worker.say(asked, await beginning(content, size))
         else:
             worker.say(asked)
         if path is None and not whole:
@@ -183,7 +229,7 @@ class ProcessInspector(Service):
                 worker.say(piece)
             await self._expect(worker, seconds)
             worker.say(b"")
-        said, told = await within(cast(IReactorTime, self.reactor), seconds, worker.hear())
+        said, told = await worker.hear(self._clock, seconds)
         if said == speech.REFUSED:
             raise InvalidUpload(speech.line(told))
         if said != speech.FOUND:
@@ -192,7 +238,7 @@ class ProcessInspector(Service):
 
     async def _expect(self, worker: Worker, seconds: float) -> None:
         """Wait until the worker wants more."""
-        said, _ = await within(cast(IReactorTime, self.reactor), seconds, worker.hear())
+        said, _ = await worker.hear(self._clock, seconds)
         if said != speech.MORE:
             raise speech.Nonsense(said)
 
@@ -202,9 +248,37 @@ class ProcessInspector(Service):
             worker.kill()
         else:
             self._idle.append(worker)
+            self._freed.ring()
+            if self._due is None:
+                self._due = self._clock.callLater(OLDEST, self._look)
+
+    def _hurry_up(self) -> None:
+        self._hurry = None
+        self._freed.ring()
+
+    def _left(self, worker: Worker) -> None:
+        self._living.discard(worker)
+        self._freed.ring()
+
+    def _look(self) -> None:
+        """End idle workers that are given nothing any more: each holds as much memory as half a daemon, and the next archive may come in a week."""
+        self._due = None
+        left = []
+        for worker in self._idle:
+            if self._is_old(worker):
+                worker.kill()
+            elif not worker.over:
+                left.append(worker)
+        self._idle[:] = left
+        if left:
+            self._due = self._clock.callLater(OLDEST, self._look)
 
     def _is_old(self, worker: Worker) -> bool:
-        return cast(IReactorTime, self.reactor).seconds() - worker.since > OLDEST
+        return self._clock.seconds() - worker.since > OLDEST
+
+    @property
+    def _clock(self) -> IReactorTime:
+        return cast(IReactorTime, self.reactor)
 
 
 @implementer(IInspector)

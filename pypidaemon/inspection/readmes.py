@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
@@ -19,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorT
 from twisted.logger import Logger
 
 from pypidaemon.flights import Flights
-from pypidaemon.inspection import speech
+from pypidaemon.inspection import speech, workers
 from pypidaemon.inspection.processes import START_PATIENCE
 from pypidaemon.inspection.workers import Ended, Worker
 from pypidaemon.rendered import Rendered
@@ -41,7 +39,6 @@ IDLE = 60.0
 MOST_JOBS = 200
 """Descriptions after which the process is replaced, as one for archives is."""
 
-_START = "import sys; sys.path[:] = sys.argv[2:]; from pypidaemon.inspection.typesetter import main; main(int(sys.argv[1]))"
 _CLOSING = re.compile(r"(?:</[a-z0-9]{1,10}>)*")
 
 
@@ -67,7 +64,7 @@ NOT_YET = Readme(lasting=False)
 
 def command(memory: int) -> list[str]:
     """The command line of the process, as `workers.command`."""
-    return [sys.executable, "-I", "-S", "-B", "-c", _START, str(memory), *(os.path.abspath(path) for path in sys.path)]
+    return workers.command(memory, "typesetter")
 
 
 def can_render() -> bool:
@@ -156,7 +153,7 @@ class Readmes(Service):
             worker = await self._ready()
             worker.jobs += 1
             worker.say(orjson.dumps({"text": text, "kind": content_type[:200], "seconds": ALLOWED}))
-            _, told = await within(self._clock, PATIENCE, worker.hear())
+            _, told = await worker.hear(self._clock, PATIENCE)
         except (TookTooLong, Ended, speech.Nonsense, OSError) as error:
             self.lost += not self._stopping
             complaint = self._worker.complaint.strip().splitlines()[-1:] if self._worker is not None else []
@@ -181,7 +178,7 @@ class Readmes(Service):
             self._resting.cancel()
         if self._worker is None or self._worker.over:
             self._worker = Worker.start(cast(IReactorProcess, self.reactor), command(MEMORY))
-            await within(self._clock, START_PATIENCE, self._worker.hear())
+            await self._worker.hear(self._clock, START_PATIENCE)
         return self._worker
 
     def _let_go(self) -> None:

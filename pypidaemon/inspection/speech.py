@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -73,11 +74,16 @@ def question(upload: Upload, rules: Rules, path: str | None, seconds: int, *, wh
         "digests": upload.digests,
         "metadata": [pair for pair in upload.metadata if pair[0] in _HELD_AGAINST],
     }
-    judged = {**attrs.asdict(rules, recurse=False), "kinds": sorted(rules.kinds)}
-    asked = orjson.dumps({"upload": slim, "rules": judged, "path": path, "seconds": seconds, "whole": whole})
+    asked = orjson.dumps({"upload": slim, "rules": _judged(rules), "path": path, "seconds": seconds, "whole": whole})
     if len(asked) > LARGEST_FRAME:
         raise InvalidUpload("the form's requires_dist are too long")
     return asked
+
+
+@lru_cache(8)
+def _judged(rules: Rules) -> dict[str, Any]:
+    """The rules, to be told; not to be changed."""
+    return {**attrs.asdict(rules, recurse=False), "kinds": sorted(rules.kinds)}
 
 
 def understood(data: bytes) -> tuple[Upload, Rules, str | None, int, bool]:

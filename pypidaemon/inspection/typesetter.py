@@ -17,7 +17,6 @@ from pypidaemon.inspection.worker import _say, _take_limits
 
 def main(memory: int) -> None:
     """Serve until standard input ends."""
-    os.setsid()
     os.chdir("/")
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     # They are slow to come, and no description is to pay for that.

@@ -1,7 +1,7 @@
 """
 The worker: a process that inspects one archive after the other, and can do nothing else.
 
-It is started with `ARGUMENTS`, takes on its limits, says that it is ready, and then answers on standard output what is asked on standard
+It is started as `workers.command` says, takes on its limits, says that it is ready, and then answers on standard output what is asked on standard
 input, until that ends. Whatever goes wrong beyond a broken rule ends the process; the daemon makes a new one.
 """
 
@@ -24,7 +24,6 @@ MOST_FILES = 16
 
 def main(memory: int) -> None:
     """Serve until standard input ends."""
-    os.setsid()
     os.chdir("/")
     _take_limits(memory)
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer

@@ -11,27 +11,32 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.fdesc import writeToFD
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.process import ProcessWriter
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from pypidaemon.inspection import speech
+from pypidaemon.waits import TookTooLong
 
 _LOUDEST = 4000
 """Bytes of what a worker says on standard error that are kept."""
 
 # The worker's own module is not imported here: the readers of archives would take a megabyte and more of the daemon, which has no use for them.
-_START = "import sys; sys.path[:] = sys.argv[2:]; from pypidaemon.inspection.worker import main; main(int(sys.argv[1]))"
+_START = (
+    "import sys; sys.path[:] = sys.argv[2:]; from pypidaemon.inspection.behind import come_behind; come_behind();"
+    " from pypidaemon.inspection.{} import main; main(int(sys.argv[1]))"
+)
 
 
-def command(memory: int) -> list[str]:
+def command(memory: int, module: str = "worker") -> list[str]:
     """
     The command line of a worker: isolated from environment and user, without site hooks, but with this process's own module path.
 
     :param memory: bytes of address space that it may use.
+    :param module: whose `main` it runs, of those beside this one.
     """
-    return [sys.executable, "-I", "-S", "-B", "-c", _START, str(memory), *(os.path.abspath(path) for path in sys.path)]
+    return [sys.executable, "-I", "-S", "-B", "-c", _START.format(module), str(memory), *(os.path.abspath(path) for path in sys.path)]
 
 
 class Ended(Exception):
@@ -79,10 +84,11 @@ class Worker(ProcessProtocol):
                 self._is_late = True
                 self._process.writeToChild(0, data)
 
-    async def hear(self) -> tuple[str, dict[str, Any]]:
+    async def hear(self, clock: IReactorTime, seconds: float) -> tuple[str, dict[str, Any]]:
         """
-        Wait for what the worker says next.
+        Wait for what the worker says next, for so many seconds.
 
+        :raises TookTooLong: it says nothing.
         :raises Ended: it is gone.
         :raises Nonsense: it says what cannot be.
         """
@@ -90,8 +96,13 @@ class Worker(ProcessProtocol):
         if data is None:
             if self.over:
                 raise Ended
-            self._listener = Deferred(self._left)
-            data = await self._listener
+            listener = self._listener = Deferred(self._left)
+            late = clock.callLater(seconds, self._too_late, listener)
+            try:
+                data = await listener
+            finally:
+                if late.active():
+                    late.cancel()
         return speech.word(data)
 
     def kill(self) -> None:
@@ -171,6 +182,11 @@ class Worker(ProcessProtocol):
         # It answers what it has read to the end; one that does not is lost in any case.
         self._is_late = False
         return data
+
+    def _too_late(self, listener: Deferred[bytes]) -> None:
+        if self._listener is listener:
+            self._listener = None
+            listener.errback(TookTooLong("the worker says nothing"))
 
     def _left(self, _: Deferred[bytes]) -> None:
         self._listener = None

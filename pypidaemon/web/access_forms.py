@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -10,6 +11,9 @@ import attrs
 from twisted.web.http import datetimeToLogString
 
 from pypidaemon.web.ask import Ask
+
+_PLAIN = re.compile("[A-Za-z0-9_.-]*")
+"""Words of which every form is the same."""
 
 MOST_OF_REASON = 200
 """Characters of a reason that stand in a line."""
@@ -56,7 +60,8 @@ class Form:
 
 def clean(word: str, most: int = 60) -> str:
     """Words that may be a client's, fit to stand between quotation marks: printable ASCII, at most so many characters."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word[:most])
+    word = word[:most]
+    return word if _PLAIN.fullmatch(word) else "".join(c if " " <= c <= "~" and c not in '"\\' else "." for c in word)
 
 
 def product(agent: str | None) -> str:
@@ -67,12 +72,18 @@ def product(agent: str | None) -> str:
 
 def _path(ask: Ask) -> str:
     """As we read it, encoded afresh; "-" where the request was refused unread."""
-    return "/" + "/".join(quote(segment, safe="+:@!$&'()*,;=~") for segment in ask.segments) if ask.segments else "-"
+    return "/" + "/".join(map(_quoted, ask.segments)) if ask.segments else "-"
+
+
+def _quoted(segment: str) -> str:
+    # Most segments are names, and stay as they are.
+    return segment if _PLAIN.fullmatch(segment) else quote(segment, safe="+:@!$&'()*,;=~")
 
 
 def _account(ask: Ask) -> str:
     # The realm lets no name in that would need it; this field has no marks around it, so that is not left to others.
-    return quote(ask.notes.account, safe="@+") or "-"
+    account = ask.notes.account
+    return (account if _PLAIN.fullmatch(account) else quote(account, safe="@+")) or "-"
 
 
 def _combined(ask: Ask, status: int, ready: bool | None) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ A body that somebody takes (`pypidaemon.web.intake`) is passed on only when it i
 parser, and the transport is not read from; that is our slowness, so no time of the client's runs.
 
 Of Twisted's channel this relies on: `line_mode` is true exactly while a head is expected; `allHeadersReceived`,
-`allContentReceived`, `requestDone`, `timeoutConnection`, `writeHeaders` and the producer methods are called as they are named; the first of these does
+`allContentReceived`, `requestDone`, `timeoutConnection`, those of `Says` and the producer methods are called as they are named; the first of these does
 no more than ours does; and every other complaint of the parser ends in `_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py`
 notices when one of these changes.
 """
@@ -23,7 +23,6 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 
 from pypidaemon.web.heads import Limits as Limits
 from pypidaemon.web.heads import early_refusal, origin_form, refusal, request_line
@@ -31,6 +30,7 @@ from pypidaemon.web.hearing_out import HearsOut
 from pypidaemon.web.intake import Room
 from pypidaemon.web.places import address_of
 from pypidaemon.web.reply import bare, phrase
+from pypidaemon.web.saying import Says, options
 from pypidaemon.web.timers import Timed
 
 WATCHED = frozenset({b"/+health", b"/+ready", b"/+metrics"})
@@ -46,15 +46,14 @@ PIPELINED = 4
 """Requests of one client that are answered in one turn of the reactor, where they lie ready behind one another; then all others have theirs."""
 
 
-def _options(headers: Headers) -> set[bytes]:
-    lines = headers.getRawHeaders(b"Connection", [])
-    return {option.strip(b" \t").lower() for line in lines for option in line.split(b",")}
-
-
 _Channel: Any = HTTPChannel
 
 
-class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's channel carries no types
+def _nothing(*_: object) -> None:
+    """What a channel tells whoever does not listen."""
+
+
+class DoorChannel(HearsOut, Says, Timed, _Channel):  # type: ignore[misc]  # Twisted's channel carries no types
     """
     A connection from a client. Made by the site's factory, which sets `limits`, `room` and `callLater` and hears of the end by `ended`.
 
@@ -70,8 +69,8 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended: Callable[[], None] = lambda: None
-        self.works: Callable[[bool], None] = lambda _: None
+        self.ended: Callable[[], None] = _nothing
+        self.works: Callable[[bool], None] = _nothing
         self._served = False
         self._waiting: list[bytes] = []
         self._feeding = False
@@ -135,7 +134,6 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
 
     def _more_head(self, data: bytes) -> None:
         if not self._head:
-            self._start("head", self.limits.head_time, self._head_too_slow)
             self.resetTimeout()
         seen = max(len(self._head) - 3, 0)
         self._head += data
@@ -158,6 +156,8 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
             self.refuse(status)
             return
         if end < 0:
+            # One that is whole in its first packet, as nearly all are, needs no timer.
+            self._start("head", self.limits.head_time, self._head_too_slow)
             return
         if self.spare and origin_form(self._line[1])[1].partition(b"?")[0] not in WATCHED:
             self.refuse(503)
@@ -219,7 +219,8 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
         elif not intake.ready:
             self.hold()
             return
-        self._start("body", self.limits.body_window, self._watch_body)
+        if self.length is None or self.length > sum(map(len, self._waiting)):
+            self._start("body", self.limits.body_window, self._watch_body)
 
     def allContentReceived(self) -> None:
         """A request is whole: hand it over, unless it was refused on the way."""
@@ -282,17 +283,9 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow: in HTTP/1.1, unless one of the options says `close` (RFC 9112 §9.3) or the site takes its leave."""
-        return version == b"HTTP/1.1" and not self.site.leaving and not self.spare and b"close" not in _options(request.requestHeaders)
+        return version == b"HTTP/1.1" and not self.site.leaving and not self.spare and b"close" not in options(request.requestHeaders)
 
     # What goes out.
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Write the head of an answer; one that says `Connection: close` is the last of its connection."""
-        if b"close" in _options(headers):
-            self.persistent = False
-        elif not self.persistent:
-            headers.setRawHeaders(b"Connection", [b"close"])
-        super().writeHeaders(b"HTTP/1.1", code, reason, headers)
 
     def pauseProducing(self) -> None:
         """The client takes no more for now; it has `Limits.stall` to change its mind."""
@@ -379,7 +372,10 @@ class DoorChannel(HearsOut, Timed, _Channel):  # type: ignore[misc]  # Twisted's
         self._head = b""
         self._waiting.clear()
         super().connectionLost(reason)
-        self.ended()
+        # What is told refers to us. Without that nothing here goes in a circle, so that all that nobody took goes now, which may be a piece of a file, and
+        # not when garbage is looked for.
+        ended, self.ended, self.works = self.ended, _nothing, _nothing
+        ended()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(400)

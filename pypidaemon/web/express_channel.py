@@ -23,6 +23,8 @@ from pypidaemon.web.places import address_of
 
 _BEGINNINGS = (b"GET ", b"HEAD ")
 _END = b"\r\n\r\n"
+_LONGEST = 8 << 10
+"""Bytes of a head that the lane may know, and more."""
 
 
 @attrs.define(eq=False)
@@ -72,8 +74,9 @@ class ExpressChannel(DoorChannel):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client: answer at once what is known, and leave the rest to the ordinary road."""
         lane = self.site.lane
-        if not self._resting or lane is not self._lane:
-            if lane is None or not self._at_rest():
+        if not self._resting or lane is not self._lane or len(data) > _LONGEST:
+            # Where it is that long, the body of something is among it, and to look that up would cost as much as to read a form.
+            if lane is None or len(data) > _LONGEST or not self._at_rest():
                 self._ordinary(data)
                 return
             if lane is not self._lane:

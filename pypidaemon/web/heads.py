@@ -63,7 +63,7 @@ def origin_form(target: bytes) -> tuple[bytes, bytes]:
 
     Of any other target no host and itself. Neither is looked at more closely here.
     """
-    found = _ABSOLUTE.match(target)
+    found = None if target.startswith(b"/") else _ABSOLUTE.match(target)
     if found is None:
         return b"", target
     below = target[found.end() :]

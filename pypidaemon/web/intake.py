@@ -144,12 +144,13 @@ class Intake:
     _over: bool = attrs.field(init=False, default=False)
     _bell: Bell = attrs.field(init=False, factory=Bell)
 
-    def take(self, data: bytes) -> None:
-        """Some of the body. What comes after the answer is let go of."""
+    def take(self, data: bytes, *, is_last: bool = False) -> None:
+        """Some of the body. What comes after the answer is let go of; behind the last of it, which may be known, `end` follows at once."""
         if self.gone or self._over:
             return
         self._waiting += data
-        self._bell.ring()
+        if not is_last:
+            self._bell.ring()
         if len(self._waiting) > PIECE and not self._held:
             self._held = True
             self.valve.hold()

@@ -122,7 +122,7 @@ class Uploads:
             return told(ask, text(403, "pages of other sites may not upload here", ask.id))
         account: IAccount | None = None
         try:
-            account = await self.gate.admit(ask)
+            account = self.gate.known(ask) or await self.gate.admit(ask)
             index = self.indexes.get(label)
             if index is None or not IHostedIndex.providedBy(index):
                 raise NotAllowed(f"nothing can be uploaded to {label}", would_help=False)
@@ -189,7 +189,10 @@ class _Reception:
     async def write(self, data: bytes) -> None:
         try:
             for event in self.form.feed(data):
-                await self._take(event)
+                if isinstance(event, Field):
+                    self.fields.append((event.name, event.value))
+                else:
+                    await self._take(event)
         except PypidaemonError as error:
             await self.uploads.refusals.note(self.ask, self.account, self.label, str(error))
             raise
@@ -207,7 +210,7 @@ class _Reception:
             upload = read_upload(self.fields, self.filename, query=self.ask.query)
             concerning = subject(self.label, upload)
             # The rights are those of now: the body may have taken its time, and the account may be gone meanwhile (S73).
-            self.account = await self.uploads.gate.admit(self.ask)
+            self.account = self.uploads.gate.known(self.ask) or await self.uploads.gate.admit(self.ask)
             way = await self.uploads.allowed(self.label, self.index, self.account, upload)
             # From here on the index ends the draft, whatever happens: who leaves now does not stop what goes into the store.
             draft, self.draft = self.draft, None

@@ -310,6 +310,7 @@ def test_metadata_that_its_reader_stumbles_over_is_refused(monkeypatch: pytest.M
     def stumble(_: bytes) -> Any:
         raise AttributeError("in the depths of the mail parser")
 
+    monkeypatch.setattr("pypidaemon.archives.metadata.plainly", lambda _: None)
     monkeypatch.setattr("pypidaemon.archives.metadata.parse_email", stumble)
     assert refused(WHEEL, wheel()) == "the metadata cannot be read"
 

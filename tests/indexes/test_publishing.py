@@ -224,3 +224,27 @@ def test_what_is_whole_is_not_written_again(yard: Yard, index: Private, store: S
     store.committing.clear()
     assert publish(yard, index).repeated
     assert store.committing == []
+
+
+def test_the_same_again_is_told_the_serial_of_now_though_nobody_has_asked_for_the_page(yard: Yard, index: Private) -> None:
+    """Which is not made yet with the file that came behind it."""
+    now(index.publish(upload(WHEEL), yard.draft(WHEEL_BYTES), "ada", False))
+    last = now(index.publish(upload(SDIST), yard.draft(SDIST_BYTES), "ada", False))
+    again = now(index.publish(upload(WHEEL), yard.draft(WHEEL_BYTES), "ada", False))
+    assert (again.repeated, again.serial) == (True, last.serial)
+
+
+def test_what_was_uploaded_is_logged_a_moment_later_and_at_the_end_whatever_was_not(yard: Yard, index: Private, lines: list[str]) -> None:
+    """Of a burst of uploads all that was taken is written at one stroke."""
+
+    def said() -> list[str]:
+        return [line for line in lines if "uploaded" in line]
+
+    for name, data in ((WHEEL, WHEEL_BYTES), (SDIST, SDIST_BYTES)):
+        now(index.publish(upload(name), yard.draft(data), "ada", False))
+    assert said() == []
+    yard.clock.advance(1)
+    assert [line.partition(", sha256 ")[0] for line in said()] == [f"private: ada uploaded {name}" for name in (WHEEL, SDIST)]
+    now(index.publish(upload(LATER), yard.draft(LATER_BYTES), "ada", False))
+    now(index.stopService())
+    assert len(said()) == 3

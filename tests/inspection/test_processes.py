@@ -13,6 +13,7 @@ import attrs
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -21,6 +22,7 @@ from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.errors import CorruptContent, InvalidUpload, PypidaemonError
 from pypidaemon.inspection import processes, speech
+from pypidaemon.inspection.behind import BEHIND
 from pypidaemon.inspection.inline import InlineInspector
 from pypidaemon.inspection.processes import ProcessInspector
 from pypidaemon.interfaces import IDraft, IInFile, IInspector, IMeasured
@@ -140,7 +142,45 @@ class ProcessTests(TestCase):
         self.addCleanup(content.close)
         assert (await inspector.inspect(content, upload(filename))).version == "1.0"
 
+    async def test_one_worker_serves_many_who_come_at_once(self) -> None:
+        """A second one would take as much memory as half a daemon, to save somebody some milliseconds."""
+        self.patch(processes, "HASTE", 600.0)
+        inspector = self.inspector(size=2)
+        filename, data = make_wheel("foo-bar", "1.0")
+        waiting = [Deferred.fromCoroutine(inspector.inspect(await draft(data), upload(filename))) for _ in range(12)]
+        assert {found.name for found in await gatherResults(waiting)} == {"foo-bar"}
+        assert (inspector.started, inspector.inspected) == (1, 12)
+
+    async def test_how_long_a_worker_takes_to_start_has_no_other_one_started(self) -> None:
+        """However busy the machine is: they have their turn when it is there."""
+        inspector = self.inspector(size=2)
+        inspector.reactor = late = Later()
+        drafts = [await draft(hostile.wheel()) for _ in range(4)]
+        waiting = [Deferred.fromCoroutine(inspector.inspect(made, upload(hostile.WHEEL))) for made in drafts]
+        late.passed += processes.HASTE + 1
+        await gatherResults(waiting)
+        assert (inspector.started, inspector.inspected) == (1, 4)
+
+    async def test_who_waits_too_long_for_a_worker_at_work_gets_another_one(self) -> None:
+        self.patch(processes, "HASTE", 0.01)
+        inspector = self.inspector(READY + "time.sleep(1000)", size=2, patience=600.0)
+        kept = Deferred.fromCoroutine(inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL)))
+        assert (await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))).name == "foo-bar"
+        assert (inspector.started, kept.called) == (2, False)
+        kept.cancel()
+        await self.assertFailure(kept, CancelledError)
+
+    async def test_who_waits_for_a_worker_that_dies_gets_another_one(self) -> None:
+        self.patch(processes, "HASTE", 600.0)
+        inspector = self.inspector(READY + "os._exit(3)", size=2)
+        lost = Deferred.fromCoroutine(inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL)))
+        behind = Deferred.fromCoroutine(inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL)))
+        await self.assertFailure(lost, InvalidUpload)
+        assert (await behind).name == "foo-bar"
+        assert (inspector.started, inspector.lost) == (2, 1)
+
     async def test_a_worker_serves_many_and_no_more_are_started_than_may_be(self) -> None:
+        self.patch(processes, "HASTE", 0.0)
         inspector = self.inspector(size=2)
         assert inspector.started == 0
         filename, data = make_wheel("foo-bar", "1.0")
@@ -211,7 +251,19 @@ class ProcessTests(TestCase):
         assert limits["Max open files"] == ["16", "16"]
         assert limits["Max address space"] == [str(inspector.memory)] * 2
         assert os.getsid(worker.transport.pid) == worker.transport.pid
+        behind = min(19, os.getpriority(os.PRIO_PROCESS, 0) + BEHIND)
+        assert os.getpriority(os.PRIO_PROCESS, worker.transport.pid) == behind
         assert len(list((process / "fd").iterdir())) == 3
+
+    async def test_a_worker_comes_behind_the_daemon_and_the_daemon_behind_nobody(self) -> None:
+        """A session may be put behind all others as a whole: the worker's, and not the one that it is started in."""
+        before = nice("self")
+        inspector = self.inspector()
+        await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
+        (worker,) = inspector._living
+        assert nice("self") == before
+        found = nice(str(worker.transport.pid))
+        assert found is None or before is None or found == min(19, before + BEHIND)
 
     async def test_a_worker_is_replaced_after_many_archives(self) -> None:
         self.patch(processes, "MOST_JOBS", 2)
@@ -234,6 +286,21 @@ class ProcessTests(TestCase):
         await gatherResults([worker.gone() for worker in inspector._living if worker not in inspector._idle])
         assert len(inspector._living) == 1
 
+    async def test_a_worker_that_nobody_needs_is_ended_when_it_is_old(self) -> None:
+        """It would hold its memory until the next archive comes, and be given none."""
+        inspector = self.inspector(size=1)
+        inspector.reactor = late = Later()
+        await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
+        (worker,) = inspector._living
+        assert inspector._due is not None
+        inspector._due.reset(0)
+        await deferLater(reactor, 0)
+        assert inspector._idle == [worker]
+        late.passed += processes.OLDEST + 1
+        inspector._due.reset(0)
+        await worker.gone()
+        assert (inspector._idle, inspector._living, inspector._due) == ([], set(), None)
+
     async def test_content_that_breaks_off_is_not_the_archives_fault(self) -> None:
         inspector = self.inspector(size=1)
         made = await draft(hostile.wheel())
@@ -255,6 +322,7 @@ class ProcessTests(TestCase):
         assert (await behind).name == "foo-bar"
 
     async def test_stopping_ends_all_workers(self) -> None:
+        self.patch(processes, "HASTE", 0.0)
         inspector = self.inspector(READY + "time.sleep(1000)", size=2)
         waiting = Deferred.fromCoroutine(inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL)))
         await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))
@@ -269,6 +337,14 @@ class ProcessTests(TestCase):
         assert (await inspector.inspect(await draft(hostile.wheel()), upload(hostile.WHEEL))).name == "foo-bar"
 
 
+def nice(process: str) -> int | None:
+    """How nice the session of that process is as a whole, where the system groups processes so."""
+    try:
+        return int(Path(f"/proc/{process}/autogroup").read_text("ascii").split()[-1])
+    except OSError:
+        return None
+
+
 class Patient:
     """The reactor, but for calls later, which never come."""
 
@@ -281,7 +357,7 @@ class Patient:
 
 
 class Later:
-    """The reactor, by whose clock more time has passed."""
+    """The reactor, by whose clock so many seconds have passed and no others."""
 
     passed = 0.0
 
@@ -289,5 +365,5 @@ class Later:
         return getattr(reactor, name)
 
     def seconds(self) -> float:
-        """Of the reactor, and those."""
-        return float(reactor.seconds()) + self.passed
+        """Those."""
+        return self.passed

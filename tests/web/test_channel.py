@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from pypidaemon.web.access import AccessLog
 from pypidaemon.web.ask import Ask, Headers, Notes
 from pypidaemon.web.channel import PIPELINED, DoorChannel, Limits
 from pypidaemon.web.reply import Reply
+from pypidaemon.web.saying import Says
 from tests.web.wire import Seen, answers, get
 
 READ = 64 * 1024
@@ -84,6 +87,18 @@ def test_S57_an_idle_connection_is_not_cut_while_it_is_answered() -> None:
     pending.callback(Reply(200))
     assert answers(client.heard())[0].status == 200
     client.hang_up()
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+
+
+@pytest.mark.parametrize(("data", "names"), [(get(), []), (get()[:-2], ["head"]), (POST + b"abcd", []), (POST + b"abc", ["body"])])
+def test_S57_what_is_whole_in_one_packet_needs_no_timer(data: bytes, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is begun for what is to come, and for nothing else."""
+    client, started = Seen().client(), list[str]()
+    monkeypatch.setattr(client.channel, "_start", lambda name, *_: started.append(name))
+    client.say(data)
+    assert started == names
 
 
 def test_S57_a_head_that_begins_at_the_end_of_idleness_has_its_time() -> None:
@@ -376,13 +391,28 @@ def test_what_is_refused_unread_leaves_a_line_that_names_who_and_why(lines: list
     client.hang_up()
 
 
+@pytest.mark.parametrize("said", [b"", b"GET /x HTTP/1.1\r\n", get()])
+def test_a_connection_that_ended_is_gone_at_once(said: bytes) -> None:
+    """And with it what its client did not take: not when garbage is looked for, which may be thousands of clients later."""
+    seen = Seen()
+    client = seen.client()
+    client.say(said)
+    left = weakref.ref(client.channel)
+    gc.disable()
+    try:
+        client.hang_up()
+        del client
+        assert left() is None
+    finally:
+        gc.enable()
+
+
 def test_the_site_offers_http_1_1_alone_and_keeps_no_clock_of_its_own() -> None:
     seen = Seen()
     assert seen.site.acceptableProtocols() == [b"http/1.1"]
     seen.site.doStart()
     assert not seen.clock.getDelayedCalls()
     seen.site.doStop()
-    assert seen.site.displayTracebacks is False
 
 
 def access_line(ask: Ask, status: int = 200, sent: int = 5, seconds: float = 0.25) -> str:
@@ -471,6 +501,10 @@ RELIED_ON = {
     "requestDone",
     "checkPersistence",
     "writeHeaders",
+    "write",
+    "writeSequence",
+    "getHost",
+    "isSecure",
     "pauseProducing",
     "resumeProducing",
 }
@@ -481,7 +515,7 @@ def test_what_we_override_is_there_and_nothing_else_of_twisteds_is_hidden() -> N
     """A Twisted that renames one of these, or takes a name of ours, is noticed here."""
     channel = Seen().client().channel
     inherited = set(dir(HTTPChannel)) | set(vars(HTTPChannel()))
-    ours = {name for name in vars(DoorChannel) if not name.startswith("__")}
+    ours = {name for kind in (DoorChannel, Says) for name in vars(kind) if not name.startswith("__")}
     assert ours & inherited == RELIED_ON | {"_log"}
     fresh = set(vars(DoorChannel())) - set(vars(HTTPChannel()))
     assert fresh & inherited == set()

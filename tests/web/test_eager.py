@@ -6,12 +6,15 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Server
+from twisted.web.http_headers import Headers
 
 from pypidaemon.web.copies import SMALLEST, Copies
 from pypidaemon.web.eager import JOINED, Outlet, able
+from pypidaemon.web.saying import Says
 from tests.web.wire import Wire
 
 
@@ -264,3 +267,54 @@ def test_what_is_relied_on_of_twisted(line: Line) -> None:
     assert transport._writeDisconnecting
     transport.loseConnection()
     assert transport.disconnecting
+
+
+@attrs.define
+class Asked:
+    """As much of a request as writes an answer: the head with the first bytes, as Twisted's does."""
+
+    channel: Says
+    headers: Headers = attrs.field(factory=lambda: Headers({b"X-Y": [b"z"]}))
+    whole: bool = True
+
+    def write(self, data: bytes) -> None:
+        self.channel.writeHeaders(b"HTTP/1.0", b"200", b"OK", self.headers)
+        if data:
+            self.channel.write(data) if self.whole else self.channel.writeSequence([data, b"!"])
+
+
+def talker(transport: Any) -> Says:
+    """A connection that says something."""
+    says = Says()
+    says.transport, says.persistent = transport, True
+    return says
+
+
+@pytest.mark.parametrize("body", [b"", b"body", b"x" * (JOINED + 1)])
+def test_an_answer_that_is_all_there_goes_out_head_and_body_together(line: Line, body: bytes) -> None:
+    says = talker(line.transport)
+    says.answer(Asked(says), body)
+    assert line.reactor.writers == set() or len(body) > JOINED
+    assert line.drained() == b"HTTP/1.1 200 OK\r\nX-Y: z\r\n\r\n" + body
+    says.answer(Asked(says, Headers({b"Connection": [b"Close"]}), whole=False), body)
+    assert not says.persistent
+    assert line.drained() == b"HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n" + (body and body + b"!")
+
+
+def test_what_is_said_bit_by_bit_goes_by_the_transport_and_in_order(line: Line) -> None:
+    says = talker(line.transport)
+    Asked(says).write(b"1")
+    says.writeSequence([b"2", b"3"])
+    says.answer(Asked(says), b"4")
+    assert line.transport in line.reactor.writers
+    head = b"HTTP/1.1 200 OK\r\nX-Y: z\r\n\r\n"
+    assert line.drained() == head + b"123" + head + b"4"
+
+
+def test_whoever_was_to_be_answered_and_has_left_hears_nothing(line: Line) -> None:
+    class Gone:
+        def write(self, data: bytes) -> None:
+            """As Twisted's request does when its connection is lost."""
+
+    talker(line.transport).answer(Gone(), b"body")
+    assert line.drained() == b""

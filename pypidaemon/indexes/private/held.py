@@ -13,13 +13,17 @@ from pypidaemon.simple.reading import covering, in_order, normal_version, place,
 from pypidaemon.simple.revision import MARK, mark, revision
 from pypidaemon.versions import same_version
 
+COMING = 50
+"""Files that come before they are put on the page, though nobody has asked for it: of an upload after the other it is made anew once for so many."""
+
 
 @attrs.define(eq=False)
 class Held:
     """
     A page, its entries by their names, and every record of the project, whatever its standing.
 
-    `page` is a value, and replaced; all else belongs to this alone. What a file more makes of it is what `made` would make of all of them.
+    `page` is a value, and replaced; all else belongs to this alone. What a file more makes of it is what `made` would make of all of them. Page and
+    entries have all files once `settle` says so; serial and records always do.
     """
 
     page: ProjectPage
@@ -35,6 +39,11 @@ class Held:
     """What the versions are sorted by, in that order."""
     weight: int
     """About how many bytes of memory it takes."""
+    serial: int
+    """The project's."""
+    _coming: list[FileRecord] = attrs.field(factory=list, init=False)
+    """What is to be put on the page."""
+    _is_good: bool = attrs.field(default=True, init=False)
 
     @classmethod
     def made(cls, label: str, name: NormalizedName, serial: int, records: Sequence[FileRecord]) -> Held:
@@ -57,41 +66,62 @@ class Held:
             {same_version(version): version for version in versions},
             [version_order(version) for version in versions],
             2000 + sum(map(_weight, records)),
+            serial,
         )
 
     def add(self, record: FileRecord, serial: int) -> bool:
         """
-        Put one file more on the page, whose project has that serial from now on.
+        Have one file more, of a project that has that serial from now on.
 
-        Answer False, and nothing has happened, where only all records together say what becomes of the page.
+        Answer False where only all records together say what becomes of the page; this is of no use any more then.
         """
-        file, page = record.file, self.page
-        if record.standing is not Standing.SHOWN or file.filename in self.records:
+        if record.standing is not Standing.SHOWN or record.file.filename in self.records:
             return False
+        self.records[record.file.filename] = record
+        self.weight += _weight(record)
+        self.serial = serial
+        self._coming.append(record)
+        return len(self._coming) < COMING or self.settle()
+
+    def settle(self) -> bool:
+        """Put on the page what has come; answer False as `add` does."""
+        if self._coming and self._is_good:
+            coming, self._coming = self._coming, []
+            # So it stays where that breaks off.
+            self._is_good = False
+            self._is_good = self._put(coming)
+        return self._is_good
+
+    def _put(self, coming: Sequence[FileRecord]) -> bool:
+        page, files = self.page, list(self.page.files)
+        versions = page.versions
+        for record in coming:
+            file, new = record.file, self._new_versions(record)
+            if new is None:
+                return False
+            spot = place(page.name, file)
+            number = bisect_left(self._places, spot)
+            self._places.insert(number, spot)
+            self._marks[number * MARK : number * MARK] = mark(file)
+            files.insert(number, file)
+            self._versions.update(new)
+            versions = self._with(versions, new.values())
+            self.files[file.filename] = file
+        more = attrs.evolve(page, files=tuple(files), versions=versions, serial=self.serial)
+        self.page = attrs.evolve(more, revision=revision(more, self._marks))
+        return True
+
+    def _new_versions(self, record: FileRecord) -> dict[str, str] | None:
+        """The versions that come with that file, as in `_versions`; None where it spells one that is here in another way."""
         new: dict[str, str] = {}
         for version in self._told(record):
             same, shown = same_version(version), normal_version(version)
             if self._versions.get(same, new.get(same, shown)) != shown:
-                # Two spellings of one version: which of them is shown is a matter of the order in which they are looked at.
-                return False
+                # Which of them is shown is a matter of the order in which they are looked at.
+                return None
             if same not in self._versions:
                 new[same] = shown
-        spot = place(page.name, file)
-        number = bisect_left(self._places, spot)
-        self._places.insert(number, spot)
-        self._marks[number * MARK : number * MARK] = mark(file)
-        self._versions.update(new)
-        self.files[file.filename] = file
-        self.records[file.filename] = record
-        self.weight += _weight(record)
-        more = attrs.evolve(
-            page,
-            files=(*page.files[:number], file, *page.files[number:]),
-            versions=self._with(page.versions, new.values()),
-            serial=serial,
-        )
-        self.page = attrs.evolve(more, revision=revision(more, self._marks))
-        return True
+        return new
 
     def _told(self, record: FileRecord) -> Iterable[str]:
         """The versions that a file says it is of: its metadata's, and its name's."""

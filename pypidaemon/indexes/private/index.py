@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Protocol
 
 import attrs
@@ -23,7 +23,7 @@ from pypidaemon.indexes.private.publishing import Publisher
 from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.indexes.private.taking import Taker
 from pypidaemon.indexes.private.turns import Turns
-from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IExplaining, IHostedIndex, IInspector, IKeeping, IRecords
+from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IExplaining, IHostedIndex, IInspector, IKeeping, IRecords, ISteady
 from pypidaemon.model import (
     Change,
     Companion,
@@ -80,7 +80,7 @@ def kinds(raw: str) -> tuple[str, ...]:
     return found
 
 
-@implementer(IHostedIndex, IExplaining)
+@implementer(IHostedIndex, IExplaining, ISteady)
 @attrs.define(eq=False, slots=False)
 class Private(Service):
     """
@@ -152,11 +152,16 @@ class Private(Service):
     def stopService(self) -> Deferred[None]:
         """Cancel what is under way; fires when it has ended. Whatever the records took stays (F73)."""
         Service.stopService(self)
+        self.publisher.lines.wait_no_more()
         return landing(self.publisher.flights, self.publisher.keeping, self.taker.flights, self.flights)
 
     async def project_names(self) -> ProjectList:
         """As `IIndex`."""
         return await self.pages.names()
+
+    def names_state(self) -> Hashable | None:
+        """As `ISteady`."""
+        return self.pages.told
 
     async def project_page(self, name: NormalizedName) -> ProjectPage:
         """As `IIndex`; also a PypidaemonError where the records cannot be read."""

@@ -10,6 +10,7 @@ import attrs
 
 from pypidaemon.indexes.private.held import Held
 from pypidaemon.interfaces import IRecords
+from pypidaemon.listings import in_stretches
 from pypidaemon.model import Entered, Filename, FileRecord, InThread, NormalizedName, OnRecord, ProjectList
 from pypidaemon.readings import Readings
 from pypidaemon.shelf import Shelf
@@ -32,6 +33,8 @@ class Pages:
     cpu: InThread
     shelf: Shelf[NormalizedName, Held] = attrs.field(factory=lambda: Shelf(LIMIT), init=False)
     readings: Readings[NormalizedName] = attrs.field(factory=Readings, init=False)
+    told: int = attrs.field(default=0, init=False)
+    """How often a change was announced, of whatever index."""
 
     async def held(self, name: NormalizedName) -> Held:
         """
@@ -41,7 +44,7 @@ class Pages:
         :raises PypidaemonError: the records cannot be read, which is no absence (L3).
         """
         held = self.shelf.get(name)
-        if held is None:
+        if held is None or not held.settle():
             with self.readings.of(name) as reading:
                 serial, records = await self.records.files.page(self.label, name)
                 made = partial(Held.made, self.label, name, serial, records)
@@ -57,7 +60,7 @@ class Pages:
         It may have been overtaken by another process a moment ago.
         """
         held = self.shelf.get(name)
-        return None if held is None else OnRecord(held.page.serial, record=held.records.get(filename))
+        return None if held is None else OnRecord(held.serial, record=held.records.get(filename))
 
     def set_aside(self, name: NormalizedName) -> Held | None:
         """Take that page out of what is held, for `extend` to bring it back."""
@@ -67,13 +70,13 @@ class Pages:
 
     def extend(self, name: NormalizedName, held: Held | None, record: FileRecord, entered: Entered) -> None:
         """
-        Have the page with that file on it at hand, if it can be told from what was set aside.
+        Have what makes the page with that file on it at hand, if it can be told from what was set aside. The page itself is made for who asks for it.
 
         :param held: what was set aside when the file had been recorded, and before that was announced.
         """
         if entered.before is None:
             held = Held.made(self.label, name, entered.serial, [record])
-        elif held is None or held.page.serial != entered.before or not held.add(record, entered.serial):
+        elif held is None or held.serial != entered.before or not held.add(record, entered.serial):
             return
         self.shelf.put(name, held, held.weight)
 
@@ -90,10 +93,12 @@ class Pages:
             revision=revision,
             serial=max((serial for _, serial in entries), default=0),
             source=self.label,
+            stretches=in_stretches(entries),
         )
 
     def forget(self, name: NormalizedName | None) -> None:
         """A listener of `Announcements`: let go of the page of a project, or of all."""
+        self.told += 1
         self.readings.spoil(name)
         self.shelf.forget(name)
 

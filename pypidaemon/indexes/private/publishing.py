@@ -27,6 +27,7 @@ from pypidaemon.indexes.private.slight import SlightDraft
 from pypidaemon.indexes.private.turns import Turns
 from pypidaemon.inspection.pieces import pieces
 from pypidaemon.interfaces import IBlobStore, IContent, IDraft, IInspector, IRecords, ITended
+from pypidaemon.lines import Lines
 from pypidaemon.model import (
     Deed,
     Digest,
@@ -90,9 +91,12 @@ class Publisher:
     flights: Flights[object, Published] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     keeping: Flights[object, None] = attrs.field(factory=lambda: Flights(quiet=(PypidaemonError,)), init=False)
     """Sidecars on their way to the store, each beside its file."""
+    lines: Lines = attrs.field(init=False)
+    """What was taken: a line each, which as an event of its own would cost as much as to tell all who keep pages."""
 
     def __attrs_post_init__(self) -> None:
         self.announcements.listen(self.ages.change)
+        self.lines = Lines(__name__, self.clock)
 
     async def publish(self, upload: Upload, draft: IDraft, account: str, founding: bool, replacing: bool, deed: Deed | None) -> Published:
         """As `IHostedIndex.publish`."""
@@ -307,8 +311,8 @@ class Publisher:
             self.announcements.announce(upload.name)
         if entered.is_new and not overtaken:
             self.pages.extend(upload.name, held, record, entered)
-        log.info("{label}: {account} {did} {file}, sha256 {digest}", label=self.label, account=asking.account or "the operator",
-                 did="uploaded" if asking.earlier is None else "adopted", file=upload.filename, digest=digest)  # fmt: skip
+        did = "uploaded" if asking.earlier is None else "adopted"
+        self.lines.add(now, f"{self.label}: {asking.account or 'the operator'} {did} {upload.filename}, sha256 {digest}")
         return Published(file, record.version, entered.serial, noted=entered.noted)
 
     async def _record(self, asking: _Asking, record: FileRecord) -> Entered:
