@@ -208,6 +208,7 @@ def build(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]] = stay
     from pypidaemon.services.draining import Draining
     from pypidaemon.services.lookups import Lookups
     from pypidaemon.services.second_look import SecondLook
+    from pypidaemon.services.spare_memory import SpareMemory
 
     household: Household
     workers = Workers(
@@ -233,7 +234,8 @@ def build(plan: Plan, reactor: Any, reload: Callable[[], Awaitable[None]] = stay
 
     draining = Draining(reactor, lambda: household.house.plan.daemon.drain, leave, empty, lambda: workers.drop() + site.drop())
     control = () if plan.daemon.read_only else (PrivateSocket(reactor, plan.data / CONTROL, operated),)
-    household = Household(first, (Lookups(reactor), *control, draining), (workers, SecondLook(first.rulings)), raised, workers.renew)
+    spare = SpareMemory(reactor, first.made.given["cpu"])
+    household = Household(first, (Lookups(reactor), *control, draining), (workers, SecondLook(first.rulings), spare), raised, workers.renew)
     return household
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -115,6 +114,9 @@ def offered(kind: str) -> dict[str, str]:
 
     :raises Unloadable: two distributions offer the same name.
     """
+    # Only who names something else than a built-in gets here, and that module takes more memory than ten of ours.
+    from importlib.metadata import entry_points
+
     found: dict[str, str] = {}
     for point in entry_points(group=f"pypidaemon.{kind}"):
         if found.setdefault(point.name, point.value) != point.value:

@@ -110,13 +110,21 @@ def _read_again(origin: str) -> Plan:
 
 def rehearse(planned: Plan) -> None:
     """
-    Make the whole daemon, start nothing, and let go of it.
+    Make the whole daemon, with what it loads only when that is wanted, start nothing, and let go of it.
 
     :raises ConfigError: a component could not be made.
+    :raises PypidaemonError: a module is missing, which the daemon itself would notice with the first request for a page.
     """
     from twisted.internet import reactor
 
-    lifetime(planned, reactor)
+    from pypidaemon.assembly import build
+
+    routes = build(planned, reactor).house.door.routes
+    try:
+        for late in (routes.views, routes.admin):
+            late.load()
+    except ImportError as error:
+        raise PypidaemonError(f"this installation is not whole: {error}") from None
 
 
 _CHATTER = re.compile(r"\w+ starting on .+|\((?:TCP|UNIX) Port .+ Closed\)|Main loop terminated\.")
@@ -137,7 +145,9 @@ def foreground(planned: Plan, log: Path | None = None) -> None:
     from twisted.internet import reactor
 
     from pypidaemon.services.logs import LogFile, Transcript
+    from pypidaemon.services.spare_memory import share_heaps
 
+    share_heaps()
     running: Any = reactor
     os.umask(0o077)
     file = LogFile(log)

@@ -451,7 +451,7 @@ def test_build_orders_what_lives(tmp_path: Path) -> None:
     whole = assembly.build(planned(tmp_path, "[daemon]\n[service:s]\nuse = tests.parts:Diary\nindex = pypi\n" + SILENT), Reactor())
     assert IService.providedBy(whole)
     assert [type(child).__name__ for child in whole] == [
-        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "TrafficLog", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "SearchIndex", "Spool", "ProcessInspector", "Readmes", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "Searching", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "Workers", "SecondLook",
+        "DataFolder", "LostLines", "Ballast", "Threads", "Threads", "NoNewRecords", "SqliteRecords", "TrafficLog", "Rulemaking", "DirectoryBlobs", "DirectoryBlobs", "DirectoryBlobs", "SearchIndex", "Spool", "ProcessInspector", "Readmes", "Private", "Proxy", "Diary", "Probing", "Evicting", "Pruning", "Searching", "OpenFiles", "Door", "Lookups", "PrivateSocket", "Draining", "PublicSocket", "Workers", "SecondLook", "SpareMemory",
     ]  # fmt: skip
     assert not (tmp_path / "var").exists()
 
@@ -461,7 +461,7 @@ def test_descriptions_are_rendered_by_what_lives_and_stay_over_a_restart(tmp_pat
     whole = assembly.build(planned(tmp_path, "[daemon]\n" + SILENT), Reactor())
     (readmes,) = (child for child in whole if isinstance(child, Readmes))
     (door,) = (child for child in whole if isinstance(child, Door))
-    assert door.routes.views.project.readmes is readmes
+    assert door.routes.views.desk.project.readmes is readmes
     assert readmes.kept is not None
     assert readmes.kept.folder == tmp_path / "var" / "rendered" / "readmes"
 

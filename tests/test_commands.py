@@ -386,14 +386,15 @@ def test_the_daemon_takes_no_other_verb_along() -> None:
     assert not loaded("run", "--help") & {
         "export",
         "filling",
+        "syncing",
         "people",
         "moving",
         "pypidaemon.archives.zipped",
         "pypidaemon.records.memory",
     }
-    assert {"export", "filling", "people", "moving"} <= loaded("--help")
+    assert {"export", "syncing", "people", "moving"} <= loaded("--help")
     # That one is begun every hour on many machines, and mostly finds nothing to do.
-    assert not loaded("sync", "--help") & {"export", "people", "moving", "verifying", "running"}
+    assert not loaded("sync", "--help") & {"export", "people", "moving", "verifying", "running", "filling"}
 
 
 def test_status_of_a_daemon_whose_configuration_is_right_no_more(

@@ -80,8 +80,16 @@ class Administration:
     async def loaded(self) -> AdminDesk:
         """What answers, once it is there."""
         if self._desk is None:
-            await self.cpu(_load)
+            await self.cpu(self.load)
         return self.desk
+
+    def load(self) -> None:
+        """
+        Have everything in memory that `_made` wants.
+
+        :raises ImportError: something of it is missing.
+        """
+        import pypidaemon.web.views.admin  # noqa: F401  # that is all
 
     async def _received(self, ask: Ask) -> Receiver | Reply:
         return await (await self.loaded()).received(ask)
@@ -105,8 +113,3 @@ class Administration:
             StatusAdmin(self.facts, self.syncs, probes, self.packs, self.cpu),
             self.cpu,
         )
-
-
-def _load() -> None:
-    """Have everything in memory that `_made` wants."""
-    import pypidaemon.web.views.admin  # noqa: F401  # that is all

@@ -130,7 +130,7 @@ def read(request: Request, id: str) -> Ask:
     return Ask(
         method=request.method.decode("latin-1"),
         segments=_segments(path),
-        query=tuple(parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="replace")),
+        query=tuple(parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="replace")) if query else (),
         headers=headers,
         client=peer(request),
         host=_named(authority, _host(headers, request.clientproto)),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
@@ -39,6 +40,7 @@ from pypidaemon.web.ahead import Ahead, ahead_of
 from pypidaemon.web.answer_files import AnswerFiles
 from pypidaemon.web.answers import Answers
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.browsing import Browsing
 from pypidaemon.web.bundles import BundleDesk, Bundling
 from pypidaemon.web.cache import CacheDesk
 from pypidaemon.web.control import Control
@@ -81,13 +83,7 @@ from pypidaemon.web.small_files import SmallFiles
 from pypidaemon.web.syncs import SyncDesk
 from pypidaemon.web.uploads import Uploads
 from pypidaemon.web.verify import VerifyDesk
-from pypidaemon.web.views.desk import ViewDesk
-from pypidaemon.web.views.project import ProjectPages
-from pypidaemon.web.views.search import Search
-from pypidaemon.web.views.start import Start
-from pypidaemon.web.views.status import StatusPage
 from pypidaemon.web.views.status_facts import Sources, StatusFacts
-from pypidaemon.web.views.uploads import Newest
 from pypidaemon.web.why import Why
 from pypidaemon.web.xmlrpc import XmlRpc
 
@@ -113,7 +109,7 @@ class Door(Service):
     def leave(self) -> None:
         """Say from now on that this is no place for anybody new (F79)."""
         self.routes.operations.leaving = True
-        self.routes.views.status.events.end()
+        self.routes.views.end()
 
     async def rest(self) -> None:
         """Come back when no request that came here is being answered any more."""
@@ -123,7 +119,7 @@ class Door(Service):
     def go_on_from(self, other: Door) -> None:
         """Count on from what that one, in whose place this one comes, has counted, be as old as it is, and go on with what it verifies."""
         self.routes.operations.metrics.go_on_from(other.routes.operations.metrics)
-        other.routes.views.status.events.end()
+        other.routes.views.end()
         # What the other has still to say stands before what is said here.
         other.access.lines.wait_no_more()
         self.desk.started = other.desk.started
@@ -145,6 +141,7 @@ class Door(Service):
         Service.stopService(self)
         self.leave()
         self.access.lines.wait_no_more()
+        self.routes.lists.let_go()
         if self.routes.files.fetches is not None:
             self.routes.files.fetches.settle()
         return landing(
@@ -280,14 +277,19 @@ def build(
     taking = Fetches(records.fetches, clock, access.addressed) if fetches else None
     small, held = SmallFiles(clock, announcements), Held(indexes, clock, cpu, answers.turn)
     history = History(records, cpu, renumbering)
-    newest, finder = Newest(records, gate, clock, announcements), Finder(records, clock, cpu)
+    finder = Finder(records, clock, cpu)
     facts = StatusFacts(clock, records, every, upstreams, mirrorings, pushings, policies, spool, sources, packs.states, bundles.state)
-    views = ViewDesk(
-        Start(default, indexes, upstreams, metrics, uploads, newest, clock, lacking),
-        ProjectPages(answers, gate, why, clock, cpu, readmes or Readmes(clock, able=lambda: False)),
-        Search(searched, finder, reserved, clock, cpu, announcements),
-        StatusPage(facts),
-    )
+
+    def made() -> Any:
+        from pypidaemon.web.views import desk
+
+        return desk.ViewDesk(
+            desk.Start(default, indexes, upstreams, metrics, uploads, desk.Newest(records, gate, clock, announcements), clock, lacking),
+            desk.ProjectPages(answers, gate, why, clock, cpu, readmes or Readmes(clock, able=lambda: False)),
+            desk.Search(searched, finder, reserved, clock, cpu, announcements),
+            desk.StatusPage(facts),
+        )
+
     desk = PeopleDesk(changing := people(doorkeeper.changed))
     routes = Routes(
         default=default,
@@ -298,7 +300,7 @@ def build(
         past=Past(default, indexes[default], clock, cpu),
         pages=Pages(answers, gate, clock, addresses(public_url, default), renumbering, held),
         integrity=Integrity(gate),
-        lists=Lists(indexes, lists, clock, cpu, history.settle, rendered),
+        lists=Lists(indexes, lists, clock, cpu, announcements, history.settle, rendered, history.settled),
         files=Files(gate, small, taking, accel, metrics.waited),
         legacy=Legacy(answers, gate, clock, cpu),
         links=links,
@@ -310,7 +312,7 @@ def build(
         syncs=syncs,
         packs=packs,
         pep381=Pep381(records, doorkeeper, clock, cpu, fetches),
-        views=views,
+        views=Browsing(made, cpu),
         feeds=Feeds(finder, clock, cpu, announcements),
         admin=Administration(gate, known, desk, releases, rulings, syncs, packs, upstreams, facts, cpu),
         uploads=uploads,

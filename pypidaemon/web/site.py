@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
+from twisted.web.http import HTTPFactory, Request
 from twisted.web.resource import IResource
-from twisted.web.server import Request, Site
 
 from pypidaemon.waits import Bell
 from pypidaemon.web.channel import Limits
@@ -50,23 +50,26 @@ class Busy(Protocol):
         transport.loseConnection()
 
 
-# Neither carries types, and mypy would have each call to them excused by itself.
+# Neither carries types, and mypy would have each call to them excused by itself. Those of `twisted.web.server` do nothing more that is wanted here, and take
+# two megabytes with what stands around them.
 _Request: Any = Request
-_Site: Any = Site
+_Factory: Any = HTTPFactory
 
 
 class DoorRequest(_Request):  # type: ignore[misc]  # see above
     """
-    A request on its way to the one resource there is, past Twisted's own traversal, which decodes the path a second way.
+    A request on its way to the one resource there is, without Twisted's own traversal, which decodes the path a second way.
 
     Its body goes to whoever the skin says takes it, or else is counted and let go of.
     """
 
-    defaultContentType = None
     arrival: Arrival | None = None
     """What the skin read of the head, where there is a body."""
     arrived = 0
     """Bytes of its body that have come, their framing taken off."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments, parsePOSTFormSubmission=False)
 
     def gotLength(self, length: int | None) -> None:
         """The head is whole. Nothing of the body is kept here, so nothing is made ready for it but an empty place."""
@@ -85,7 +88,7 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
         if self.arrived > self.channel.largest:
             self.channel.refuse(413)
         elif self.arrival is not None and self.arrival.intake is not None:
-            self.arrival.intake.take(data)
+            self.arrival.intake.take(data, is_last=self.arrived == self.channel.length)
 
     def cut(self, status: int) -> None:
         """The connection has answered by itself, with that status."""
@@ -101,7 +104,7 @@ class DoorRequest(_Request):  # type: ignore[misc]  # see above
         self.site.resource.render(self)
 
 
-class DoorSite(_Site):  # type: ignore[misc]  # see above
+class DoorSite(_Factory):  # type: ignore[misc]  # see above
     """
     Listens for clients. `resource` is a `Skin`; `reactor` gives the time for every limit.
 
@@ -109,7 +112,6 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
     :param room: how large the bodies may be that somebody takes; without it all are held to `Limits.body`.
     """
 
-    displayTracebacks = False
     noisy = False
     protocol: Any = ExpressChannel
     resource: Any
@@ -133,7 +135,8 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
         """Whether no connection is to outlive what it is at."""
         self.lane: Lane | None = getattr(resource, "lane", None)
         """The resource's own way past itself, if it has one."""
-        super().__init__(resource, requestFactory=DoorRequest, reactor=reactor, timeout=self.limits.idle, parsePOSTFormSubmission=False)
+        self.resource = resource
+        super().__init__(reactor=reactor, timeout=self.limits.idle)
 
     @property
     def connections(self) -> int:
@@ -155,6 +158,7 @@ class DoorSite(_Site):  # type: ignore[misc]  # see above
             self.places.dismiss(busy)
             return busy
         channel: Any = super().buildProtocol(addr)
+        channel.site, channel.requestFactory = self, DoorRequest
         channel.limits = self.limits
         channel.room = self._allowed
         channel.spare = entry is Entry.SPARE

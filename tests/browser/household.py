@@ -73,7 +73,7 @@ def furnished(folder: Path) -> Sought:
     """
     house = Sought(by_both_roads=False)
     private = house.with_private()
-    house.door.routes.views.project.readmes = InlineReadmes(house.clock)
+    house.door.routes.views.desk.project.readmes = InlineReadmes(house.clock)
     house.tokens["ann"] = house.token("ann")
     house.grant("ann", "upload", "private")
     for version in ("1.0", "1.1"):
@@ -86,7 +86,7 @@ def furnished(folder: Path) -> Sought:
     for target in ("our-thing==1.1", "everything==1.9", "barred"):
         now(house.door.routes.rulings.rulemaking.perform("block", {"target": target, "reason": "it is malware"}, THE_OPERATOR))
     house.search(folder)
-    house.door.routes.views.project.readmes = InlineReadmes(house.clock)
+    house.door.routes.views.desk.project.readmes = InlineReadmes(house.clock)
     for path in ("/simple/everything/", "/simple/many/", "/project/everything/"):
         house.get(path, accept=BROWSER)
     house.grant("anonymous", "admin", "*")
@@ -150,7 +150,7 @@ PATHS = (
 def bad_day(house: Sought) -> None:
     """From now on little works there."""
     house.upstream.health.state, house.upstream.health.cause = "down", "the name cannot be found"
-    house.door.routes.views.status.facts.policies = {"known": _Broken()}  # type: ignore[dict-item]  # all of it that is asked for
+    house.door.routes.views.desk.status.facts.policies = {"known": _Broken()}  # type: ignore[dict-item]  # all of it that is asked for
     house.clock.advance(130)
 
 

@@ -34,7 +34,7 @@ class Hostile(Push):
 def replies() -> Mapping[str, Reply]:
     """The page with attacks wherever somebody else has a say, and the news that an upstream is back."""
     house = House(by_both_roads=False)
-    facts = house.door.routes.views.status.facts
+    facts = house.door.routes.views.desk.status.facts
     facts.pushings = {"over": Hostile()}  # type: ignore[dict-item]  # all of it that is asked for
     facts.policies = {"known": Documents(trouble=ALL)}  # type: ignore[dict-item]  # as above
     facts.bundle = lambda: {"run": 1, "running": False, "error": ALL, "changed": 4, "projects": 2}

@@ -77,7 +77,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         target = "blocked" if place == 0 else f"releases=={place}.0"
         now(perform("block", {"target": target, "reason": folded(attack if place else ALL)}, THE_OPERATOR))
     house.search(tmp_path_factory.mktemp("house"))
-    house.door.routes.views.project.readmes = InlineReadmes(house.clock)
+    house.door.routes.views.desk.project.readmes = InlineReadmes(house.clock)
     with living(house) as url, chromium(tmp_path_factory.mktemp("profile")) as browser:
         yield Stage(house, browser, url)
     now(house.service.stopService())

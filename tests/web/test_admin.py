@@ -84,7 +84,7 @@ def test_it_is_loaded_on_a_thread_and_made_once(house: House) -> None:
     assert [now(one).status for one in asking] == [200, 200]
     desk = admin.desk
     assert now(admin.loaded()) is desk
-    assert loaded == ["_load", "_load"]
+    assert loaded == ["load", "load"]
     assert len(admin.flights) == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.blobs.memory import MemoryBlobs
 from pypidaemon.rendered import Rendered
+from pypidaemon.web import list_pieces
 from tests.gear import inline, now
 from tests.house import House, header
 from tests.web.posting import look
@@ -121,7 +122,7 @@ def test_the_list_is_the_same_after_a_restart_and_is_not_rendered(lasting: Lasti
     before = {coding: look(house, "/simple/", accept=JSON, accept_encoding=coding) for coding in ("gzip", "identity")}
     bodies = {coding: house.body(reply) for coding, reply in before.items()}
     lasting.again()
-    monkeypatch.setattr("pypidaemon.web.lists.RENDERINGS", {})
+    monkeypatch.setattr("pypidaemon.web.lists.LAYOUTS", {})
     for coding, reply in before.items():
         after = look(house, "/simple/", accept=JSON, accept_encoding=coding)
         assert after.headers == reply.headers
@@ -216,3 +217,50 @@ def test_a_page_that_cannot_be_had_is_not_made_and_nothing_is_said(lasting: Last
     now(house.proxy.refresh("alpha"))  # type: ignore[arg-type]  # a name
     house.clock.advance(0.1)
     assert house.get("/simple/alpha/", accept=JSON).status == 200
+
+
+def test_after_a_restart_too_a_list_is_made_of_the_one_before(lasting: Lasting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_pieces, "STEP", 2)
+    monkeypatch.setattr(list_pieces, "_BATCH", 1)
+    house = lasting.house
+    says(house, "alpha", "beta", "delta", "epsilon", "eta")
+    before = house.body(look(house, "/simple/", accept=JSON))
+    lasting.again()
+    says(house, "alpha", "beta", "delta", "epsilon", "eta", "zeta")
+    asked = reading(monkeypatch)
+    after = house.body(look(house, "/simple/", accept=JSON))
+    assert asked == ["delta", "epsilon", "eta", "zeta"]
+    assert after.startswith(before[: before.index(b"delta") - 40])
+    assert after.count(b'"name"') == 6
+
+
+def test_a_part_of_a_list_that_was_damaged_meanwhile_is_taken_over_by_none(lasting: Lasting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_pieces, "STEP", 2)
+    monkeypatch.setattr(list_pieces, "_BATCH", 1)
+    house = lasting.house
+    says(house, "alpha", "beta", "delta", "epsilon")
+    look(house, "/simple/", accept=JSON)
+    for restarts in (False, True):
+        blobs: Any = lasting.lists._blobs
+        for digest, data in list(blobs.items()):
+            blobs[digest] = data.replace(b"alpha", b"alpho")
+        if restarts:
+            lasting.again()
+        says(house, "alpha", "beta", "delta", "epsilon", f"zeta-{restarts}".lower())
+        body = house.body(look(house, "/simple/", accept=JSON))
+        assert b'"alpha"' in body
+        assert b"alpho" not in body
+
+
+def reading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From now on, the names that are read for lists."""
+    asked: list[str] = []
+    real = list_pieces.seen
+
+    def seen(*given: Any) -> Any:
+        for name, serial in real(*given):
+            asked.append(name)
+            yield name, serial
+
+    monkeypatch.setattr(list_pieces, "seen", seen)
+    return asked

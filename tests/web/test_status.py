@@ -218,7 +218,7 @@ def test_news_come_by_themselves(house: House) -> None:
     house.clock.pump([PACE] * int(HEARTBEAT / PACE + 1))
     assert now(heard) == b": nothing new\n\n"
     reply.close()
-    assert len(house.door.routes.views.status.events) == 0
+    assert len(house.door.routes.views.desk.status.events) == 0
     house.clock.advance(PACE)
     assert not house.clock.getDelayedCalls()
 
@@ -228,7 +228,7 @@ def test_there_are_only_so_many_and_one_is_a_few(house: House) -> None:
     replies = [events(house) for _ in range(MOST_OF_ONE)]
     refused = events(house)
     assert (refused.status, header(refused, "Retry-After")) == (503, "5")
-    desk = house.door.routes.views.status
+    desk = house.door.routes.views.desk.status
     for place in range(MOST - MOST_OF_ONE):
         ask = attrs.evolve(house.ask("/+events"), client=f"192.0.2.{place}")
         replies.append(now(house.door.routes.handle(ask)))
@@ -293,7 +293,7 @@ class Documents:
 
 def test_what_else_can_be_wrong(house: House) -> None:
     """Pushes, policies, downloads, the log, records: each in words, and names for administrators alone."""
-    facts = house.door.routes.views.status.facts
+    facts = house.door.routes.views.desk.status.facts
     facts.pushings = {"over": Push()}  # type: ignore[dict-item]  # all of it that is asked for
     facts.policies = {"known": Documents(trouble="file:///secret"), "other": Documents(misread=2)}  # type: ignore[dict-item]  # as above
     facts.packs = lambda: ({"pack": 3, "running": True, "error": None, "looked": 2, "found": 9, "files": 1, "bytes": 5},)

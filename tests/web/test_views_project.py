@@ -302,7 +302,7 @@ def test_S80_what_is_not_rendered_yet_is_shown_as_it_is(house: House) -> None:
             self.asked += 1
             return NOT_YET if self.asked == 1 else await super().render(text, content_type)
 
-    house.door.routes.views.project.readmes = Slow(house.clock)
+    house.door.routes.views.desk.project.readmes = Slow(house.clock)
     assert "# Al.Pha It *works*." in shown(house, "/project/al-pha/").text
     assert "It works ." in shown(house, "/project/al-pha/").text
 

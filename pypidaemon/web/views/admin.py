@@ -30,13 +30,14 @@ from pypidaemon.web.hosts import Hosts, bare
 from pypidaemon.web.intake import Collected, Receiver
 from pypidaemon.web.pages import moved
 from pypidaemon.web.posted import PLAIN, WITH_FILE, kind_of, read
+from pypidaemon.web.readers import wants_html
 from pypidaemon.web.reply import Reply, onward, text
 from pypidaemon.web.views.admin_deeds import AdminDeeds
 from pypidaemon.web.views.admin_page import FORM_WORD, Visit, entry, hidden, page, root_of
 from pypidaemon.web.views.admin_people import accounts, rulings, tokens
 from pypidaemon.web.views.admin_project import ProjectAdmin
 from pypidaemon.web.views.admin_status import StatusAdmin
-from pypidaemon.web.views.frame import trouble, wants_html
+from pypidaemon.web.views.frame import trouble
 from pypidaemon.web.views.markup import Content, tag
 
 SMALL = 65_536

@@ -13,8 +13,9 @@ from pypidaemon.model import T
 from pypidaemon.rulemaking import insist
 from pypidaemon.web.administration import FOLDER
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply
-from pypidaemon.web.views.frame import CONTENT_TYPE, PROTECTION, View, copyable, document, up
+from pypidaemon.web.views.frame import CONTENT_TYPE, PROTECTION, View, copyable, document
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
 
 FORM_WORD = "form-word"

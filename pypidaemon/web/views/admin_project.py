@@ -18,10 +18,11 @@ from pypidaemon.telling import plural
 from pypidaemon.versions import LONGEST_VERSION, known, same_version
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.gate import Gate
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.views.admin_page import Visit, choice, entry, form, hidden, numbered, page, pages, root_of, sheet
 from pypidaemon.web.views.admin_people import RULING_HEADS, ruling_forms, ruling_row
-from pypidaemon.web.views.frame import size, table, up
+from pypidaemon.web.views.frame import size, table
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
 
 EACH = 150

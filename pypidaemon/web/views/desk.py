@@ -1,8 +1,11 @@
-"""Which page for people an address is, below the root and below that of each index; and what went wrong, as a page (S81)."""
+"""
+Which page for people an address is, below the root and below that of each index; and what went wrong, as a page (S81).
+
+Who makes this desk finds all its parts here, since none of them is loaded before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from urllib.parse import quote
 
 import attrs
@@ -12,23 +15,22 @@ from pypidaemon.interfaces import IAccount
 from pypidaemon.web import failures
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.pages import moved
+from pypidaemon.web.readers import below_root, up
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
 from pypidaemon.web.views import static
-from pypidaemon.web.views.frame import trouble, up, wants_html
+from pypidaemon.web.views.frame import trouble
 from pypidaemon.web.views.markup import Content, tag
-from pypidaemon.web.views.project import ProjectPages
-from pypidaemon.web.views.search import Search
-from pypidaemon.web.views.start import Start
-from pypidaemon.web.views.status import StatusPage
-
-_PROGRAMS = frozenset({"simple", "packages", "legacy", "pypi", "integrity", "links", "rss", "last-modified", "local-stats", "RPC2"})
-"""What the first segment below a root is where an address is one for programs, which want one plain line."""
+from pypidaemon.web.views.project import ProjectPages as ProjectPages
+from pypidaemon.web.views.search import Search as Search
+from pypidaemon.web.views.start import Start as Start
+from pypidaemon.web.views.status import StatusPage as StatusPage
+from pypidaemon.web.views.uploads import Newest as Newest
 
 
 @attrs.define
 class ViewDesk:
-    """The pages, for `Routes`."""
+    """The pages, for `Browsing`."""
 
     start: Start
     project: ProjectPages
@@ -51,10 +53,8 @@ class ViewDesk:
         :raises PypidaemonError: as the index.
         """
         match below:
-            case ("",) if root or wants_html(ask):
+            case ("",):
                 return await self.start.page(ask, account, shown, root, base)
-            case ():
-                return moved(ask, f"{quote(ask.segments[-1], safe='')}/")
             case ("search",):
                 return moved(ask, "search/")
             case ("search", ""):
@@ -67,30 +67,10 @@ class ViewDesk:
                 return await self.project.page(ask, account, shown, rest, root, base)
         return None
 
-    async def shown(self, ask: Ask, answering: Awaitable[Reply]) -> Reply:
-        """
-        That answer; where it fails and a person asked, a page that says why, with the same status and headers.
-
-        :raises PypidaemonError: it fails, and whoever asks is a program or wants something for programs.
-        """
-        try:
-            return await answering
-        except PypidaemonError as error:
-            if not wants_html(ask) or not _is_for_people(ask):
-                raise
-            plain = failures.answer(error, ask.id, of_file=False)
-            heading, help = _said(error, up(ask), _below(ask))
-            return trouble(ask, plain, heading, help)
-
-
-def _below(ask: Ask) -> tuple[str, ...]:
-    """The segments behind the root of the index that is asked."""
-    return ask.segments[2:] if ask.segments[:1] in {("index",), ("at",)} else ask.segments
-
-
-def _is_for_people(ask: Ask) -> bool:
-    first = next(iter(_below(ask)), "")
-    return first == "+why" or (first not in _PROGRAMS and not first.startswith("+"))
+    def trouble(self, ask: Ask, error: PypidaemonError) -> Reply:
+        """A page that says what went wrong, with the status and headers that a program would get."""
+        heading, help = _said(error, up(ask), below_root(ask))
+        return trouble(ask, failures.answer(error, ask.id, of_file=False), heading, help)
 
 
 def _said(error: PypidaemonError, root: str, below: tuple[str, ...]) -> tuple[str, Content]:

@@ -13,9 +13,10 @@ import attrs
 from isal import igzip
 
 from pypidaemon import __version__
-from pypidaemon.simple.negotiation import choose_coding, choose_type
+from pypidaemon.simple.negotiation import choose_coding
 from pypidaemon.validators import matches
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply, one_line
 from pypidaemon.web.views import static
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
@@ -59,22 +60,11 @@ class View:
     description: str = ""
 
 
-def up(ask: Ask) -> str:
-    """The way from the page that was asked for to the root: "./", "../", and so on."""
-    return "../" * (len(ask.segments) - 1) or "./"
-
-
-def wants_html(ask: Ask) -> bool:
-    """Whether whoever asks says that it reads HTML, as browsers do; what takes anything is a program, and is given less."""
-    accept = ask.headers.every("accept")
-    return any("html" in line for line in accept) and choose_type(accept, ("text/html", "text/plain", "application/json")) == "text/html"
-
-
 def document(view: View, root: str) -> bytes:
     """
     The whole page in UTF-8. Takes time by its length: a long one is made on a thread.
 
-    :param root: as `up` gives it.
+    :param root: as `up` of `readers` gives it.
     """
     head = joined(
         tag("meta", charset="utf-8"),

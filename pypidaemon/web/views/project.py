@@ -27,10 +27,11 @@ from pypidaemon.web.hearing import heard
 from pypidaemon.web.held import BRIEFLY
 from pypidaemon.web.legacy import metadata_of
 from pypidaemon.web.pages import LOOKED_AT, moved, state_of
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
 from pypidaemon.web.views.away import upstreams_below, who_is_away
-from pypidaemon.web.views.frame import CONTENT_TYPE, PROTECTION, up
+from pypidaemon.web.views.frame import CONTENT_TYPE, PROTECTION
 from pypidaemon.web.views.project_facts import Release, facts, newest, releases
 from pypidaemon.web.views.project_html import Project, html
 from pypidaemon.web.why import Why

@@ -21,10 +21,11 @@ from pypidaemon.searching.words import LONGEST, Question, Unsearchable, read_que
 from pypidaemon.validators import matches
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.finding import Finder
+from pypidaemon.web.readers import up, wants_html
 from pypidaemon.web.reply import Reply, text
 from pypidaemon.web.seeking import MOST, Hit, Seeker
 from pypidaemon.web.shown import Shown
-from pypidaemon.web.views.frame import View, notice, reply, up, wants_html
+from pypidaemon.web.views.frame import View, notice, reply
 from pypidaemon.web.views.markup import Markup, joined, tag
 
 _KINDS = {OWN: "own", HELD: "mirrored", KNOWN: "upstream"}

@@ -12,11 +12,12 @@ from pypidaemon.leaves import bare, leaves
 from pypidaemon.rights import PUBLIC
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.metrics import Metrics
+from pypidaemon.web.readers import up
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.shown import Shown
 from pypidaemon.web.views.away import listed, upstreams_below, who_is_away
 from pypidaemon.web.views.configurations import configurations
-from pypidaemon.web.views.frame import View, copyable, number, reply, size, up
+from pypidaemon.web.views.frame import View, copyable, number, reply, size
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
 from pypidaemon.web.views.uploads import Newest, Upload
 

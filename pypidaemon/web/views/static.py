@@ -12,9 +12,10 @@ from isal import igzip
 from pypidaemon.errors import NoSuchFile
 from pypidaemon.simple.negotiation import choose_coding
 from pypidaemon.web.ask import Ask
+from pypidaemon.web.browsing import STATIC
 from pypidaemon.web.reply import Reply
 
-FOLDER = "+static"
+FOLDER = STATIC
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 _HEADERS = (

@@ -15,8 +15,9 @@ from pypidaemon.traffic import STEP, Traffic, TrafficRing
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.events import Events, Sections
 from pypidaemon.web.operations import json_reply, moment
+from pypidaemon.web.readers import up, wants_html
 from pypidaemon.web.reply import Reply
-from pypidaemon.web.views.frame import View, document, finished, up, wants_html
+from pypidaemon.web.views.frame import View, document, finished
 from pypidaemon.web.views.markup import Content, Markup, joined, tag
 from pypidaemon.web.views.status_facts import Disk, Facts, Sight, State, StatusFacts
 from pypidaemon.web.views.status_html import moment_line, saved_cards, sections
