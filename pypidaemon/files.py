@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import attrs
 
-from pypidaemon import flushing
+from pypidaemon import flushing, hastening
 
 
 @attrs.define(eq=False)
@@ -63,6 +63,10 @@ class Files:
     def write(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
         """Put bytes at `offset`, and answer how many of them were taken."""
         return os.pwrite(descriptor, data, offset)
+
+    def hasten(self, descriptor: int, offset: int, count: int) -> None:
+        """Begin to bring these bytes of a file to the disk, so that its `sync` finds little to do; nothing is durable by that."""
+        hastening.hastened(descriptor, offset, count)
 
     def shorten(self, descriptor: int, size: int) -> None:
         """Cut the file off there."""

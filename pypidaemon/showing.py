@@ -27,7 +27,11 @@ def show(label: str, said: UpstreamPage, facts: Mapping[Filename, Fact]) -> Proj
 
 def completed(label: str, name: NormalizedName, files: Iterable[File], facts: Mapping[Filename, Fact]) -> tuple[File, ...]:
     """The entries with a path of ours, and with what we found out where upstream said nothing."""
-    return tuple(_with_facts(label, name, file, facts.get(file.filename)) for file in files)
+    # Of most nothing was found out, and they say where they lie.
+    return tuple(
+        file if fact is None and file.path else _with_facts(label, name, file, fact)
+        for file, fact in ((file, facts.get(file.filename)) for file in files)
+    )
 
 
 def chosen(page: ProjectPage, files: Iterable[File]) -> UpstreamPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -45,6 +46,17 @@ def test_the_reactor_is_woken_once_for_all_that_was_done_until_it_looks() -> Non
     pool._calls.put(None)
     assert first.result == 1
     assert not pool._called
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.005, threads.SWITCH), (0.0001, 0.0001)])
+def test_no_thread_has_the_interpreter_for_long(before: float, after: float) -> None:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(before)
+    try:
+        Threads(Called(), "cpu", 1).startService()  # type: ignore[arg-type]  # as above
+        assert sys.getswitchinterval() == pytest.approx(after)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def test_what_takes_long_to_hand_over_is_handed_over_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,9 +128,9 @@ def _whole() -> argparse.ArgumentParser:
 def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser], None], ...]:
     if first == "sync":
         # A machine's own schedule may run it often, and most of a run that finds nothing new would be the reading of what other verbs are made of.
-        from pypidaemon.commands import filling
+        from pypidaemon.commands import syncing
 
-        return (filling.add,)
+        return (syncing.add,)
     from pypidaemon.commands import foreground
 
     if first == "run":
@@ -145,7 +145,6 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
         describing,
         export,
         fetching,
-        filling,
         moving,
         pack,
         people,
@@ -156,6 +155,7 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
         rulings,
         running,
         starting,
+        syncing,
         verifying,
         why,
     )
@@ -165,7 +165,7 @@ def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser
         client,
         why,
         fetching,
-        filling,
+        syncing,
         pack,
         relock,
         people,

@@ -65,6 +65,7 @@ def check(arguments: argparse.Namespace) -> int:
     Every component is made as the daemon would make it, and none is started.
 
     :raises ConfigError: it cannot be used; the one line is the same that twistd gives.
+    :raises PypidaemonError: the installation lacks a module that a daemon would only load later.
     """
     planned = plan(named_file(arguments))
     rehearse(planned)

@@ -36,6 +36,7 @@ from pypidaemon.interfaces.indexes import IKnowing as IKnowing
 from pypidaemon.interfaces.indexes import ILocal as ILocal
 from pypidaemon.interfaces.indexes import IMeasured as IMeasured
 from pypidaemon.interfaces.indexes import ISeenThrough as ISeenThrough
+from pypidaemon.interfaces.indexes import ISteady as ISteady
 from pypidaemon.interfaces.mirrors import IFillable as IFillable
 from pypidaemon.interfaces.mirrors import IMirror as IMirror
 from pypidaemon.interfaces.mirrors import IMirroring as IMirroring
@@ -73,3 +74,4 @@ from pypidaemon.interfaces.upstreams import ISourced as ISourced
 from pypidaemon.interfaces.upstreams import IStandIns as IStandIns
 from pypidaemon.interfaces.upstreams import IUpstream as IUpstream
 from pypidaemon.interfaces.upstreams import IVouched as IVouched
+from pypidaemon.interfaces.upstreams import IWhole as IWhole

@@ -43,6 +43,7 @@ from pypidaemon.model.pages import Listed as Listed
 from pypidaemon.model.pages import ProjectList as ProjectList
 from pypidaemon.model.pages import ProjectPage as ProjectPage
 from pypidaemon.model.pages import ProjectStatus as ProjectStatus
+from pypidaemon.model.pages import Stretches as Stretches
 from pypidaemon.model.people import ACTIONS as ACTIONS
 from pypidaemon.model.people import Deed as Deed
 from pypidaemon.model.people import Grant as Grant

@@ -149,6 +149,19 @@ class Listed:
 
 
 @attrs.frozen
+class Stretches:
+    """
+    How a list of names is read in part. A stretch is the names from one on and before another; "" is the beginning, or the end. Both of these read files,
+    so they are called off the reactor's thread.
+    """
+
+    entries: Callable[[str, str], Iterator[tuple[NormalizedName, int]]]
+    """Starts a reading of that stretch."""
+    mark: Callable[[str, str], bytes]
+    """A word that is another one as soon as an entry of that stretch is; it costs much less than reading them."""
+
+
+@attrs.frozen
 class ProjectList:
     """
     The names of an index, each with its serial, in the order of the names.
@@ -168,6 +181,8 @@ class ProjectList:
     parts: tuple[ProjectList, ...] = ()
     adjust: Callable[[NormalizedName, int], int | None] = lambda _, serial: serial
     """The serial that a combiner shows for a name of a part; None where it does not show the name."""
+    stretches: Stretches | None = None
+    """None where it can only be read as a whole."""
 
 
 @attrs.frozen
