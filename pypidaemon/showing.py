@@ -84,7 +84,7 @@ def _versions(name: NormalizedName, files: Iterable[File]) -> set[str]:
 def _with_facts(label: str, name: NormalizedName, file: File, fact: Fact | None) -> File:
     path = file.path or by_name(label, name, file.filename)
     if fact is None:
-        return file if path == file.path else attrs.evolve(file, path=path)
+        return attrs.evolve(file, path=path)
     # A date is only found where upstream gives none, and its own goes before one found earlier (law 12).
     date = file.upload_time if file.upload_time is not None else fact.upload_time
     if is_another(file, fact):
