@@ -7,6 +7,7 @@ import pytest
 from pypidaemon.filenames import filename
 from pypidaemon.model import Digest, Fact, File, NormalizedName, ProjectPage, ProjectStatus, UpstreamPage
 from pypidaemon.showing import bytes_of, chosen, show
+from pypidaemon.simple.links import by_name
 
 ALPHA = NormalizedName("alpha")
 OURS, OTHER = Digest("a" * 64), Digest("b" * 64)
@@ -28,6 +29,14 @@ def test_S28_the_size_is_that_of_the_bytes_that_are_given(file: File, fact: Fact
     (shown,) = show("pypi", UpstreamPage(ALPHA, (file,)), {WHEEL: fact}).files
     assert shown.size == size
     assert shown.digest == (fact.digest or file.digest)
+
+
+def test_a_file_says_where_it_lies_or_is_found_by_its_name() -> None:
+    for fact in (None, Fact(OURS)):
+        facts = {} if fact is None else {WHEEL: fact}
+        for told, path in (("pypi/files/ab/" + WHEEL, "pypi/files/ab/" + WHEEL), ("", by_name("pypi", ALPHA, WHEEL))):
+            (shown,) = show("pypi", UpstreamPage(ALPHA, (File(WHEEL, path=told),)), facts).files
+            assert shown.path == path
 
 
 def test_R113_a_quarantined_project_offers_no_files() -> None:
