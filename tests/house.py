@@ -289,6 +289,8 @@ class House:
     def answered(self, ask: Ask, body: bytes | None = None) -> Reply:
         """What the door says to that request, from its head to the end of its body."""
         try:
+            if self.doorkeeper.known(None) is None:
+                now(self.doorkeeper.admit(None, ""))
             receiving: Any = self.door.receive(ask) if body is not None else None
             if receiving is None:
                 return self.door.routes.quick(ask) or now(self.door.routes.handle(ask))
@@ -299,7 +301,7 @@ class House:
             finished: Reply = now(receiver.finish())
             return finished
         except PypidaemonError as error:
-            return failures.answer(error, ask.id, of_file=False)
+            return failures.answer(error, ask.id, of_file=ask.segments[0] == "packages")
 
     def _compare(self, ask: Ask) -> None:
         """What is ready now is the same to the byte on both roads, and the lane learns it where it may be asked for again."""

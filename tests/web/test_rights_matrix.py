@@ -24,12 +24,10 @@ from pypidaemon import rulingwords
 from pypidaemon.accounts.passwords import Passwords
 from pypidaemon.accounts.people import OPERATOR
 from pypidaemon.accounts.throttle import Throttle
-from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import Downloads, Filename, NormalizedName, Progress
 from pypidaemon.releases import VERBS
 from pypidaemon.searching.index import FILE, SearchIndex
 from pypidaemon.testing.archives import make_wheel
-from pypidaemon.web import failures
 from pypidaemon.web.reply import Reply
 from pypidaemon.web.views import static
 from tests import fakes
@@ -125,20 +123,7 @@ class Town:
             # Or the many wrong logins would be told to wait.
             house.doorkeeper.throttle = Throttle(house.clock)
         ask = house.ask(path, method, **headers, **({"content_type": kind} if kind else {}))
-        try:
-            if house.doorkeeper.known(None) is None:
-                now(house.doorkeeper.admit(None, ""))
-            receiving = None if body is None else house.door.receive(ask)
-            if receiving is None:
-                return house.door.routes.quick(ask) or now(house.door.routes.handle(ask))
-            receiver: Any = now(receiving)  # type: ignore[arg-type]  # a coroutine
-            if isinstance(receiver, Reply):
-                return receiver
-            now(receiver.write(body))
-            finished: Reply = now(receiver.finish())
-            return finished
-        except PypidaemonError as error:
-            return failures.answer(error, ask.id, path.startswith("/packages"))
+        return house.answered(ask, body)
 
 
 def founded(data: Path) -> Town:
