@@ -19,8 +19,6 @@ from pypidaemon.errors import Damaged
 from pypidaemon.model import Digest, NormalizedName, Stretches
 from pypidaemon.simple.names import CHUNK, read_lines
 
-_TOGETHER = 1 << 20
-
 MOST = 20_000
 """Stretches of a list that are remembered, at some 400 bytes each; everybody who sees another list asks for others."""
 
@@ -157,18 +155,6 @@ def amended(opened: Opener, changes: Changes) -> Iterator[bytes]:
         made = unchanged if change is None else unchanged + _line(change)
         if made:
             yield made
-
-
-def gathered(pieces: Iterator[bytes]) -> bytes:
-    """About a MiB of these pieces, b"" at the end."""
-    found: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        found.append(piece)
-        size += len(piece)
-        if size >= _TOGETHER:
-            break
-    return b"".join(found)
 
 
 def _met(opened: Opener, changes: Changes) -> Iterator[tuple[bytes, bytes, tuple[NormalizedName, int | None] | None]]:

@@ -16,9 +16,11 @@ from pypidaemon.blobs.directory import FileContent
 from pypidaemon.catalogues import whole
 from pypidaemon.errors import Damaged
 from pypidaemon.filenames import project_name
+from pypidaemon.indexes.mirror.names import TOGETHER
 from pypidaemon.model import Digest, NormalizedName
 from pypidaemon.simple import names as names_module
-from pypidaemon.stretched import Places, Stretched, amended, differing, gathered
+from pypidaemon.simple.names import chunks
+from pypidaemon.stretched import Places, Stretched, amended, differing
 from tests.gear import inline, now
 from tests.lists import Known, few_names, numbered, opener
 
@@ -115,10 +117,7 @@ def test_a_list_is_amended_where_it_changes_and_nowhere_else(known: Known, chang
 
 def test_an_amended_list_comes_in_pieces_of_a_bounded_size() -> None:
     known = {project_name(f"project-{number:06}"): number for number in range(100_000)}
-    pieces = amended(opener(known), [(project_name("project-050000-x"), 1)])
-    sizes = []
-    while piece := gathered(pieces):
-        sizes.append(len(piece))
+    sizes = [len(piece) for piece in chunks(amended(opener(known), [(project_name("project-050000-x"), 1)]), TOGETHER)]
     assert len(sizes) == 2
     assert sum(sizes) == len(opener(known, "")().read()) + len(b"project-050000-x\t1\n") - 2
 

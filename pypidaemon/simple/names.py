@@ -183,14 +183,14 @@ def _serial_of(line: bytes) -> int:
     return int(line.rpartition(b"\t")[2])
 
 
-def chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of about `CHUNK`."""
+def chunks(pieces: Iterator[bytes], least: int = CHUNK) -> Iterator[bytes]:
+    """The same bytes in pieces of so many at least, but for the last one."""
     waiting: list[bytes] = []
     size = 0
     for piece in pieces:
         waiting.append(piece)
         size += len(piece)
-        if size >= CHUNK:
+        if size >= least:
             yield b"".join(waiting)
             waiting.clear()
             size = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -145,3 +146,12 @@ class Saying:
                 connection.transport.abortConnection()  # type: ignore[union-attr]
 
         case.addCleanup(stop)
+
+
+def cut_up(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """The bytes in pieces as long as `cuts` says, one after the other, with what is left behind them."""
+    pieces = []
+    for cut in cuts:
+        pieces.append(data[:cut])
+        data = data[cut:]
+    return [piece for piece in (*pieces, data) if piece]

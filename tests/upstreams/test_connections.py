@@ -18,6 +18,7 @@ from twisted.web.client import URI
 from twisted.web.http_headers import Headers
 
 from pypidaemon.upstreams.connections import LINE, Client, Fields, Pool, Question
+from tests.upstreams.parts import cut_up
 
 _LINES = st.sampled_from(
     [b"Content-Length: 5", b"content-length:0", b"Transfer-Encoding: chunked", b"Connection: close", b'ETag: "a"', b"ETag: b", b"X:\ty \x00z ", b"X : y",
@@ -85,12 +86,7 @@ def outcome(kind: Any, pieces: list[bytes]) -> list[object]:
 @example(b"HTTP/1.1 200 OK", [b"Transfer-Encoding: chunked"], b"\r\n", b"1\r\na\r\n0\r\n\r\n", [])
 @example(b"HTTP/1.1 304 Not Modified", [], b"\r\n", b"surplus", [])
 def test_any_answer_is_read_as_twisted_reads_it(status: bytes, lines: list[bytes], end: bytes, body: bytes, cuts: list[int]) -> None:
-    data = end.join([status, *lines, b"", b""]) + body
-    pieces = []
-    for cut in cuts:
-        pieces.append(data[:cut])
-        data = data[cut:]
-    pieces = [piece for piece in (*pieces, data) if piece]
+    pieces = cut_up(end.join([status, *lines, b"", b""]) + body, cuts)
     assert outcome(Client, pieces) == outcome(HTTP11ClientProtocol, pieces)
 
 

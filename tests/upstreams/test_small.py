@@ -30,7 +30,7 @@ from pypidaemon.upstreams.sieve import HEAD_LINES, Sieve
 from pypidaemon.upstreams.small import Small, Unusual, Watch, body_of
 from pypidaemon.upstreams.unasked import Unasked
 from tests.gear import later
-from tests.upstreams.parts import QUICK, Saying, serve, started, whole
+from tests.upstreams.parts import QUICK, Saying, cut_up, serve, started, whole
 from tests.upstreams.test_connections import Sink, Transport
 
 FIELDS = Fields({"Host": ["index.example"]})
@@ -168,12 +168,7 @@ def _feed(link: Sieved, pieces: list[bytes], before: Callable[[int], object] = b
 def test_any_answer_comes_to_what_it_comes_to_in_the_usual_way(
     status: bytes, lines: list[bytes], end: bytes, body: bytes, cuts: list[int], late: int
 ) -> None:
-    data = end.join([status, *lines, b"", b""]) + body
-    pieces = []
-    for cut in cuts:
-        pieces.append(data[:cut])
-        data = data[cut:]
-    pieces = [piece for piece in (*pieces, data) if piece]
+    pieces = cut_up(end.join([status, *lines, b"", b""]) + body, cuts)
     usual: Any = in_the_usual_way(pieces)
     came, rest = in_few_steps(pieces, late=late)
     if came is None:

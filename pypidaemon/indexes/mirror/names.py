@@ -16,12 +16,15 @@ from pypidaemon.flights import Flights
 from pypidaemon.interfaces import IRecords
 from pypidaemon.model import Digest, InThread, NormalizedName, ProjectList, Stretches
 from pypidaemon.serials import serial_of
-from pypidaemon.stretched import Changes, Places, Stretched, amended, differing, gathered
+from pypidaemon.simple.names import chunks
+from pypidaemon.stretched import Changes, Places, Stretched, amended, differing
 
 PART = 2_500
 """Projects read at once."""
 MOST_TOUCHED = 1_000
 """Announced projects that are looked at one by one to see whether the list has changed; of more the list is made anew."""
+TOGETHER = 1 << 20
+"""Bytes of an amended list that are read and written at once."""
 MOST_GONE = 1_000
 """Projects of which one list notes that they have gone."""
 GONE = "gone"
@@ -188,8 +191,8 @@ class Names:
 
     async def _amendment(self, last: _Made, changes: Changes) -> AsyncGenerator[bytes]:
         yield heading(self.label)
-        pieces = amended(last.opened, changes)
-        while piece := await self.cpu(gathered, pieces):
+        pieces = chunks(amended(last.opened, changes), TOGETHER)
+        while piece := await self.cpu(next, pieces, b""):
             yield piece
 
     async def _kept(self, pieces: AsyncGenerator[bytes], count: int, since: int) -> _Made:
