@@ -15,18 +15,18 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
     IHostResolution,
     IProtocolFactory,
-    IReactorPluggableNameResolver,
     IResolutionReceiver,
     IStreamClientEndpoint,
 )
-from zope.interface import directlyProvides, implementer, providedBy
+from zope.interface import implementer
+
+from pypidaemon.upstreams.attempts import attempted
 
 _SHARED = ip_network("100.64.0.0/10")
 """Addresses of carriers' own networks (RFC 6598), which Python counts as neither private nor global."""
@@ -187,23 +187,11 @@ class GuardedResolver:
         return self.resolver.resolveHostName(receiver, hostName, portNumber, addressTypes, transportSemantics)
 
 
-class _WithResolver:
-    """A reactor with another resolver, for `HostnameEndpoint`, which asks the reactor for it."""
-
-    def __init__(self, reactor: Any, resolver: IHostnameResolver) -> None:
-        self._reactor = reactor
-        self.nameResolver = resolver
-        directlyProvides(self, providedBy(reactor), IReactorPluggableNameResolver)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-
 @implementer(IStreamClientEndpoint)
 @attrs.frozen
 class GuardedEndpoint:
     """
-    A plain TCP connection to a host, if it may be connected to; addresses are tried in turn, 0.3 s apart (F41).
+    A plain TCP connection to a host, if it may be connected to; its addresses are tried as `attempted` does (F41).
 
     Where a trusted host stands in a private network itself, as a company's mirror or a way out through one does, `tls` hosts may stand
     there too: the certificate still has to prove that the name is theirs (docs/decisions/0005).
@@ -235,13 +223,12 @@ class GuardedEndpoint:
 
     async def _within(self, factory: IProtocolFactory, inside: bool) -> Any:
         guard = GuardedResolver(self.reactor.nameResolver, self.trusted, inside)
-        endpoint = HostnameEndpoint(_WithResolver(self.reactor, guard), self.host, self.port, timeout=self.timeout)
-        try:
-            return await endpoint.connect(factory)
-        except DNSLookupError:
-            if guard.dropped:
-                raise AddressRefused("the host has no public address") from None
-            raise
+        found = _Collected()
+        guard.resolveHostName(found, self.host, self.port)
+        addresses = await found.done
+        if not addresses:
+            raise AddressRefused("the host has no public address") if guard.dropped else DNSLookupError(f"{self.host} has no address")
+        return await attempted(self.reactor, addresses, self.port, self.timeout, factory)
 
     async def _stands_inside(self) -> bool:
         for host in self.trusted:

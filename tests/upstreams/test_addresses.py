@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectError, DNSLookupError, NoRouteError
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -133,6 +136,89 @@ def test_F41_a_dead_address_does_not_hold_up_the_next() -> None:
     world, _ = connecting(NONE, ["2a04:4e42::223", "1.1.1.1"])
     world.advance(0.5)
     assert [client[0] for client in world.tcpClients] == ["2a04:4e42::223", "1.1.1.1"]
+
+
+def fails(world: Any, position: int) -> None:
+    """Have one of the attempts end as it does where nobody listens."""
+    address, port, factory = world.tcpClients[position][:3]
+    factory.clientConnectionFailed(world.connectors[position], Failure(ConnectError(string=f"{address}:{port}")))
+
+
+def test_F40_that_nobody_listens_is_known_at_once() -> None:
+    """Whoever asks for a page waits 0.3 s for the word that the line is cut, and the refusal itself must not take as long."""
+    world, attempt = connecting(NONE, ["1.1.1.1"])
+    fails(world, 0)
+    with pytest.raises(ConnectError):
+        now(attempt)
+    assert world.getDelayedCalls() == []
+
+
+def test_F41_where_an_address_fails_the_next_is_tried_at_once() -> None:
+    """RFC 8305 section 5."""
+    world, attempt = connecting(NONE, ["2a04:4e42::223", "1.1.1.1", "1.0.0.1"])
+    for position, address in enumerate(("2a04:4e42::223", "1.1.1.1", "1.0.0.1")):
+        assert world.tcpClients[-1][0] == address
+        fails(world, position)
+        world.advance(0)
+    with pytest.raises(ConnectError, match=r"1\.0\.0\.1"):
+        now(attempt)
+    assert world.getDelayedCalls() == []
+
+
+def test_F41_one_that_fails_late_does_not_end_those_that_are_under_way() -> None:
+    world, attempt = connecting(NONE, ["2a04:4e42::223", "1.1.1.1"])
+    world.advance(0.3)
+    fails(world, 0)
+    assert not attempt.called
+    world.tcpClients[1][2].buildProtocol(None).makeConnection(StringTransport())
+    assert isinstance(now(attempt), Protocol)
+    assert world.getDelayedCalls() == []
+
+
+def test_the_first_that_answers_is_taken_and_the_others_are_given_up() -> None:
+    world, attempt = connecting(NONE, ["2a04:4e42::223", "1.1.1.1", "1.0.0.1"])
+    world.advance(0.3)
+    world.tcpClients[1][2].buildProtocol(None).makeConnection(StringTransport())
+    now(attempt)
+    assert [connector.stoppedConnecting for connector in world.connectors] == [True, False]
+    assert world.getDelayedCalls() == []
+
+
+def test_who_no_longer_waits_leaves_no_attempt_behind() -> None:
+    world, attempt = connecting(NONE, ["2a04:4e42::223", "1.1.1.1", "1.0.0.1"])
+    world.advance(0.3)
+    attempt.cancel()
+    with pytest.raises(CancelledError):
+        now(attempt)
+    assert all(connector.stoppedConnecting for connector in world.connectors)
+    assert world.getDelayedCalls() == []
+
+
+def test_a_name_without_addresses_is_not_found() -> None:
+    _, attempt = connecting(NONE, [])
+    with pytest.raises(DNSLookupError):
+        now(attempt)
+
+
+def test_any_number_of_addresses_may_be_out_of_reach() -> None:
+    """Where there is no network at all each attempt fails before it is begun; a name server may say as many as it likes."""
+    world: Any = Unreachable()
+    world.nameResolver = Answering(["1.1.1.1"] * 5_000)
+    attempt = GuardedEndpoint(world, "files.example", 443, NONE, 3.0).connect(Factory.forProtocol(Protocol))
+    for _ in range(5_000):
+        world.advance(0)
+    with pytest.raises(NoRouteError):
+        now(attempt)
+
+
+class Unreachable(MemoryReactorClock):
+    """A machine without a network."""
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
+        """As `IReactorTCP`."""
+        connector = MemoryReactorClock.connectTCP(self, host, port, factory, timeout, bindAddress)  # type: ignore[arg-type]  # seconds may have fractions
+        factory.clientConnectionFailed(connector, Failure(NoRouteError()))
+        return connector
 
 
 class RealResolver(TestCase):
