@@ -91,8 +91,11 @@ class IVouched(Interface):
         """
         Where nothing vouches for it any more, have whoever attends to it look, and come back when something is heard, good or bad.
 
-        That may take as long as any request, so wait for moments only; while such a look lasts it is believed again, so that nobody waits twice for the same.
+        That may take as long as any request, so wait for moments only, and say `unheard` where they pass.
         """
+
+    def unheard() -> None:
+        """Whoever waited for a moment heard nothing: while that look lasts it is believed again, so that nobody waits for the same after him."""
 
 
 class IUpstream(Interface):

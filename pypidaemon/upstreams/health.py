@@ -34,8 +34,8 @@ VOUCHES = 60.0
 """Seconds for which an answer vouches for an upstream, where nothing else is said."""
 SELDOM = 30.0
 """Seconds from one look at an upstream that nobody vouches for to the next, at least."""
-GLANCE = 0.3
-"""Seconds for which who asks for a page waits for such a look: an answer is back by then, and so is the word that there is no way to it."""
+GLANCE = 2.0
+"""Seconds after which nobody waits for what comes of such a look, be it that nobody did so before and heard nothing."""
 
 
 @implementer(IAttended, IVouched)
@@ -80,6 +80,9 @@ class Health:
     """Whether it is suspect since it failed, and not since it was silent, so that it may be known in moments what it is."""
     _answered: float = attrs.field(default=-math.inf, init=False)
     _glanced: float = attrs.field(default=-math.inf, init=False)
+    """When it was last looked at for those who wait for a moment."""
+    _unheard: bool = attrs.field(default=False, init=False)
+    """Whether one of them heard nothing of what came of it."""
     _bell: Bell = attrs.field(factory=Bell, init=False)
     _news: Bell = attrs.field(factory=Bell, init=False)
     _listeners: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
@@ -178,14 +181,15 @@ class Health:
     def vouched(self) -> float:
         """As `IVouched`; what was heard before the clock was put back vouches for nothing."""
         now = self._clock.seconds()
+        since = now - self._glanced
+        hopeful = 0 <= since < GLANCE and not self._unheard
         if self.state == "suspect" and self._soon:
             # It has just failed, and the look that follows may have failed as well in no time.
-            return -math.inf if 0 <= now - self._glanced < GLANCE else math.inf
+            return -math.inf if hopeful else math.inf
         if self.state != "up" or not self._attended or self._vouches <= 0:
             return math.inf
         until = self._answered + max(self._vouches, SELDOM) if self._answered <= now else -math.inf
-        # Who comes while it is looked at waits as well, and nobody longer than the first.
-        return max(until, self._glanced + SELDOM) if GLANCE <= now - self._glanced < SELDOM else until
+        return max(until, self._glanced + SELDOM) if 0 <= since < SELDOM and not hopeful else until
 
     async def confirmed(self) -> None:
         """As `IVouched`."""
@@ -193,9 +197,13 @@ class Health:
         if self.vouched() > now:
             return
         if not 0 <= now - self._glanced < GLANCE:
-            self._glanced = now
+            self._glanced, self._unheard = now, False
             self.question()
         await self._news.wait()
+
+    def unheard(self) -> None:
+        """As `IVouched`."""
+        self._unheard = True
 
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; a method is called for as long as its object is there, since an upstream may outlive those who look at it."""
@@ -285,7 +293,7 @@ class Health:
         self._leave_up(now)
         if self._attended:
             self._next = now
-        self._soon, self._glanced = soon and self._attended, now
+        self._soon, self._glanced, self._unheard = soon and self._attended, now, False
         self._enter("suspect", cause)
 
     def _leave_up(self, now: float) -> None:

@@ -66,6 +66,12 @@ class Line:
         if first is not None:
             await first.confirmed()
 
+    def unheard(self) -> None:
+        """As `IVouched`."""
+        first = self._first()
+        if first is not None:
+            first.unheard()
+
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; also called for changes that make no difference to all of them together."""
         for one in self.healths:

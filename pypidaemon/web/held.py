@@ -27,7 +27,12 @@ MARK = "held"
 BRIEFLY = 5.0
 """Seconds for which an answer that is past its time is given again where some lines are down and others may not be."""
 GLANCE = 0.3
-"""Seconds for which who asks for a page waits for a word from a line of which nothing was heard for long."""
+"""
+Seconds for which who asks for a page waits for a word from a line of which nothing was heard for long: an answer is back by then, and so is the word that
+there is no way to it.
+"""
+TURNS = 3
+"""In how many parts: what has come is only heard between two of them where the daemon itself was held up for as long as all of them."""
 _MANY_FILES = 200
 
 
@@ -120,8 +125,14 @@ class Held:
         """Give such lines a moment to show whether they are there; what comes of it is known to `down` when this comes back."""
         for label, vouched in self._vouched[index]:
             if label in sources and vouched.vouched() <= self.clock.seconds():
-                with suppress(TookTooLong):
-                    await within(self.clock, GLANCE, vouched.confirmed())
+                await self._glance(vouched)
+
+    async def _glance(self, vouched: IVouched) -> None:
+        for _ in range(TURNS):
+            with suppress(TookTooLong):
+                await within(self.clock, GLANCE / TURNS, vouched.confirmed())
+                return
+        vouched.unheard()
 
     async def left(self, index: str, through: IIndex, page: ProjectPage) -> Left | None:
         """

@@ -118,6 +118,8 @@ def test_N1_nothing_vouches_for_who_was_not_heard_of_for_a_minute() -> None:
     wait = later(health.confirmed())
     assert health.begin()
     clock.advance(1)
+    assert health.vouched() < clock.seconds()
+    health.unheard()
     assert (health.vouched(), health.due()) == (clock.seconds() - 1 + SELDOM, None)
     now(health.confirmed())
     health.failed("gone")

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError as Refused
 
 from pypidaemon.errors import PypidaemonError, UpstreamUnavailable
 from pypidaemon.services.probing import MOMENT, Probing
@@ -329,6 +330,23 @@ def test_F35_one_connection_that_breaks_takes_nothing_off_the_page(line: Line) -
     files, reply, took = line.page("alpha")
     assert (len(files), header(reply, "X-Pypidaemon-Held"), line.state) == (2, None, "up")
     assert took <= GLANCE
+
+
+def test_N1_a_daemon_that_is_held_up_itself_does_not_take_that_for_silence(line: Line) -> None:
+    """On a small machine, or a busy one: what came meanwhile is heard after the time is up by which it is waited for."""
+    quiet(line)
+    asked: list[Deferred[Any]] = []
+
+    def unanswered(path: str, net: Network) -> Deferred[Any]:
+        asked.append(Deferred())
+        return asked[-1]
+
+    line.network.wrong = unanswered
+    waiting: Deferred[Reply] = later(line.house.door.routes.handle(line.house.ask("/simple/alpha/", accept=JSON)))
+    for _ in range(2):
+        line.house.clock.advance(2 * GLANCE)
+        asked.pop().errback(Refused())
+    assert header(now(waiting), "X-Pypidaemon-Held") == "1 of 2"
 
 
 def test_N1_who_asks_after_a_quiet_minute_waits_for_moments_and_the_next_do_not(line: Line) -> None:
