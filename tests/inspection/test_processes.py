@@ -338,11 +338,12 @@ class ProcessTests(TestCase):
 
 
 def nice(process: str) -> int | None:
-    """How nice the session of that process is as a whole, where the system groups processes so."""
+    """How nice the session of that process is as a whole; None where the system does not group processes so, or says nothing of it, as in some containers."""
     try:
-        return int(Path(f"/proc/{process}/autogroup").read_text("ascii").split()[-1])
+        said = Path(f"/proc/{process}/autogroup").read_text("ascii").split()
     except OSError:
         return None
+    return int(said[-1]) if said else None
 
 
 class Patient:
