@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from pypidaemon.commands import filling, main
 from pypidaemon.commands.progress import Progress
 from pypidaemon.commands.reporting import report
 from pypidaemon.errors import PypidaemonError
+from pypidaemon.waits import Bell
+from tests.gear import later, now
 from tests.pretended import ControlSocket
 
 INI = """
@@ -88,6 +91,28 @@ def test_the_daemon_is_told_and_asked_until_the_run_has_ended(config: str, daemo
     assert main(["sync", "-c", config]) == 0
     assert daemon.asked == ["POST /sync", "GET /sync", "GET /sync"]
     assert capsys.readouterr().out == "nightly: complete (1 project looked at)\n"
+
+
+def test_a_run_without_a_daemon_is_over_when_it_has_ended() -> None:
+    """Nobody waits for the next look at how far it is."""
+    bell, ended = Bell(), dict[str, Any]()
+
+    class Service:
+        async def state(self) -> dict[str, Any]:
+            return {"running": {} if ended else {"7": {}}, "ended": ended}
+
+        async def over(self, number: int) -> None:
+            await bell.wait()
+
+    clock = Clock()
+    service: Any = Service()
+    waiting = later(filling._ended(service, 7, Progress(shown=False, stream=io.StringIO()), clock))
+    clock.advance(filling.PAUSE)
+    assert not waiting.called
+    ended["7"] = ENDED
+    bell.ring()
+    assert now(waiting) == ENDED
+    assert clock.getDelayedCalls() == []
 
 
 def test_M20_quiet_prints_nothing_on_success_and_json_parses(config: str, daemon: Pretended, capsys: pytest.CaptureFixture[str]) -> None:

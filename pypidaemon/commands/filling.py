@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pypidaemon.assembly import Made, Plan, make, rulemaking, stores, weighed
 from pypidaemon.commands import control
@@ -20,6 +20,10 @@ from pypidaemon.services.lock import held
 from pypidaemon.services.mirroring.tally import MOST_PLANNED
 from pypidaemon.services.ordered import OrderedService
 from pypidaemon.telling import plural
+from pypidaemon.waits import first, pause
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
 
 PAUSE = 0.3
 """Seconds between two looks at how far a run is."""
@@ -108,25 +112,27 @@ def _alone(planned: Plan, arguments: argparse.Namespace, bar: Progress) -> tuple
 
 
 async def _between(planned: Plan, label: str, arguments: argparse.Namespace, bar: Progress, reactor: Any) -> Answer:
-    from twisted.internet.task import deferLater
-
     made = make(planned, reactor)
     service: Any = made.mirrorings()[label]
     running = OrderedService(_parts(made, reactor))
     running.startService()
     try:
         await weighed(made, reactor)
-        number = str(service.begin(arguments.project, arguments.dry_run))
-        while True:
-            state = await service.state()
-            answer = _answer(state, number, "the run ended before it could say what became of it")
-            if answer is not None:
-                return answer
-            _show(bar, state["running"][number])
-            await deferLater(reactor, PAUSE)
+        return await _ended(service, service.begin(arguments.project, arguments.dry_run), bar, reactor)
     finally:
         await service.runs.stop()
         await running.stopService()
+
+
+async def _ended(service: IMirroring, number: int, bar: Progress, clock: IReactorTime) -> Answer:
+    """What came of that run, as soon as it has ended; until then it is shown how far it is."""
+    while True:
+        state = await service.state()
+        answer = _answer(state, str(number), "the run ended before it could say what became of it")
+        if answer is not None:
+            return answer
+        _show(bar, state["running"][str(number)])
+        await first(service.over(number), pause(clock, PAUSE))
 
 
 def _parts(made: Made, reactor: Any) -> Sequence[Any]:

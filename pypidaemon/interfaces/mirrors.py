@@ -181,6 +181,9 @@ class IMirroring(Interface):
         :raises PypidaemonError: so many projects were ordered and are not done that no more may wait.
         """
 
+    async def over(number: int) -> None:
+        """Come back when that run has ended; at once where there is none. Whoever stops waiting leaves it running."""
+
     async def state() -> dict[str, Any]:
         """
         How it is, as JSON: how far it has come, what waits and why, what runs, and by their numbers how the last runs ended.

@@ -164,6 +164,10 @@ class Mirroring(Service):
             raise PypidaemonError(f"{self.label} has stopped: the configuration was read again, or the daemon is about to stop")
         return self.runs.begin(project, rehearsal=rehearsal, eager=True)
 
+    async def over(self, number: int) -> None:
+        """As `IMirroring`."""
+        await self.runs.over(number)
+
     async def state(self) -> dict[str, Any]:
         """As `IMirroring`."""
         return await self.runs.state(self._next)
