@@ -107,13 +107,23 @@ async def entered(clock: IReactorTime, seconds: float, places: DeferredSemaphore
 def _timers(
     clock: IReactorTime, seconds: float, late: Callable[[], None], doubt: tuple[float, Callable[[], object]] | None
 ) -> list[IDelayedCall]:
-    """The timer of `within` at the end of a list, in whose place the next one comes."""
+    """
+    The timer of `within` at the end of a list, in whose place the next one comes.
+
+    Before it is too late the reactor has a turn more, in which what has come is heard: a process that was held up for as long (a netbook that slept, a
+    machine with too much to do) finds time that is over and data that lies there, and looks at the time first.
+    """
+
+    def nearly() -> None:
+        timers.append(clock.callLater(0, late))
+
     if doubt is None or doubt[0] > seconds:
-        return [clock.callLater(seconds, late)]
+        timers = [clock.callLater(seconds, nearly)]
+        return timers
     after, tell = doubt
 
     def doubted() -> None:
-        timers.append(clock.callLater(seconds - after, late))
+        timers.append(clock.callLater(seconds - after, nearly))
         tell()
 
     timers = [clock.callLater(after, doubted)]

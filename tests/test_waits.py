@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gc
+import socket
 from typing import Any
 
+import attrs
 import pytest
+from twisted.internet import reactor as running
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.defer import fail as fail_at_once
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
 from pypidaemon.waits import Bell, TookTooLong, entered, first, within
 from tests.gear import later, now, waiting
+
+reactor: Any = running
 
 
 async def give(value: str) -> str:
@@ -153,6 +161,46 @@ def test_what_comes_in_time_leaves_no_timer_doubted_or_not(seconds: int) -> None
     assert now(waiting_for) == "here"
     assert len(told) == (seconds > 2)
     assert clock.getDelayedCalls() == []
+
+
+class HeldUpTests(TestCase):
+    """With the reactor itself, which looks at its timers before it looks at connections."""
+
+    async def test_what_lay_there_when_the_time_was_up_has_come_in_time(self) -> None:
+        """As where the machine slept, or had too much to do."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        came: Deferred[bytes] = Deferred()
+        ears = Ears(ours, came)
+        reactor.addReader(ears)
+        self.addCleanup(reactor.removeReader, ears)
+        theirs.send(b"here")
+        assert await within(reactor, 0.0, came) == b"here"
+
+
+@implementer(IReadDescriptor)
+@attrs.frozen(eq=False)
+class Ears:
+    """Hears the first bytes that come by a socket."""
+
+    socket: socket.socket
+    came: Deferred[bytes]
+
+    def fileno(self) -> int:
+        """As `IReadDescriptor`."""
+        return self.socket.fileno()
+
+    def doRead(self) -> None:
+        """As `IReadDescriptor`."""
+        self.came.callback(self.socket.recv(100))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """As `IReadDescriptor`."""
+
+    def logPrefix(self) -> str:
+        """As `IReadDescriptor`."""
+        return "ears"
 
 
 def test_a_place_is_taken_where_one_is_free_and_waited_for_where_none_is() -> None:
