@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -12,12 +13,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from pypidaemon import __version__
-from pypidaemon.commands import control, main
+from pypidaemon.commands import MODULES, _parser, control, main
 from pypidaemon.errors import PypidaemonError
 from tests.orders import ordered
 from tests.pretended import ControlSocket
@@ -375,26 +377,30 @@ def test_run_that_cannot_start_leaves_one_line(config: str, arguments: list[str]
     assert said == (json.dumps({"error": line}) + "\n" if arguments else "")
 
 
-def test_the_daemon_takes_no_other_verb_along() -> None:
-    """It is there for months, and what the others are made of would be in memory for as long."""
+def test_no_verb_takes_others_along() -> None:
+    """The daemon is there for months, and what the others are made of would be in memory for as long; and whoever waits for one waits for no other."""
     code = "import sys; from pypidaemon.commands import main; main(sys.argv[1:]); print(*sorted(sys.modules))"
 
     def loaded(*arguments: str) -> set[str]:
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True)
         return {name.removeprefix("pypidaemon.commands.") for name in done.stdout.split() if name.startswith("pypidaemon.")}
 
-    assert not loaded("run", "--help") & {
-        "export",
-        "filling",
-        "syncing",
-        "people",
-        "moving",
-        "pypidaemon.archives.zipped",
-        "pypidaemon.records.memory",
-    }
-    assert {"export", "syncing", "people", "moving"} <= loaded("--help")
-    # That one is begun every hour on many machines, and mostly finds nothing to do.
-    assert not loaded("sync", "--help") & {"export", "people", "moving", "verifying", "running", "filling"}
+    others = {"export", "people", "moving", "verifying", "running", "filling"}
+    assert not loaded("run", "--help") & {*others, "syncing", "pypidaemon.archives.zipped", "pypidaemon.records.memory"}
+    assert not loaded("sync", "--help") & others
+    assert loaded("token", "--help") & others == {"people"}
+    assert not loaded("--version") & MODULES.keys()
+    assert MODULES.keys() <= loaded("--help")
+
+
+def test_each_verb_is_looked_for_in_the_module_that_has_it() -> None:
+    for module, verbs in MODULES.items():
+        group = argparse.ArgumentParser().add_subparsers()
+        import_module(f"pypidaemon.commands.{module}").add(group, argparse.ArgumentParser(add_help=False))
+        assert tuple(group.choices) == verbs
+        for verb in verbs:
+            with pytest.raises(SystemExit):
+                _parser(verb).parse_args([verb, "--help"])
 
 
 def test_status_of_a_daemon_whose_configuration_is_right_no_more(

@@ -11,8 +11,10 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from types import MappingProxyType
 
 from pypidaemon import __version__
 from pypidaemon.commands.speech import Parser, Unheard, Verbs, WrongUsage, flush, say
@@ -22,6 +24,41 @@ SELDOM = (20_000, 20, 20)
 """
 How often garbage is looked for (`gc.set_threshold`): thirty times less often than Python does by itself. Nearly all that is made here goes without that, and
 looking through what was imported, which stays, would be a tenth of each start and a twentieth of filling a mirror.
+"""
+
+
+DESCRIBING = "describing"
+"""The module whose verbs speak of all others."""
+
+MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "foreground": ("run",),
+        "running": ("check", "reload", "status"),
+        "starting": ("init",),
+        "client": ("client",),
+        "why": ("why",),
+        "fetching": ("refresh",),
+        "syncing": ("sync",),
+        "pack": ("pack",),
+        "relock": ("relock",),
+        "people": ("user", "grant", "ungrant", "group", "token"),
+        "releases": ("yank", "hide", "unhide", "delete", "undelete", "promote", "log", "check-upstream"),
+        "rulings": ("block", "unblock", "exempt", "unexempt", "rulings", "who", "downloads"),
+        "replaced": ("replaced", "accept"),
+        "moving": ("makeindex",),
+        "adopting": ("adopt",),
+        "export": ("export",),
+        "verifying": ("verify",),
+        "cache": ("cache",),
+        "backup": ("backup", "restore"),
+        "bundle": ("bundle",),
+        "push": ("push",),
+        DESCRIBING: ("completion", "manual"),
+    }
+)
+"""
+The verbs by the module that has them, in the order of the help. The daemon is there for months, a schedule may run `sync` often, and a person waits for the rest:
+none of them has a use for what other verbs are made of, which takes longer to load than most take to do.
 """
 
 
@@ -99,7 +136,7 @@ def _unsaid() -> Iterator[None]:
 
 
 def _parser(first: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all verbs; where `run` or `sync` is the first word, of its own group alone."""
+    """The parser of all verbs; where the first word is one of them, of its own module's alone."""
     parser = _whole()
     parser.add_argument("--version", action="version", version=f"pypidaemon {__version__}")
     shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -125,61 +162,10 @@ def _whole() -> argparse.ArgumentParser:
     )
 
 
-def _groups(first: str | None) -> tuple[Callable[[Verbs, argparse.ArgumentParser], None], ...]:
-    if first == "sync":
-        # A machine's own schedule may run it often, and most of a run that finds nothing new would be the reading of what other verbs are made of.
-        from pypidaemon.commands import syncing
-
-        return (syncing.add,)
-    from pypidaemon.commands import foreground
-
-    if first == "run":
-        # The daemon is there for months, and has no use for what other verbs are made of.
-        return (foreground.add,)
-    from pypidaemon.commands import (
-        adopting,
-        backup,
-        bundle,
-        cache,
-        client,
-        describing,
-        export,
-        fetching,
-        moving,
-        pack,
-        people,
-        push,
-        releases,
-        relock,
-        replaced,
-        rulings,
-        running,
-        starting,
-        syncing,
-        verifying,
-        why,
-    )
-
-    others = (
-        starting,
-        client,
-        why,
-        fetching,
-        syncing,
-        pack,
-        relock,
-        people,
-        releases,
-        rulings,
-        replaced,
-        moving,
-        adopting,
-        export,
-        verifying,
-        cache,
-        backup,
-        bundle,
-        push,
-        describing,
-    )
-    return (foreground.add, running.add, *(group.add for group in others))
+def _groups(first: str | None) -> Iterator[Callable[[Verbs, argparse.ArgumentParser], None]]:
+    """What adds the verbs of each module to a parser: of the one that has this verb, where one has, and else of all; of none for the version."""
+    if first == "--version":
+        return
+    alone = [module for module, verbs in MODULES.items() if first in verbs and module != DESCRIBING]
+    for module in alone or MODULES:
+        yield import_module(f"{__name__}.{module}").add
