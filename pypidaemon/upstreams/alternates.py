@@ -65,11 +65,13 @@ class Alternates:
     """The indexes, by their URLs: while answers are given that are ready, nobody else would find out that one of them is back (F40)."""
     heard: NormalizedName | None = attrs.field(default=None, init=False)
     """A project that was asked for: a name that may be heard by all."""
+    _was_up: bool = attrs.field(default=True, init=False)
     _blamed: Blame = attrs.field(init=False, repr=False)
     _shared: WeakValueDictionary[tuple[str, str, str], Places] = attrs.field(factory=WeakValueDictionary, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         own = self.upstream.health
+        own.listen(self._own_changed)
         self.line = Line((own, *(one.health for one in self.indexes.values()))) if self.indexes else own
         self._blamed = Blame(self.clock)
         self.looked_after = FileHosts(self.clock, self.upstream.patience, len(self.indexes), self._look)
@@ -177,6 +179,14 @@ class Alternates:
         if known is not None and self.clock.seconds() < known.until <= self.clock.seconds() + LASTS:
             return known.page
         return await self.asking.join((url, name), partial(self._fetch_page, url, index, name))
+
+    def _own_changed(self) -> None:
+        """A listener of the upstream's own health: where it has just fallen, whoever stands in may stand on the same line."""
+        was_up, self._was_up = self._was_up, self.upstream.health.state == "up"
+        if was_up and not self._was_up:
+            for index in self.indexes.values():
+                if isinstance(index.health, Health):
+                    index.health.doubt()
 
     async def _look(self, url: str) -> None:
         if self.heard is not None:

@@ -64,6 +64,8 @@ class Health:
     since: float = attrs.field(init=False)
     stumbles: int = attrs.field(default=0, init=False)
     """How often it has answered wrongly; never set back."""
+    answers: int = attrs.field(default=0, init=False)
+    """How often it gave an answer that makes sense; never set back."""
     _interval: float = attrs.field(default=FIRST_INTERVAL, init=False)
     _next: float = attrs.field(default=0.0, init=False)
     _held_until: float = attrs.field(default=0.0, init=False)
@@ -94,6 +96,7 @@ class Health:
     def succeeded(self) -> None:
         """It gave an answer that makes sense, were it only that it has no such thing."""
         self._heard = True
+        self.answers += 1
         self._strikes, self._struck = 0, ()
         now = self._clock.seconds()
         if 0 < self._held_until - now <= LONGEST_HOLD:
@@ -204,6 +207,10 @@ class Health:
     def unheard(self) -> None:
         """As `IVouched`."""
         self._unheard = True
+
+    def doubt(self) -> None:
+        """What was heard of it so far vouches for nothing any more, and that somebody looked lately neither."""
+        self._answered = self._glanced = -math.inf
 
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; a method is called for as long as its object is there, since an upstream may outlive those who look at it."""

@@ -56,29 +56,32 @@ class Line:
             await up[0].doubted()
 
     def vouched(self) -> float:
-        """As `IVouched`: of the first that is up, for the others will do only when that is known to be down."""
-        first = self._first()
-        return float(first.vouched()) if first is not None else math.inf
+        """As `IVouched`: of the first that is up, for the others will do only when that is known to be down; where none is, of who may be found so in a moment."""
+        one = self._speaker()
+        return float(one.vouched()) if one is not None else math.inf
 
     async def confirmed(self) -> None:
         """As `IVouched`."""
-        first = self._first()
-        if first is not None:
-            await first.confirmed()
+        one = self._speaker()
+        if one is not None:
+            await one.confirmed()
 
     def unheard(self) -> None:
         """As `IVouched`."""
-        first = self._first()
-        if first is not None:
-            first.unheard()
+        one = self._speaker()
+        if one is not None:
+            one.unheard()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; also called for changes that make no difference to all of them together."""
         for one in self.healths:
             one.listen(listener)
 
-    def _first(self) -> IVouched | None:
-        return next((IVouched(one) for one in self._up() if IVouched.providedBy(one)), None)
+    def _speaker(self) -> IVouched | None:
+        able = [one for one in self.healths if one.state not in AWAY and IVouched.providedBy(one)]
+        up = next((one for one in able if one.state == "up"), None)
+        # Of those that are suspect the first of which it is not known for good.
+        return up or next((one for one in able if IVouched(one).vouched() == -math.inf), None)
 
     def _up(self) -> list[IHealth]:
         return [one for one in self.healths if one.state == "up"]

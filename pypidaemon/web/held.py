@@ -124,15 +124,19 @@ class Held:
     async def confirmed(self, index: str, sources: Collection[str]) -> None:
         """Give such lines a moment to show whether they are there; what comes of it is known to `down` when this comes back."""
         for label, vouched in self._vouched[index]:
-            if label in sources and vouched.vouched() <= self.clock.seconds():
+            if label in sources:
                 await self._glance(vouched)
 
     async def _glance(self, vouched: IVouched) -> None:
-        for _ in range(TURNS):
+        turns = 0
+        # Where one falls, another that stands in for it may have to be waited for.
+        while vouched.vouched() <= self.clock.seconds():
+            if turns == TURNS:
+                vouched.unheard()
+                return
+            turns += 1
             with suppress(TookTooLong):
                 await within(self.clock, GLANCE / TURNS, vouched.confirmed())
-                return
-        vouched.unheard()
 
     async def left(self, index: str, through: IIndex, page: ProjectPage) -> Left | None:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -24,6 +25,7 @@ from pypidaemon.web.held import GLANCE
 from pypidaemon.web.reply import Reply
 from tests import network
 from tests.gear import inline, later, now
+from tests.hosts import Hosts
 from tests.house import House, header
 from tests.network import HOST, Answering, Network
 
@@ -56,13 +58,18 @@ class Line:
 
     house: House = attrs.field(factory=House)
     sign_of_life: float = 60.0
+    other: str = ""
+    """The host of an index that stands in, where there is one; it has what the upstream has."""
+    hosts: Hosts = attrs.field(init=False)
     network: Network = attrs.field(init=False)
     upstream: HttpUpstream = attrs.field(init=False)
     probing: Probing = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.network = Network(self.house.clock)
-        self.network.add("alpha", ("alpha-1.0.tar.gz", b"one"), ("alpha-2.0.tar.gz", b"two"))
+        self.hosts = Hosts(self.house.clock)
+        self.network = self.hosts.host(str(urlsplit(HOST).hostname))
+        for one in (self.network, self.hosts.host(self.other)):
+            one.add("alpha", ("alpha-1.0.tar.gz", b"one"), ("alpha-2.0.tar.gz", b"two"))
         for number in range(3):
             self.network.add(f"other-{number}", (f"other-{number}-1.0.tar.gz", b"other"))
         self.begin()
@@ -78,9 +85,12 @@ class Line:
             reactor=self.house.clock,
             cpu=inline,
             records=self.house.records,
-            agent=self.network,
+            agent=self.hosts if self.other else self.network,
             random=lambda: 0.5,
+            mirrors=(f"http://{self.other}/simple/",) if self.other else (),
         )
+        if self.other:
+            self.upstream.startService()
         guarded: Any = Guarded(self.upstream, ())
         self.house.upstream = guarded
         self.house.restart()
@@ -329,6 +339,28 @@ def test_F35_one_connection_that_breaks_takes_nothing_off_the_page(line: Line) -
     line.network.wrong = once
     files, reply, took = line.page("alpha")
     assert (len(files), header(reply, "X-Pypidaemon-Held"), line.state) == (2, None, "up")
+    assert took <= GLANCE
+
+
+@pytest.mark.parametrize("before", ["both were up", "the upstream was down", "both were down"])
+def test_N1_where_others_stand_in_the_first_page_lists_what_is_here_too(before: str) -> None:
+    """Once all are cut off. Of who stands in it is found out when it is the only one left, also where it was heard of lately: it may stand on the same line."""
+    line = Line(other="other.example")
+    line.page("alpha")
+    line.file("alpha-1.0.tar.gz")
+    line.pass_(700)
+    other = line.hosts.host("other.example")
+    if before != "both were up":
+        line.network.wrong = network.refused
+        other.wrong = network.refused if before == "both were down" else None
+        assert len(line.page("alpha")[0]) == (2 if other.wrong is None else 1)
+        line.pass_(1)
+        line.network.wrong = other.wrong = None
+        line.pass_(30, lambda: line.state == "up")
+        line.pass_(11)
+    line.network.wrong = other.wrong = network.refused
+    files, reply, took = line.page("alpha")
+    assert (files, header(reply, "X-Pypidaemon-Held"), line.state) == (["alpha-1.0.tar.gz"], "1 of 2", "down")
     assert took <= GLANCE
 
 
