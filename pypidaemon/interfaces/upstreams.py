@@ -70,6 +70,9 @@ class IAttended(IHealth):
     def end() -> None:
         """The probe is over; where nothing came of it that the health was told, the upstream is as it was before."""
 
+    def moved() -> None:
+        """This machine may stand in another network than before: what was heard vouches for nothing any more, and a probe is due where it is not up."""
+
     def outage() -> Outage | None:
         """What is to be remembered over a restart; None while it is up, or only suspect."""
 
@@ -151,6 +154,12 @@ class IProbed(Interface):
         Ask for something small; what comes of it is told to the `health`, and nothing is raised.
 
         :param name: a project to ask for where nothing better is known; whether there is one does not matter.
+        """
+
+    def moved() -> None:
+        """
+        This machine may stand in another network than before: nothing that was heard vouches for anybody any more, connections that are kept may be dead, and
+        whoever was down may be back, which is looked at now, save where somebody asked to be left alone.
         """
 
 

@@ -26,6 +26,7 @@ from zope.interface import implementer
 from pypidaemon.settings import Secret
 from pypidaemon.upstreams.addresses import AddressRefused, GuardedEndpoint, check_host
 from pypidaemon.upstreams.connections import Fields, Pool, Question
+from pypidaemon.upstreams.origins import Target
 from pypidaemon.upstreams.routes import Proxy, Routes, routes
 from pypidaemon.upstreams.secured import Secured, Security
 from pypidaemon.upstreams.sieve import Sieve, Sieved
@@ -188,6 +189,15 @@ class Outbound:
         small = Small(client, usual_client, (path, headers, uri), size, watch, client._quiescentCallback)
         small.ask()
         return small
+
+    def forget(self, there: Target) -> None:
+        """Use no connection any more that is kept to who answers there, who has fallen silent."""
+        host = f"[{there.host}]" if ":" in there.host else there.host
+        self._pool.forget(host.encode("ascii"), there.port)
+
+    def moved(self) -> None:
+        """Use no connection any more that is kept: this machine may stand in another network."""
+        self._pool.forget_all()
 
     def close(self) -> Deferred[None]:
         """Close all connections, whoever may still be reading from one; fires when they are closed."""

@@ -180,6 +180,11 @@ class Alternates:
             return known.page
         return await self.asking.join((url, name), partial(self._fetch_page, url, index, name))
 
+    def moved(self) -> None:
+        """As `IProbed`, for all of them."""
+        for one in (*self.indexes.values(), *self.hosts.values()):
+            IProbed(one).moved()
+
     def _own_changed(self) -> None:
         """A listener of the upstream's own health: where it has just fallen, whoever stands in may stand on the same line."""
         was_up, self._was_up = self._was_up, self.upstream.health.state == "up"

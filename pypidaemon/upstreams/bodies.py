@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,32 @@ _NO_CODING = {"Accept-Encoding": "identity"}
 
 def _none(url: str, sent: Fields, size: int, watch: Watch) -> None:
     """There is no such way."""
+
+
+@attrs.define(eq=False)
+class _Flow:
+    """
+    Notes when bytes came from somebody at a pace that is worth it.
+
+    :param counted: told of each piece.
+    """
+
+    exchange: Exchange
+    health: Health
+    counted: Callable[[int], None]
+    _since: float = attrs.field(default=-math.inf, init=False)
+    _came: int = attrs.field(default=0, init=False)
+
+    def came(self, size: int) -> None:
+        """So many more have come."""
+        self.counted(size)
+        now, patience = self.exchange.clock.seconds(), self.exchange.patience
+        if not 0 <= now - self._since < patience:
+            self._since, self._came = now, 0
+        self._came += size
+        if self._came >= self.exchange.limits.slowest * patience:
+            self.health.flowed = self._since = now
+            self._came = 0
 
 
 @attrs.define(eq=False)
@@ -94,7 +121,7 @@ class Bodies:
             self.exchange.begin(wanted, health)
             came = await small.answered
             if isinstance(came, Unusual):
-                return await self._asked(wanted, fields, 0, leave, self._sent(came, health))
+                return await self._asked(wanted, fields, 0, leave, self._sent(came, wanted, health))
             self.exchange.whole(wanted, health)
             self.counted(size)
             leave()
@@ -103,14 +130,20 @@ class Bodies:
             leave()
             raise
 
-    def _sent(self, unusual: Unusual, health: Health) -> Awaitable[IResponse] | None:
+    def _sent(self, unusual: Unusual, wanted: Target, health: Health) -> Awaitable[IResponse] | None:
         """The response that is waited for instead, no longer than it would have been without that attempt, and no longer in good faith."""
+        exchange, spent = self.exchange, unusual.spent
+
+        def silent() -> None:
+            # Who waits for the response doubts as well, a little later.
+            if not exchange.trusted(health):
+                exchange.silent(wanted, health)
+
         if unusual.silent:
-            health.silent()
+            silent()
         if unusual.asking is None:
             return None
-        exchange, spent = self.exchange, unusual.spent
-        doubt = (max(exchange.patience - spent, 0.0), health.silent)
+        doubt = (max(exchange.patience - spent, 0.0), silent)
         return within(exchange.clock, max(exchange.limits.head - spent, 0.0), unusual.asking, None if unusual.silent else doubt)
 
     def _wanted(self, url: str, *, anyway: bool = False) -> tuple[Target, Health]:
@@ -186,13 +219,16 @@ class Bodies:
             # Whoever waits for the place is to know.
             if trouble is not None:
                 exchange.stumble(answer, trouble)
+            if body.waited_out:
+                exchange.forget(answer.target)
             if body.waited_out and self._places.waiting:
                 # Those who wait for its place are not to be sent after it, each to find out the same as slowly.
                 answer.health.silent()
             leave()
 
         validator = headers.strong(answer.response)
-        body = Body(exchange.label, exchange.clock, exchange.limits, offset, total, validator, ended, self.counted)
+        flow = _Flow(exchange, answer.health, self.counted)
+        body = Body(exchange.label, exchange.clock, exchange.limits, offset, total, validator, ended, flow.came)
         answer.response.deliverBody(body)
         return body
 

@@ -125,6 +125,23 @@ class Pool(HTTPConnectionPool):
                 return connection
         return None
 
+    def forget(self, host: bytes, port: int) -> None:
+        """
+        Drop those to that host and port, and those to proxies, by which anybody may have been reached.
+
+        Who has fallen silent may be well, and only what was connected before he or we changed place be dead (F40): each would take its time-out to find out.
+        """
+        for key, kept in self._connections.items():
+            if key[1:] == (host, port) or key[0] == "http-proxy":
+                for connection in kept[:]:
+                    self._removeConnection(key, connection)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def forget_all(self) -> None:
+        """Drop all that are kept; those that are lent out go on."""
+        for key, kept in self._connections.items():
+            for connection in kept[:]:
+                self._removeConnection(key, connection)  # type: ignore[no-untyped-call]  # Twisted's
+
     def closeCachedConnections(self) -> Deferred[None]:
         """Close them; fires when they are closed."""
         self._closed = True

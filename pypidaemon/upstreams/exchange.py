@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import TimeoutError as NotConnected
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -24,7 +25,7 @@ from pypidaemon.upstreams.headers import header, hold, length
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.origins import BadTarget, Target, redirected
-from pypidaemon.waits import within
+from pypidaemon.waits import TookTooLong, within
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """RFC 9110 §15.4; 300 leaves the choice to a person."""
@@ -77,6 +78,10 @@ async def _nothing(url: str) -> None:
     """Nobody is asked."""
 
 
+def _none_kept(there: Target) -> None:
+    """Every connection is a new one."""
+
+
 @attrs.frozen(eq=False)
 class Answer:
     """A response, where it came from, and the health of who gave it; `through` are those who redirected there."""
@@ -85,6 +90,33 @@ class Answer:
     response: IResponse
     health: Health
     through: tuple[tuple[Target, Health], ...] = ()
+
+
+@attrs.define(eq=False)
+class _Doubt:
+    """
+    Doubts whoever was asked, once nothing has come of him for as long as clients can wait: neither an answer nor anything of what others asked for.
+
+    A line that is full of an upstream's files is slow, and nobody is silent at its other end.
+    """
+
+    exchange: Exchange
+    there: Target
+    health: Health
+    _timer: IDelayedCall | None = attrs.field(default=None, init=False)
+
+    def look(self) -> None:
+        """That time is over since the question was asked."""
+        left = self.exchange.trusted(self.health)
+        if left > 0:
+            self._timer = self.exchange.clock.callLater(left, self.look)
+        else:
+            self.exchange.silent(self.there, self.health)
+
+    def stop(self) -> None:
+        """There is an answer, or none is waited for any more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
 
 @attrs.define(eq=False)
@@ -98,6 +130,7 @@ class Exchange:
 
     :param patience: seconds without a response head after which the upstream is suspect; the request goes on.
     :param glimpse: asks for a file's URL just to see whether there is an answer; None where nobody looks after hosts that fell.
+    :param forget: has no connection used any more that is kept to who answers there.
     :param authorization: what the index's own origin, and nobody else, is sent (S50).
     """
 
@@ -109,6 +142,7 @@ class Exchange:
     patience: float
     authorization: bytes | None = attrs.field(repr=False)
     glimpse: Callable[[str], Awaitable[None]] | None = None
+    forget: Callable[[Target], None] = attrs.field(default=_none_kept, repr=False)
     requests: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
     elsewhere: FileHosts = attrs.field(init=False, repr=False)
@@ -211,6 +245,16 @@ class Exchange:
             return self._decline("it refuses our credentials (401)")
         return self._decline(f"it refuses to answer us ({code})" if code in _UNWELCOME else f"it answers with status {code}")
 
+    def trusted(self, health: Health) -> float:
+        """For how many seconds more who does not answer is not doubted, since what others asked for is coming."""
+        left = health.flowed + self.patience - self.clock.seconds()
+        return left if 0 < left <= self.patience else 0.0
+
+    def silent(self, there: Target, health: Health) -> None:
+        """Note that who was asked there shows no sign of life. What is asked next goes over no connection that may be as dead (F40)."""
+        self.forget(there)
+        health.silent()
+
     def stumble(self, answer: Answer, cause: str, retry_after: float | None = None) -> UpstreamUnavailable:
         """Note that it answered wrongly, and answer the error to raise; `retry_after` as of `Health.stumbled`."""
         answer.health.stumbled(cause, answer.target.url, retry_after)
@@ -262,18 +306,26 @@ class Exchange:
         sent: Awaitable[IResponse] | None = None,
     ) -> Answer:
         health = self.health_at(here)
+        answers = health.answers
         if sent is None:
             self.begin(here, health)
         asking = send(here.url, self.sent(here, fields)) if sent is None else sent
+        doubt = _Doubt(self, here, health)
         try:
-            response = await within(self.clock, self.limits.head, asking, (self.patience, health.silent))
+            response = await within(self.clock, self.limits.head, asking, (self.patience, doubt.look))
         except CancelledError:
             raise
         except AddressRefused as error:
             # Nobody was asked, so nobody failed.
             raise self.fail(str(error)) from error
         except Exception as error:
-            cause = explain(error)
-            health.failed(cause)
+            cause, waited_out = explain(error), isinstance(error, TookTooLong | NotConnected)
+            if waited_out:
+                self.forget(here)
+            # That something asked while the line was cut is given up when it is back is no news: what was asked after it has been answered (F40).
+            if not waited_out or health.answers == answers:
+                health.failed(cause)
             raise self.fail(cause, health) from error
+        finally:
+            doubt.stop()
         return Answer(here, response, health)

@@ -69,6 +69,11 @@ class FileHosts:
         for place in list(self._timers):
             self._rest(place)
 
+    def moved(self) -> None:
+        """As `IProbed`."""
+        for health in list(self.known.values()):
+            health.moved()
+
     def at(self, place: str) -> Health:
         """The health of that one, which is new where it was not met before."""
         found = self.known.get(place)

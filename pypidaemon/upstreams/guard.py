@@ -131,6 +131,11 @@ class Guarded:
         """Whether that name is reserved."""
         return matches_any(name, self.reserved) is not None
 
+    def moved(self) -> None:
+        """As `IProbed`."""
+        if self.offline is None and IProbed.providedBy(self.upstream):
+            self.upstream.moved()
+
     async def probe(self, name: NormalizedName) -> None:
         """As `IProbed`, for a name that is not reserved; of an upstream that cannot be probed the page of that name is asked for."""
         allowed = next((one for one in (name, *HARMLESS) if not self.hides(one)), None)

@@ -66,6 +66,8 @@ class Health:
     """How often it has answered wrongly; never set back."""
     answers: int = attrs.field(default=0, init=False)
     """How often it gave an answer that makes sense; never set back."""
+    flowed: float = attrs.field(default=-math.inf, init=False)
+    """When bytes of a file came from it last, and more than a drip."""
     _interval: float = attrs.field(default=FIRST_INTERVAL, init=False)
     _next: float = attrs.field(default=0.0, init=False)
     _held_until: float = attrs.field(default=0.0, init=False)
@@ -211,10 +213,19 @@ class Health:
     def doubt(self) -> None:
         """What was heard of it so far vouches for nothing any more, and that somebody looked lately neither."""
         self._answered = self._glanced = -math.inf
+        # Whoever has noted until when it may be believed has to ask again.
+        self._tell()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """As `IHealth`; a method is called for as long as its object is there, since an upstream may outlive those who look at it."""
         self._listeners.add(listener)
+
+    def moved(self) -> None:
+        """As `IAttended`."""
+        self.doubt()
+        if self.state != "up":
+            self._next, self._interval = self._clock.seconds(), FIRST_INTERVAL
+            self._tell()
 
     def attend(self) -> None:
         """As `IAttended`."""

@@ -35,7 +35,7 @@ from pypidaemon.upstreams.health import VOUCHES, Health
 from pypidaemon.upstreams.limits import Limits
 from pypidaemon.upstreams.origins import BadTarget, Target, as_folder, check_page, configured, target
 from pypidaemon.upstreams.pages import Tally, ask, collect
-from pypidaemon.upstreams.routes import basic, proxy_choice
+from pypidaemon.upstreams.routes import login, proxy_choice
 from pypidaemon.upstreams.wording import FILE_MIRRORS, MIRRORS, SIGN_OF_LIFE
 
 if TYPE_CHECKING:
@@ -104,15 +104,10 @@ class HttpUpstream(Service):
         self._index = configured("url", self.url)
         endpoint = None if self.changelog is None else configured("changelog", self.changelog)
         self.health = Health(self.clock, self.random, self.label, self.sign_of_life)
-        authorization = None
-        if self.username is not None or self.password is not None:
-            # Tokens are sent with the user name that the public index chose for them, where none is given.
-            shared = self.password.reveal() if self.password is not None else ""
-            authorization = basic(Secret(f"{self.username or '__token__'}:{shared}"))
+        authorization = login(self.username, self.password)
         self._exchange = Exchange(
             self.label, self._index, self.clock, self.limits, self.health, self.patience, authorization, self._glimpse
         )
-        of_dates = attrs.evolve(self._exchange, health=Health(self.clock, self.random), glimpse=None)
         self._pages = DeferredSemaphore(self.limits.pages_at_once)
         self._bodies = Bodies(self._index, self._exchange, self._fields, self._send, self._count)
         if self.agent is not None:
@@ -128,16 +123,16 @@ class HttpUpstream(Service):
                 pool_size=self.limits.pages_at_once,
                 environ=self.environ,
             )
-            self._bodies.small = self._own.small
+            self._bodies.small, self._exchange.forget = self._own.small, self._own.forget
+        of_dates = attrs.evolve(self._exchange, health=Health(self.clock, self.random), glimpse=None)
         self._dating = Dating(self._index, of_dates, self.health, self._out, self._fields)
         if endpoint is not None:
             # It brings a reader of XML along, which few have a use for.
             from pypidaemon.upstreams.changelog import LARGEST, Changelog
 
             of_changes = attrs.evolve(
-                self._exchange,
+                of_dates,
                 health=Health(self.clock, self.random),
-                glimpse=None,
                 limits=attrs.evolve(self.limits, page_size=min(self.limits.page_size, LARGEST)),
             )
             self._changelog = Changelog(endpoint, of_changes, self._out, self._fields, self.cpu, self.reactor, self._count)
@@ -217,23 +212,28 @@ class HttpUpstream(Service):
     def startService(self) -> None:
         """Look after the hosts of files, and after those that stand in, from now on."""
         Service.startService(self)
-        self._alternates.looked_after.begin()
-        for one in (self, *self._beside.values()):
-            one._exchange.elsewhere.begin()
+        for hosts in (self._alternates.looked_after, *(one._exchange.elsewhere for one in (self, *self._beside.values()))):
+            hosts.begin()
 
-    def stopService(self) -> Deferred[None] | None:
+    def stopService(self) -> Deferred[None]:
         """Close the connections that are kept; fires when they are closed."""
         Service.stopService(self)
         self._exchange.elsewhere.end()
         self._alternates.looked_after.end()
         return Deferred.fromCoroutine(self._end(self._own))
 
+    def moved(self) -> None:
+        """As `IProbed`."""
+        if self._own is not None:
+            self._own.moved()
+        self.health.moved()
+        self._exchange.elsewhere.moved()
+        self._alternates.moved()
+
     async def _end(self, own: Outbound | None) -> None:
         await landing(self._alternates.knocks, self._alternates.asking, self._alternates.looked_after.looks, self._exchange.elsewhere.looks)
         for other in self._beside.values():
-            closed = other.stopService()
-            if closed is not None:
-                await closed
+            await other.stopService()
         if own is not None:
             await own.close()
 

@@ -12,8 +12,9 @@ class Limits:
 
     `connect` is for one address; a dead one must not hold up a living one (F34, F41). `head` is from sending a request to the end
     of the response head (F32, F39). `page` is for a whole project page. `idle` is the longest silence within a body that somebody
-    reads (F31), and `slowest` bytes a second over `window` seconds of waiting is the least that is worth it (F30). `waiting` is how
-    much of a body may lie unread before its connection is paused.
+    reads (F31): what stalls is taken up over another connection, and that has to be before pip gives up, which waits for 15. `slowest` bytes
+    a second over `window` seconds of waiting is the least that is worth it (F30). `waiting` is how much of a body may lie unread before its
+    connection is paused.
 
     `page_size` is the largest page, decoded: the largest known one is 10 MiB, and no page may cost more than 32 (F29, F18). `ratio` is the highest compression that is
     believed once more than `ratio_from` bytes came out; real pages reach 20 (S53). `redirects` as S50. Pages and bodies have
@@ -24,7 +25,7 @@ class Limits:
     connect: float = 3.0
     head: float = 10.0
     page: float = 60.0
-    idle: float = 20.0
+    idle: float = 10.0
     slowest: int = 1024
     window: float = 30.0
     waiting: int = 1 << 20

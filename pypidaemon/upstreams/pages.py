@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -131,7 +132,8 @@ async def collect(exchange: Exchange, answer: Answer, tally: Tally, until: float
         exchange.discard(answer)
         raise exchange.stumble(answer, f"its {what} comes in a coding that nobody asked for")
     page = Page(limits, tally, what)
-    watch = Watch(clock, exchange.patience, int(limits.slowest * exchange.patience), lambda: tally.raw, answer.health.silent)
+    silent = partial(exchange.silent, answer.target, answer.health)
+    watch = Watch(clock, exchange.patience, int(limits.slowest * exchange.patience), lambda: tally.raw, silent)
     watch.start()
     try:
         answer.response.deliverBody(page)

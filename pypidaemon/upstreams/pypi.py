@@ -139,6 +139,10 @@ class PypiUpstream(Service):
         """As `IProbed`."""
         await self._http.probe(name)
 
+    def moved(self) -> None:
+        """As `IProbed`."""
+        self._http.moved()
+
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
         return self._http.measures()

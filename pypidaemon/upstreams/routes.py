@@ -51,6 +51,13 @@ def basic(credentials: Secret) -> bytes:
     return b"Basic " + base64.b64encode(credentials.reveal().encode())
 
 
+def login(username: str | None, password: Secret | None) -> bytes | None:
+    """The same for who has one of them or both, None for who has neither; where no user is named, a token's, as the public index chose it."""
+    if username is None and password is None:
+        return None
+    return basic(Secret(f"{username or '__token__'}:{password.reveal() if password is not None else ''}"))
+
+
 def proxy_choice(raw: str) -> str | Secret:
     """
     `env` (what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say), `none`, the URL of a proxy, or one that holds credentials by way of

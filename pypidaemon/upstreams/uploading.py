@@ -25,7 +25,7 @@ from pypidaemon.upstreams.causes import explain
 from pypidaemon.upstreams.headers import hold
 from pypidaemon.upstreams.http import AGENT, HttpUpstream
 from pypidaemon.upstreams.origins import configured
-from pypidaemon.upstreams.routes import basic
+from pypidaemon.upstreams.routes import login
 from pypidaemon.waits import Bell, within
 
 PIECE = 64 << 10
@@ -205,9 +205,9 @@ class Destination:
         """
         clock: IReactorTime = self.reactor
         headers = Headers({"User-Agent": [AGENT], "Content-Type": [kind], "Accept": ["text/plain, */*;q=0.1"]})
-        if self.username is not None or self.password is not None:
-            shared = self.password.reveal() if self.password is not None else ""
-            headers.setRawHeaders(b"Authorization", [basic(Secret(f"{self.username or '__token__'}:{shared}"))])
+        authorization = login(self.username, self.password)
+        if authorization is not None:
+            headers.setRawHeaders(b"Authorization", [authorization])
         patience = ANSWER + (content.size or 0) / SLOWEST
         try:
             asking: Deferred[IResponse] = self._out.request(b"POST", self._url.encode("ascii"), headers, Form(head, content, tail))

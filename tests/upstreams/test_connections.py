@@ -160,6 +160,19 @@ def test_what_is_lent_again_is_not_closed_and_the_oldest_gives_way() -> None:
     assert [one.closed for one in many] == [True, False, True]
 
 
+def test_what_was_connected_from_another_network_is_used_no_more() -> None:
+    """What is lent out goes on, and comes back."""
+    clock = Clock()
+    kept = pool(clock)
+    lent, one, other = Connection(), Connection(), Connection()
+    kept._putConnection("here", one)
+    kept._putConnection("there", other)
+    kept.forget_all()
+    kept._putConnection("here", lent)
+    assert (one.closed, other.closed, lent.closed) == (True, True, False)
+    assert kept.getConnection("here", Any).result._clientProtocol is lent
+
+
 @pytest.mark.parametrize("lent", [True, False])
 def test_a_closed_pool_keeps_nothing(lent: bool) -> None:
     """Neither what it had nor what comes back."""

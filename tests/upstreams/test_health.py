@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,26 @@ def test_N1_nothing_vouches_for_who_was_not_heard_of_for_a_minute() -> None:
     assert (health.state, health.vouched(), waiting(wait)) == ("suspect", -math.inf, True)
     health.failed("gone")
     assert not waiting(wait)
+
+
+def test_N1_whoever_has_noted_until_when_it_may_be_believed_is_told_that_it_may_not() -> None:
+    clock, health = fresh()
+    health.attend()
+    health.succeeded()
+    teller = Teller()
+    health.listen(teller.hear)
+    health.doubt()
+    assert (teller.heard, health.vouched() <= clock.seconds()) == (1, True)
+
+
+@attrs.define(eq=False)
+class Teller:
+    """Counts what it hears."""
+
+    heard: int = 0
+
+    def hear(self) -> None:
+        self.heard += 1
 
 
 def test_F44_what_was_heard_before_the_clock_was_put_back_vouches_for_nothing() -> None:

@@ -323,6 +323,18 @@ def test_N1_the_very_first_page_after_the_line_was_cut_lists_what_is_here(line: 
     assert took <= GLANCE
 
 
+@pytest.mark.parametrize("wrong", [network.refused, network.nameless])
+def test_N1_where_the_way_out_has_changed_the_first_page_is_right_also_within_the_minute(line: Line, wrong: Answering) -> None:
+    """The page is fresh, and upstream was heard of just now."""
+    assert len(line.page("alpha")[0]) == 2
+    line.network.wrong = wrong
+    assert len(line.page("alpha")[0]) == 2
+    line.upstream.moved()
+    files, reply, took = line.page("alpha")
+    assert (files, header(reply, "X-Pypidaemon-Held")) == (["alpha-1.0.tar.gz"], "1 of 2")
+    assert took <= GLANCE
+
+
 def test_N1_who_finds_the_line_dead_is_given_what_is_here(line: Line) -> None:
     """Although one failure proves little: a moment later it is known that it was not that one connection alone."""
     line.network.wrong = network.refused
