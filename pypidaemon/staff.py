@@ -170,8 +170,9 @@ def access_log(made: Made, reactor: Any, files: tuple[AccessFile, ...]) -> Acces
 def probing(made: Made, reactor: Any) -> Probing:
     """What notices that upstreams are back."""
     from pypidaemon.services.probing import Probing
+    from pypidaemon.upstreams.default_route import DefaultRoute
 
-    return Probing(reactor, made.records(), made.upstreams())
+    return Probing(reactor, made.records(), made.upstreams(), DefaultRoute(reactor))
 
 
 def descriptions(made: Made, reactor: Any) -> Readmes:

@@ -49,7 +49,7 @@ def test_S88_what_would_break_the_daemon_is_left_out() -> None:
     said = directives("pypidaemon.service")
     assert "MemoryDenyWriteExecute" not in said
     assert not any("@resources" in value for value in said["SystemCallFilter"])
-    assert set(said["RestrictAddressFamilies"][0].split()) == {"AF_UNIX", "AF_INET", "AF_INET6"}
+    assert set(said["RestrictAddressFamilies"][0].split()) == {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}
 
 
 def test_F79_F81_the_service_waits_for_our_words_and_longer_than_we_drain(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights, landing
 from pypidaemon.interfaces import IAttended, IProbed, IRecords, ISourced, IUpstream
 from pypidaemon.model import AWAY, NormalizedName, Outage
-from pypidaemon.waits import TookTooLong, within
+from pypidaemon.upstreams.default_route import DefaultRoute
+from pypidaemon.waits import Bell, TookTooLong, first, within
 
 NAME = NormalizedName("pypidaemon")
 """What is asked for where no page is known: every index may hear of that name, and few have much to say of it."""
@@ -44,11 +45,13 @@ class Probing(Service):
     Probes every upstream that is not up, at intervals that grow to some 20 s, and remembers over a restart which were not (N1).
 
     :param upstreams: by label.
+    :param way_out: tells of changes of the way out of this machine; None where nobody does.
     """
 
     clock: IReactorTime
     records: IRecords
     upstreams: Mapping[str, IUpstream]
+    way_out: DefaultRoute | None = None
     name: str = "probing"
     _watches: list[_Watch] = attrs.field(init=False, factory=list, repr=False)
 
@@ -60,12 +63,22 @@ class Probing(Service):
                 self._watches.append(_Watch(upstream, IAttended(upstream.health), self.records, self.clock))
         for watch in self._watches:
             watch.begin()
+        if self.way_out is not None:
+            self.way_out.begin(self.moved)
 
     def stopService(self) -> Deferred[None]:
         """Probe no more; fires when what is to be remembered is on record."""
         Service.stopService(self)
+        if self.way_out is not None:
+            self.way_out.end()
         watches, self._watches = self._watches, []
         return Deferred.fromCoroutine(_ended(watches))
+
+    def moved(self) -> None:
+        """Have everybody looked at anew who may be seen in another light from where this machine stands now."""
+        log.info("the way out of this machine has changed: upstreams are looked at anew")
+        for watch in self._watches:
+            watch.moved()
 
 
 async def _ended(watches: list[_Watch]) -> None:
@@ -88,6 +101,7 @@ class _Watch:
     _asking: bool = attrs.field(init=False, default=False)
     _timer: IDelayedCall | None = attrs.field(init=False, default=None)
     _troubled: bool = attrs.field(init=False, default=False)
+    _elsewhere: Bell = attrs.field(init=False, factory=Bell)
 
     def begin(self) -> None:
         """Recall how it was, and look after it from now on."""
@@ -110,6 +124,11 @@ class _Watch:
         if self._running:
             self._wait()
             self._notes.start("", self._note)
+
+    def moved(self) -> None:
+        """This machine may stand in another network: a probe that is under way would be waited for in vain."""
+        self._elsewhere.ring()
+        IProbed(self.upstream).moved()
 
     def _wait(self) -> None:
         self._rest()
@@ -134,7 +153,7 @@ class _Watch:
         # Who was silent once, and is so again where he is asked for next to nothing, is down: so the next look follows as soon as that is known.
         longest = LONGEST if self.health.state in AWAY else min(max(self.upstream.patience, SHORTEST) + MOMENT, LONGEST)
         try:
-            await within(self.clock, longest, IProbed(self.upstream).probe(NAME))
+            await first(within(self.clock, longest, IProbed(self.upstream).probe(NAME)), self._elsewhere.wait())
         except TookTooLong:
             return
         finally:

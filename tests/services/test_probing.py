@@ -19,7 +19,7 @@ from pypidaemon.upstreams.health import LOOKS, Health
 from pypidaemon.upstreams.unasked import OFFLINE, Unasked
 from pypidaemon.waits import Bell
 from tests import fakes
-from tests.gear import now
+from tests.gear import later, now
 
 
 @implementer(IDocumentCache)
@@ -68,6 +68,9 @@ class Upstream(fakes.FakeUpstream):
             self.health.succeeded()
         else:
             self.health.failed("it refuses connections")
+
+    def moved(self) -> None:
+        self.health.moved()
 
 
 @attrs.define
@@ -313,6 +316,73 @@ def test_N6_doubts_make_nobody_ask_all_the_time(station: Station) -> None:
     station.pass_(100)
     assert len(station.upstream.probed) == asked
     assert not station.clock.getDelayedCalls()
+
+
+def test_N1_whoever_is_down_is_looked_at_as_soon_as_there_is_another_way_out(station: Station) -> None:
+    station.upstream.answers = False
+    station.upstream.health.failed("no route")
+    station.pass_(300)
+    assert station.state() == "down"
+    station.upstream.answers = True
+    asked = len(station.upstream.probed)
+    station.service.moved()
+    station.pass_(0.1)
+    assert (station.state(), len(station.upstream.probed)) == ("up", asked + 1)
+
+
+def test_N1_a_look_that_hangs_in_the_network_before_is_given_up(station: Station) -> None:
+    station.upstream.health.failed("no route")
+    station.upstream.hangs = True
+    station.pass_(1)
+    assert (station.state(), len(station.upstream.probed)) == ("suspect", 1)
+    station.upstream.hangs = False
+    station.service.moved()
+    station.pass_(0.1)
+    assert (station.state(), len(station.upstream.probed)) == ("up", 2)
+
+
+def test_N1_where_the_way_out_has_changed_nobody_is_believed_to_be_there(station: Station) -> None:
+    """Although it was heard of just now; one look finds out, which is made when somebody asks."""
+    health = station.upstream.health
+    health.succeeded()
+    assert health.vouched() > station.clock.seconds()
+    station.service.moved()
+    station.pass_(1)
+    assert station.upstream.probed == []
+    assert health.vouched() <= station.clock.seconds()
+    station.upstream.answers = False
+    waiting = later(health.confirmed())
+    station.pass_(0.1)
+    now(waiting)
+    assert station.state() == "down"
+
+
+def test_F2_who_asked_to_be_left_alone_is_left_alone_wherever_this_machine_stands(station: Station) -> None:
+    station.upstream.health.failed("too many requests", 60.0)
+    station.service.moved()
+    station.pass_(59)
+    assert station.upstream.probed == []
+    station.pass_(2)
+    assert station.state() == "up"
+
+
+def test_it_listens_for_the_way_out_while_it_runs(station: Station) -> None:
+    @attrs.define
+    class WayOut:
+        tell: Any = None
+
+        def begin(self, tell: Any) -> None:
+            self.tell = tell
+
+        def end(self) -> None:
+            self.tell = None
+
+    way_out: Any = WayOut()
+    service = Probing(station.clock, station.records, {}, way_out)
+    service.startService()
+    assert way_out.tell == service.moved
+    now(service.stopService())
+    assert way_out.tell is None
 
 
 def test_F44_a_clock_that_is_put_back_stops_no_probes(station: Station) -> None:
