@@ -10,7 +10,7 @@ import attrs
 from pypidaemon.errors import CorruptContent, PypidaemonError, StorageFull, UpstreamUnavailable
 from pypidaemon.interfaces import IBody
 from pypidaemon.transfers import SMALL, Checks, Prefix, Want, agree
-from pypidaemon.tries import Tries
+from pypidaemon.tries import ENOUGH, Tries
 
 _UNNAMED = "of this file"
 
@@ -32,6 +32,8 @@ class Pour:
     elsewhere: bool = False
     """Whether they may be right in another place, once they were wrong."""
     _resumes: int = 0
+    _before: int = 0
+    """How many had come when it broke off last."""
     _skip: int = 0
     _hash: Any = attrs.field(factory=hashlib.sha256, init=False)
     _checks: Checks = attrs.field(init=False)
@@ -124,6 +126,9 @@ class Pour:
     async def _again(self) -> None:
         """Take it up where it broke off; that the file is another by now shows in its hash."""
         self.body.close()
+        if self.received - self._before >= ENOUGH:
+            self._resumes = 0
+        self._before = self.received
         while True:
             if not await self.tries.again(self.want.origin, self._resumes):
                 raise UpstreamUnavailable(_UNNAMED, "it broke off too often")

@@ -23,14 +23,15 @@ from zope.interface import implementer
 
 from pypidaemon.errors import CannotStore, CorruptContent, PypidaemonError, UpstreamTooSlow, UpstreamUnavailable
 from pypidaemon.flights import Flights
+from pypidaemon.halves import Halves, note_prefix
 from pypidaemon.handfuls import Handful
 from pypidaemon.interfaces import IBlobStore, IBody, IContent, IDraft, IKeeping, IMeasured
 from pypidaemon.model import Digest
 from pypidaemon.passing import Given, Passing
 from pypidaemon.soundness import Held
-from pypidaemon.transfers import SMALL, Checks, Prefix, Reader, Transfer, agree, begun, exactly, hashed, taken_up
+from pypidaemon.transfers import SMALL, Checks, Prefix, Reader, Transfer, agree, begun, exactly, taken_up
 from pypidaemon.transfers import Want as Want
-from pypidaemon.tries import Tries
+from pypidaemon.tries import ENOUGH, Tries
 from pypidaemon.waits import TookTooLong, entered
 
 QUEUE = 30.0
@@ -72,6 +73,7 @@ class Spool(Service):
     """How often other bytes came than promised, whether or not the right ones came from elsewhere then (F15)."""
     resumed: int = attrs.field(init=False, default=0)
     bytes_in: int = attrs.field(init=False, default=0)
+    halves: Halves = attrs.field(init=False, repr=False)
     passing: Passing = attrs.field(init=False, repr=False)
     tries: Tries = attrs.field(init=False, repr=False)
     _transfers: dict[Hashable, Transfer] = attrs.field(init=False, factory=dict, repr=False)
@@ -84,6 +86,7 @@ class Spool(Service):
 
     def __attrs_post_init__(self) -> None:
         self.tries = Tries(self.clock, self.random)
+        self.halves = Halves(self.clock)
         self.passing = Passing(self.clock, tries=self.tries)
         self._flights = Flights((PypidaemonError,))
         self._slots = DeferredSemaphore(self.parallel)
@@ -96,6 +99,7 @@ class Spool(Service):
     async def _land(self) -> None:
         await self.passing.stop()
         await self._flights.land()
+        await self.halves.end()
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
@@ -197,6 +201,7 @@ class Spool(Service):
     def _begin(self, want: Want) -> Reader:
         transfer = self._transfers[want.flight] = Transfer(want, want.size)
         self.started += 1
+        self.halves.give(transfer)
         # The first reader is there before the download, which may be done before it first pauses.
         reader = Reader(transfer)
         self._flights.start(transfer, partial(self._fly, transfer))
@@ -219,8 +224,9 @@ class Spool(Service):
             told = UpstreamUnavailable(_UNNAMED, "this daemon is stopping") if isinstance(error, CancelledError) else error
             if isinstance(error, CannotStore):
                 self._full_until = self.clock.seconds() + AGAIN
-                await self._note_prefix(transfer)
+                await note_prefix(transfer)
             self._log.info("{title} could not be fetched: {error}", title=want.title or want.key, error=str(told))
+            self.halves.keep(transfer, error)
             self._end(transfer, told)
             if transfer.draft is not None:
                 await transfer.draft.abort()
@@ -235,14 +241,6 @@ class Spool(Service):
         if draft is not None:
             await draft.abort()
             draft.close()
-
-    async def _note_prefix(self, transfer: Transfer) -> None:
-        """Note what readers may have had of a file for whose rest there is no room; the draft is as it was before."""
-        if transfer.prefix is None and transfer.draft is not None and transfer.readers:
-            try:
-                transfer.prefix = Prefix(transfer.received, await hashed(transfer.draft, transfer.received))
-            except (PypidaemonError, OSError) as error:
-                self._log.info("{title}: what came of it cannot be read: {error}", title=transfer.want.title, error=str(error))
 
     async def _take_turn(self, transfer: Transfer) -> None:
         try:
@@ -311,11 +309,12 @@ class Spool(Service):
     async def _fetched(self, transfer: Transfer, body: IBody | None = None) -> Digest:
         """Fetch it all, through as many bodies as it takes, and make it a blob; its first one may be here already."""
         want = transfer.want
-        checks = Checks.of(want)
+        checks = transfer.checks = transfer.checks or Checks.of(want)
+        attempt, before = 0, transfer.received
         if body is None:
             self.tries.first(want.origin)
-            body = await want.source(0)
-        attempt = 0
+            body = await (taken_up(transfer) if transfer.received else want.source(0))
+            transfer.goes_on()
         while True:
             try:
                 if body is None:
@@ -330,6 +329,8 @@ class Spool(Service):
                     break
                 if isinstance(error, UpstreamTooSlow) and not want.elsewhere:
                     raise
+                attempt = 0 if transfer.received - before >= ENOUGH else attempt
+                before = transfer.received
                 if not await self.tries.again(want.origin, attempt):
                     raise
             body = None

@@ -172,6 +172,10 @@ class Transfer:
     """Whether any of its bytes may have gone to a reader."""
     placed: bool = False
     """Whether the download has one of the places that there are."""
+    half: IDraft | None = None
+    """The draft in which what was received is, while it is not known yet whether it goes on from there."""
+    checks: Checks | None = None
+    """As far as they have come."""
     _waiting: dict[Deferred[None], Callable[[], bool]] = attrs.field(factory=dict, init=False, repr=False)
     """Those who wait, and for what."""
     _recent: deque[tuple[int, bytes]] = attrs.field(factory=deque, init=False, repr=False)
@@ -191,9 +195,15 @@ class Transfer:
     def begin_anew(self) -> IDraft | None:
         """Forget all that came, and answer the draft that it is in; whoever waits goes on waiting."""
         draft, self.draft = self.draft, None
-        self.size, self.received, self.validator = self.want.size, 0, None
+        self.size, self.received, self.validator, self.checks = self.want.size, 0, None, None
         self._recent.clear()
         return draft
+
+    def goes_on(self) -> None:
+        """Upstream has begun to answer."""
+        if self.half is not None:
+            self.draft, self.half = self.half, None
+            self.tell()
 
     def took(self, data: bytes) -> None:
         """The draft has these bytes too, the next ones: count them and tell the readers."""
@@ -348,6 +358,7 @@ async def taken_up(transfer: Transfer) -> IBody:
     A transfer that broke off, taken up: from where it stopped if upstream's file is provably the same, else from the beginning.
 
     :raises UpstreamUnavailable: it could not be taken up.
+    :raises NoSuchFile: it began with what another had left, and there is no such file any more.
     """
     source = transfer.want.source
     try:
@@ -358,6 +369,9 @@ async def taken_up(transfer: Transfer) -> IBody:
             body.close()
             body = await source(0)
     except NoSuchFile as error:
+        if transfer.half is not None:
+            # Nobody has been given anything yet, so it is an answer as good as any.
+            raise
         raise UpstreamUnavailable("of this file", "the file went away while it was fetched") from error
     return body
 

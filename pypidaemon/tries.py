@@ -15,7 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 RESUMES = 3
-"""How often one transfer that broke off is taken up again (F8)."""
+"""How often one transfer that broke off is taken up again (F8), without enough having come in between."""
+
+ENOUGH = 1 << 20
+"""Bytes that are enough: then it is the line that breaks from time to time, and not the file, and a large one is worth to be taken up as often again."""
 
 BASE = 0.2
 """Seconds to wait at most before the first of these; each further wait may be twice as long. Where in between is chance, so that many who lost the same

@@ -80,6 +80,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "serials",
             "transfers",
             "tries",
+            "halves",
             "soundness",
             "handfuls",
             "pouring",

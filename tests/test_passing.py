@@ -19,7 +19,7 @@ from pypidaemon.passing import MOST, QUEUE
 from pypidaemon.spool import AGAIN, Spool
 from pypidaemon.transfers import TAIL
 from pypidaemon.tries import BASE as PATIENCE
-from pypidaemon.tries import RESUMES
+from pypidaemon.tries import ENOUGH, RESUMES
 from pypidaemon.waits import Bell
 from tests.gear import later, now, waiting
 from tests.test_spool import BIG, CUT, LITTLE, Line, Scene, ScriptedBody, line, pull, sha256, want
@@ -272,6 +272,26 @@ def test_F47_one_that_breaks_off_again_and_again_or_goes_away_is_an_outage() -> 
             now(pulling)
         content.close()
         assert scene.spool.passing.now() == 0
+
+
+def test_F35_a_long_one_outlives_a_line_that_breaks_again_and_again_as_long_as_enough_comes_in_between() -> None:
+    data = bytes(range(256)) * (ENOUGH * (RESUMES + 2) // 256)
+    for piece, whole in ((ENOUGH, True), (ENOUGH - 256, False)):
+        scene = full()
+        scene.spool._full_until = 1.0
+        parts = [ScriptedBody(mark, len(data)).feed(data[mark : mark + piece], CUT) for mark in range(0, len(data), piece)]
+        content = now(scene.spool.give(want(line(*parts), data)))
+        found = bytearray()
+        pulling = later(pull(content, found))
+        for _ in parts:
+            scene.clock.advance(10)
+        if whole:
+            now(pulling)
+        else:
+            with pytest.raises(UpstreamUnavailable):
+                now(pulling)
+        assert (found == data) is whole
+        content.close()
 
 
 def test_what_upstream_says_at_the_beginning_is_told() -> None:

@@ -28,7 +28,7 @@ from pypidaemon.model import Digest
 from pypidaemon.spool import QUEUE, Spool, Want
 from pypidaemon.transfers import LARGEST, READ, SMALL, TAIL
 from pypidaemon.tries import BASE as PATIENCE
-from pypidaemon.tries import RESUMES
+from pypidaemon.tries import ENOUGH, RESUMES
 from pypidaemon.waits import Bell
 from tests.gear import inline, later, now, waiting
 
@@ -534,6 +534,22 @@ def test_F47_when_it_cannot_be_resumed_readers_get_the_cause_after_a_few_tries()
     assert scene.held() == set()
     assert scene.clock.getDelayedCalls() == []
     assert (scene.spool.failed, scene.spool.corrupt) == (1, 0)
+
+
+def test_F35_a_long_file_outlives_a_line_that_breaks_again_and_again_as_long_as_enough_comes_in_between() -> None:
+    """Or a large one would never come over a line that is lost every few minutes, and each time all that had come would be lost as well."""
+    data = bytes(range(256)) * (ENOUGH * (RESUMES + 2) // 256)
+    for piece, whole in ((ENOUGH, True), (ENOUGH - 256, False)):
+        scene = Scene()
+        marks = range(0, len(data), piece)
+        parts = [ScriptedBody(mark, validator='"a"').feed(data[mark : mark + piece], CUT) for mark in marks]
+        source = line(*parts)
+        reader = now(scene.spool.open(want(source, data)))
+        for _ in marks:
+            scene.clock.advance(4 * PATIENCE)
+        assert (scene.spool.landed, scene.spool.failed) == (whole, not whole)
+        assert len(source.asked) == (RESUMES + 2 if whole else RESUMES + 1)
+        reader.close()
 
 
 def test_F30_what_is_too_slow_is_not_taken_up_again_but_elsewhere() -> None:
