@@ -61,6 +61,9 @@ class IAttended(IHealth):
     def attend() -> None:
         """From now on whoever calls this probes, and `may_ask` says no to everybody else while the upstream is not up."""
 
+    def patience(usual: float) -> float:
+        """Seconds after which this upstream is taken for silent, where one is that usually answers in no time after so many."""
+
     def due() -> float | None:
         """Seconds until a probe is worth it, 0 or more; None where none is, since the upstream is up and nobody doubts it."""
 

@@ -151,7 +151,8 @@ class _Watch:
 
     async def _ask(self) -> None:
         # Who was silent once, and is so again where he is asked for next to nothing, is down: so the next look follows as soon as that is known.
-        longest = LONGEST if self.health.state in AWAY else min(max(self.upstream.patience, SHORTEST) + MOMENT, LONGEST)
+        usual = max(self.health.patience(self.upstream.patience), SHORTEST)
+        longest = LONGEST if self.health.state in AWAY else min(usual + MOMENT, LONGEST)
         try:
             await first(within(self.clock, longest, IProbed(self.upstream).probe(NAME)), self._elsewhere.wait())
         except TookTooLong:

@@ -115,7 +115,8 @@ class Bodies:
         fields = {**await self.fields(), **_NO_CODING}
         leave = await self._entered(health)
         try:
-            small = self.small(wanted.url, self.exchange.sent(wanted, fields), size, self._watch)
+            slow = health.patience(self.exchange.patience) > self.exchange.patience
+            small = None if slow else self.small(wanted.url, self.exchange.sent(wanted, fields), size, self._watch)
             if small is None:
                 return await self._asked(wanted, fields, 0, leave)
             self.exchange.begin(wanted, health)

@@ -103,11 +103,15 @@ class _Doubt:
     exchange: Exchange
     there: Target
     health: Health
+    asked: float
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
 
     def look(self) -> None:
         """That time is over since the question was asked."""
-        left = self.exchange.trusted(self.health)
+        # Others may have been answered since, as slowly.
+        left = max(
+            self.exchange.trusted(self.health), self.asked + self.health.patience(self.exchange.patience) - self.exchange.clock.seconds()
+        )
         if left > 0:
             self._timer = self.exchange.clock.callLater(left, self.look)
         else:
@@ -310,9 +314,10 @@ class Exchange:
         if sent is None:
             self.begin(here, health)
         asking = send(here.url, self.sent(here, fields)) if sent is None else sent
-        doubt = _Doubt(self, here, health)
+        began = self.clock.seconds()
+        doubt = _Doubt(self, here, health, began)
         try:
-            response = await within(self.clock, self.limits.head, asking, (self.patience, doubt.look))
+            response = await within(self.clock, self.limits.head, asking, (health.patience(self.patience), doubt.look))
         except CancelledError:
             raise
         except AddressRefused as error:
@@ -328,4 +333,5 @@ class Exchange:
             raise self.fail(cause, health) from error
         finally:
             doubt.stop()
+        health.took(max(self.clock.seconds() - began, 0.0))
         return Answer(here, response, health)

@@ -155,7 +155,7 @@ class FileHosts:
 
     async def _look(self, place: str) -> None:
         health = self.known[place]
-        longest = min(max(self.patience, SHORTEST), LONGEST) if health.state == "suspect" else LONGEST
+        longest = min(max(health.patience(self.patience), SHORTEST), LONGEST) if health.state == "suspect" else LONGEST
         try:
             await within(self.clock, longest, self.glimpse(self._next(place)))
         finally:

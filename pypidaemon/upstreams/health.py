@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import random as randomness
+from collections import deque
 from collections.abc import Callable
 
 import attrs
@@ -34,6 +35,10 @@ VOUCHES = 60.0
 """Seconds for which an answer vouches for an upstream, where nothing else is said."""
 SELDOM = 30.0
 """Seconds from one look at an upstream that nobody vouches for to the next, at least."""
+LONGEST_SILENCE = 8.0
+"""Seconds of silence that are waited for at most, however slow its answers were: who has nothing else to give is told by then, before installers give up."""
+PACES = 4
+"""How many of the last answers say how slow it is."""
 GLANCE = 2.0
 """Seconds after which nobody waits for what comes of such a look, be it that nobody did so before and heard nothing."""
 
@@ -89,6 +94,7 @@ class Health:
     """Whether one of them heard nothing of what came of it."""
     _bell: Bell = attrs.field(factory=Bell, init=False)
     _news: Bell = attrs.field(factory=Bell, init=False)
+    _paces: deque[float] = attrs.field(factory=lambda: deque(maxlen=PACES), init=False, repr=False)
     _listeners: Listeners = attrs.field(factory=Listeners, init=False, repr=False)
     _log = Logger()
 
@@ -152,6 +158,17 @@ class Health:
             self._suspect(cause)
         elif self._strikes >= STRIKES:
             self.question()
+
+    def took(self, seconds: float) -> None:
+        """So long it was silent before it answered."""
+        self._paces.append(seconds)
+
+    def patience(self, usual: float) -> float:
+        """
+        As `IAttended`: twice of what its last answers took, where that is more than usual. An upstream that is slow, and gives all that is asked for, would else
+        be taken for silent with each question, so that nobody is given what is not here.
+        """
+        return max(usual, min(2 * max(self._paces, default=0.0), LONGEST_SILENCE))
 
     def silent(self) -> None:
         """It has shown no sign of life for as long as clients can wait. Its request goes on and may still succeed; who attends to it looks at once."""

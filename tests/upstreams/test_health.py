@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from pypidaemon.interfaces import IAttended, IVouched
 from pypidaemon.model import Outage
-from pypidaemon.upstreams.health import SELDOM, VOUCHES, Health
+from pypidaemon.upstreams.health import LONGEST_SILENCE, PACES, SELDOM, VOUCHES, Health
 from tests.gear import later, now, waiting
 
 
@@ -148,6 +148,20 @@ class Teller:
 
     def hear(self) -> None:
         self.heard += 1
+
+
+def test_F30_who_was_slow_lately_is_waited_for_and_not_for_ever() -> None:
+    _, health = fresh()
+    assert health.patience(2.0) == 2.0
+    health.took(0.1)
+    assert health.patience(2.0) == 2.0
+    health.took(2.5)
+    assert (health.patience(2.0), health.patience(7.0)) == (5.0, 7.0)
+    health.took(60.0)
+    assert (health.patience(2.0), health.patience(30.0)) == (LONGEST_SILENCE, 30.0)
+    for _ in range(PACES):
+        health.took(0.1)
+    assert health.patience(2.0) == 2.0
 
 
 def test_F44_what_was_heard_before_the_clock_was_put_back_vouches_for_nothing() -> None:

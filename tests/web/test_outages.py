@@ -226,6 +226,42 @@ def test_N1_a_daemon_that_starts_without_a_network_serves_what_it_knows(line: Li
     assert len(line.page("alpha")[0]) == 2
 
 
+@pytest.mark.parametrize("seconds", [2.5, 4.0, 6.0])
+def test_F30_an_upstream_that_is_slow_is_slow_and_gives_what_is_not_here(line: Line, seconds: float) -> None:
+    """Once it is known to be: who asks waits, and nobody takes it for silent, from which a look would find no way back that takes as long."""
+
+    def slow(path: str, net: Network) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        wrong, net.wrong = net.wrong, None
+        coming = net.request(b"GET", f"{HOST}{path}".encode())
+        net.wrong = wrong
+        line.house.clock.callLater(seconds, answer.callback, now(coming))
+        return answer
+
+    for number in range(6):
+        line.network.add(f"new-{number}", (f"new_{number}-1.0.tar.gz", b"new"))
+    line.network.wrong = slow
+    line.visit("/simple/new-0/")
+    line.pass_(15, lambda: line.state == "up")
+    for number in range(1, 6):
+        files, _, took = line.page(f"new-{number}")
+        assert (files, line.state) == ([f"new_{number}-1.0.tar.gz"], "up")
+        assert took == pytest.approx(seconds)
+    reply, took = line.visit(next(path for path in line.network.bodies if "new_1" in path))
+    assert (reply.status, line.house.body(reply), line.state) == (200, b"new", "up")
+    assert took == pytest.approx(seconds)
+    # Who has something to be given is given that before.
+    line.pass_(700)
+    files, _, took = line.page("new-1")
+    assert (len(files), line.state) == (1, "up")
+    assert took <= PATIENCE + GLANCE + STEP
+    # And silence is still found out.
+    line.network.wrong = network.silent
+    line.page("new-2")
+    line.pass_(30, lambda: line.state == "down")
+    assert line.page("new-1")[0] == ["new_1-1.0.tar.gz"]
+
+
 def test_F30_a_slow_line_is_not_a_dead_one(line: Line) -> None:
     """Who has waited long enough has an answer, and the one that comes after that counts all the same."""
     answers: list[Deferred[Any]] = []
