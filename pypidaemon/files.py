@@ -89,6 +89,14 @@ class Files:
         """Give that file another place, in place of what is there, at one stroke."""
         os.rename(path, target)
 
+    def double(self, path: str, target: str) -> None:
+        """
+        Give that file a second name.
+
+        :raises FileExistsError: something has it.
+        """
+        os.link(path, target, follow_symlinks=False)
+
     def remove(self, path: str) -> None:
         """Take that name away; whoever has the file open reads on."""
         os.unlink(path)

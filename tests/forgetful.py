@@ -182,6 +182,14 @@ class Forgetful(Files):
         node = self._node(path)
         self._do(Moved(Named(*self._place(path), None), Named(*self._place(target), node, node in self._now.names)))
 
+    def double(self, path: str, target: str) -> None:
+        """As `Files.double`."""
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        self._call()
+        Files.double(self, path, target)
+        self._do(Named(*self._place(target), self._node(path)))
+
     def remove(self, path: str) -> None:
         """As `Files.remove`."""
         self._call()

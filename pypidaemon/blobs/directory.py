@@ -11,16 +11,18 @@ from pathlib import Path
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pypidaemon.blobs import tending
+from pypidaemon.blobs import tending, twofold
 from pypidaemon.blobs.descriptors import OpenFile
 from pypidaemon.blobs.drafts import FileDraft, sweep
 from pypidaemon.blobs.rounds import Rounds
-from pypidaemon.blobs.shelving import Document, Shelves, Whole
+from pypidaemon.blobs.shelving import Shelves
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
+from pypidaemon.blobs.writing import Document, Whole
 from pypidaemon.errors import NoSuchBlob, PypidaemonError
 from pypidaemon.files import Files
 from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ISendable, ISharing, ITended
@@ -33,6 +35,8 @@ ROUNDS = 1
 """How many such goes are under way at once: the fewer there are, the more are in each, and a mirror is filled with less work for the disk by one than by two."""
 LONG = 1 << 20
 """Bytes from which a draft is stored alone: those that are stored together wait for each other."""
+SETTLED = 1.0
+"""Seconds after which what was stored in one go has its place on the disk too and one name alone, unless the next go came before."""
 
 
 @implementer(IContent, IOnDisk, ISendable)
@@ -80,13 +84,15 @@ class DirectoryBlobs(Service):
     path: Path = setting(path, help="the folder that holds the blobs; made if missing, for this daemon alone")
     label: str = given("label")
     disk: InThread = given("disk")
+    clock: IReactorTime | None = given("clock", factory=lambda: None)
     files: Files = attrs.field(factory=Files, kw_only=True, repr=False)
     _shelves: Shelves = attrs.field(init=False, repr=False)
     _rounds: Rounds[Document | Whole, Digest] = attrs.field(init=False, repr=False)
+    _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
-        self._shelves = Shelves(str(self.path), self.label, self.files)
+        self._shelves = Shelves(self.label, self.files, root=str(self.path), ahead=self.clock is not None)
         self._rounds = Rounds(self.disk, self._shelves.keep, TOGETHER, ROUNDS)
 
     @property
@@ -96,7 +102,7 @@ class DirectoryBlobs(Service):
 
     def startService(self) -> None:
         """
-        Make the folders, and remove what a crash left of drafts (F65).
+        Make the folders, give the blobs that a crash left under other names their places, and remove what it left of drafts (F65).
 
         :raises PypidaemonError: a folder cannot be made, is a symbolic link, or can be written by others (S7).
         """
@@ -105,13 +111,28 @@ class DirectoryBlobs(Service):
             for folder in (self.path, self.path / DRAFTS):
                 self._make(folder)
                 self._insist_on_safety(folder)
-            removed = sweep(self.files, str(self.path / DRAFTS))
+            found, left = twofold.recover(self.files, str(self.path))
+            removed = sweep(self.files, str(self.path / DRAFTS), left)
         except OSError as error:
             raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
+        if found:
+            self._log.info("{label}: files that a crash had left under other names and that were put in their places: {found}",
+                           label=self.label, found=found)  # fmt: skip
+        if left:
+            self._log.warn("{label}: files that a crash left under other names and that cannot be put in their places yet: {left}",
+                           label=self.label, left=len(left))  # fmt: skip
         if removed:
             drafts = "1 unfinished draft" if removed == 1 else f"{removed} unfinished drafts"
             self._log.info("{label}: removed {drafts}", label=self.label, drafts=drafts)
         Service.startService(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Leave all that was stored one name; fires when that is done."""
+        Service.stopService(self)
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+        return Deferred.fromCoroutine(self._finish())
 
     async def open(self, digest: Digest) -> IContent:
         """Answer the content of that digest; as `IBlobStore.open`."""
@@ -138,11 +159,17 @@ class DirectoryBlobs(Service):
 
     async def keep(self, data: bytes, expected: Digest | None, beside: Callable[[bytes], bytes | None] | None = None) -> Digest:
         """Make these bytes a blob; as `IKeeping.keep`, together with all others that come meanwhile."""
-        return await self._rounds.join(Document(data, expected, beside))
+        try:
+            return await self._rounds.join(Document(data, expected, beside))
+        finally:
+            self._finish_soon()
 
     async def keep_all(self, documents: Sequence[tuple[bytes, bytes | None]]) -> list[Digest | Exception]:
         """Make each of these a blob, and what stands beside it another; as `IKeeping.keep_all`."""
-        return await self.disk(self._shelves.keep, [Document(data, None, _always(beside)) for data, beside in documents])
+        try:
+            return await self.disk(self._shelves.keep, [Document(data, None, _always(beside)) for data, beside in documents])
+        finally:
+            self._finish_soon()
 
     async def share(self, descriptor: int, expected: Digest) -> bool:
         """Give that file a second name; as `ISharing.share`."""
@@ -191,7 +218,32 @@ class DirectoryBlobs(Service):
 
     async def discard(self, stray: str, before: float) -> bool:
         """Remove one of those; as `ITended.discard`."""
-        return await self.disk(tending.discarded, self.files, str(self.path), stray, before)
+        return await self.disk(self._discarded, stray, before)
+
+    def _discarded(self, stray: str, before: float) -> bool:
+        root = str(self.path)
+        try:
+            if tending.is_old_draft(root, stray, before) and twofold.settled(self.files, root, os.path.join(root, stray)):
+                return True
+        except OSError:
+            return False
+        return tending.discarded(self.files, root, stray, before)
+
+    def _finish_soon(self) -> None:
+        if self.clock is not None and self._due is None and self.running and self._shelves.owing:
+            self._due = self.clock.callLater(SETTLED, self._finish_now)
+
+    def _finish_now(self) -> None:
+        self._due = None
+        Deferred.fromCoroutine(self._finish())
+
+    async def _finish(self) -> None:
+        """Leave what was stored one name. What fails is tried again by the next start, and until then nothing is lost."""
+        if self._shelves.owing:
+            try:
+                await self.disk(self._shelves.settle)
+            except (PypidaemonError, OSError) as error:
+                self._log.warn("{label}: what was stored has two names until the next start: {error}", label=self.label, error=str(error))
 
     def _make(self, folder: Path) -> bool:
         with suppress(FileExistsError):

@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,7 +29,8 @@ from pypidaemon.waits import Bell
 PORTION = 8 << 20
 """Bytes of a draft after each of which the disk begins to write them: whoever waits for the end of the file waits for the last of them alone."""
 
-_NAME = re.compile(r"[0-9a-f]{32}\Z")
+_NAME = re.compile(r"[0-9a-f]{32}(?:-[0-9a-f]{64})?\Z")
+"""Some say what is in them; see `pypidaemon.blobs.twofold`."""
 _OURS = secrets.token_hex(8)
 _numbers = itertools.count()
 
@@ -208,17 +209,18 @@ def _name() -> str:
     return f"{_OURS}{os.getpid() & 0xFFFFFF:06x}{next(_numbers) & 0xFFFFFFFFFF:010x}"
 
 
-def begun(files: Files, folder: str) -> tuple[str, int, int]:
+def begun(files: Files, folder: str, mark: str = "") -> tuple[str, int, int]:
     """
     Make an empty draft in that folder; answer its path, its descriptor and its inode.
 
     The file is locked for as long as this process has it open, which is how `sweep` tells the living from the dead.
 
+    :param mark: what its name ends with, where that says something.
     :raises StorageFull: there is no room.
     :raises StorageFailed: the disk takes nothing.
     """
     while True:
-        path = f"{folder}/{_name()}"
+        path = f"{folder}/{_name()}{mark}"
         with room():
             descriptor = files.create(path)
         try:
@@ -278,18 +280,18 @@ def discard_at(files: Files, path: str) -> None:
         files.remove(path)
 
 
-def sweep(files: Files, folder: str) -> int:
+def sweep(files: Files, folder: str, spared: Collection[str] = ()) -> int:
     """
     Remove the drafts in `folder` that no living process has open, and answer how many those were (F65).
 
-    Files that do not have a draft's name are left alone.
+    Files that do not have a draft's name are left alone, and so are those that are to be spared.
     """
-    return sum(discard(files, os.path.join(folder, name)) for name in _drafts(folder))
+    return sum(discard(files, os.path.join(folder, name)) for name in drafts_in(folder) if name not in spared)
 
 
 def discard(files: Files, path: str) -> bool:
     """Remove that draft if no living process has it open; answer whether it was removed."""
-    with suppress(FileNotFoundError, BlockingIOError), _nobodys(files, path):
+    with suppress(FileNotFoundError, BlockingIOError), held_alone(files, path):
         files.remove(path)
         return True
     return False
@@ -298,26 +300,27 @@ def discard(files: Files, path: str) -> bool:
 def abandoned(files: Files, folder: str) -> list[str]:
     """The names of the drafts in `folder` that no living process has open."""
     found = []
-    for name in _drafts(folder):
-        with suppress(FileNotFoundError, BlockingIOError), _nobodys(files, os.path.join(folder, name)):
+    for name in drafts_in(folder):
+        with suppress(FileNotFoundError, BlockingIOError), held_alone(files, os.path.join(folder, name)):
             found.append(name)
     return found
 
 
-def _drafts(folder: str) -> list[str]:
+def drafts_in(folder: str) -> list[str]:
+    """The names of all drafts in `folder`, whoever's they are."""
     return [entry.name for entry in os.scandir(folder) if _NAME.match(entry.name) and entry.is_file(follow_symlinks=False)]
 
 
 @contextmanager
-def _nobodys(files: Files, path: str) -> Iterator[None]:
+def held_alone(files: Files, path: str) -> Iterator[int]:
     """
-    Hold a draft that its process has left.
+    Hold a draft that its process has left; gives a descriptor to read it.
 
     :raises BlockingIOError: somebody has it open.
     """
     descriptor = files.open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,7 @@ from zope.interface import implementer
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs, MemoryDraft
+from pypidaemon.blobs.twofold import whole
 from pypidaemon.errors import ONLY_READ, NoSuchBlob, OnlyRead
 from pypidaemon.interfaces import IBlobStore, IContent
 from pypidaemon.model import Digest
@@ -22,14 +24,22 @@ from pypidaemon.model import Digest
 class OnlyReadBlobs(DirectoryBlobs):
     """As `DirectoryBlobs`, of which nothing is made, cleared away or changed; a folder that is not there has nothing."""
 
+    _left: Mapping[Digest, str] = attrs.field(init=False, factory=dict, repr=False)
+    """Where those lie that a crash left under other names."""
+
     @property
     def failed(self) -> str:
         """As `DirectoryBlobs.failed`: nothing is ever stored."""
         return ONLY_READ
 
     def startService(self) -> None:
-        """Nothing is made, and nothing swept."""
+        """Nothing is made, and nothing swept; what a crash left under another name is found where it is."""
+        self._left = whole(self.files, str(self.path))
         Service.startService(self)
+
+    def _place(self, digest: Digest) -> str | None:
+        place = DirectoryBlobs._place(self, digest)
+        return self._left[digest] if digest in self._left and place is not None and not os.path.lexists(place) else place
 
     async def draft(self) -> NoReturn:
         """:raises OnlyRead: always."""

@@ -7,111 +7,51 @@ for each folder, or once for the whole volume where that is quicker (`pypidaemon
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import chain
 
 import attrs
-from twisted.logger import Logger
 
 from pypidaemon.blobs import tending
-from pypidaemon.blobs.descriptors import FULL, room
-from pypidaemon.blobs.drafts import append, begun, discard_at, linked
+from pypidaemon.blobs.descriptors import room
+from pypidaemon.blobs.drafts import discard_at, linked
 from pypidaemon.blobs.lately import Lately
 from pypidaemon.blobs.sealing import sealed
+from pypidaemon.blobs.syncing import Syncing
 from pypidaemon.blobs.tending import DRAFTS
-from pypidaemon.errors import CorruptContent, PypidaemonError, StorageFailed
-from pypidaemon.files import Files
+from pypidaemon.blobs.twofold import Twofold
+from pypidaemon.blobs.writing import Document, Whole, Written, written_as
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import Digest
 
 REMEMBERED = 10_000
 """Blobs, at least, of which it is known that they need not be synced again."""
 
 
-@attrs.frozen
-class Document:
-    """
-    A content that is all in memory.
-
-    :param expected: the sha256 that it is to have, where somebody promised one.
-    :param beside: makes of it what is to be kept beside it, or nothing.
-    """
-
-    data: bytes
-    expected: Digest | None = None
-    beside: Callable[[bytes], bytes | None] | None = None
-
-
-@attrs.frozen
-class Whole:
-    """A draft that all of a content is in; the descriptor is closed when it is stored, or cannot be."""
-
-    path: str
-    digest: Digest
-    descriptor: int
-
-
-_Written = tuple[str, Digest, int, int]
-"""The path, the digest, the descriptor and the inode of a draft; 0 where that is of no interest."""
+_Made = tuple[set[str], set[str]]
+"""The folders whose parents are to be synced, and those of them that were not there before."""
 
 
 @attrs.define(eq=False)
-class Shelves:
+class Shelves(Syncing):
     """
     The folders `ab/cd` of one store, and what moves files there.
 
-    :param label: the store's, for the log.
+    :param ahead: whether who stores what is small waits for the disk once; `settle` is to be called some time after that, while it is `owing`.
     """
 
-    root: str
-    label: str
-    files: Files
-    failed: str = attrs.field(init=False, default="")
-    """Why nothing is stored any more until a restart: the disk said of something written that it is not there. "" while all is well."""
+    root: str = attrs.field(kw_only=True)
+    ahead: bool = attrs.field(default=False, kw_only=True)
     _durable: set[str] = attrs.field(init=False, factory=set, repr=False)
     _sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
     """Blobs that this process has seen to the disk, the latest of them."""
     _were_sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
     _lately: Lately = attrs.field(init=False, factory=Lately, repr=False)
-    _log = Logger()
-
-    def check(self) -> None:
-        """:raises StorageFailed: nothing is stored until a restart."""
-        if self.failed:
-            raise StorageFailed(self.failed)
-
-    def sync(self, descriptor: int) -> None:
-        """
-        Make that durable. What a disk could not write once, it may claim to have written the next time it is asked, so it is not asked again (F60).
-
-        :raises StorageFailed: it could not be done before.
-        :raises OSError: it could not be done now.
-        """
-        with self._believed():
-            self.files.sync(descriptor)
-
-    def _sync_together(self, volume: int, count: int) -> bool:
-        """As `Files.sync_together`; it raises as `sync` does, and the disk is not asked again either."""
-        with self._believed():
-            return self.files.sync_together(volume, count)
-
-    @contextmanager
-    def _believed(self) -> Iterator[None]:
-        """The disk is asked for something, whose word counts until it has failed once."""
-        self.check()
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in (*FULL, errno.EROFS):
-                self.failed = (
-                    f"the disk failed to keep what was written ({os.strerror(error.errno or 0)}); nothing more is stored until a restart"
-                )
-                self._log.error("{label}: {failed}", label=self.label, failed=self.failed)
-            raise
+    _twofold: list[Twofold] = attrs.field(init=False, factory=list, repr=False)
+    """What the latest rounds owe; whoever begins another one takes one of them over."""
 
     def place(self, digest: Digest) -> str:
         """Where the blob of that digest lies."""
@@ -189,42 +129,118 @@ class Shelves:
         """
         opened = [document.descriptor for document in documents if isinstance(document, Whole)]
         try:
-            with self._volume() as volume:
-                return self._kept(documents, volume, opened)
+            with self._round() as owed:
+                return self._kept(documents, owed, opened)
         finally:
             for descriptor in opened:
                 # All that it had was synced, or is known not to be there.
                 with suppress(OSError):
                     os.close(descriptor)
 
-    def _kept(self, documents: Sequence[Document | Whole], volume: int, opened: list[int]) -> list[Digest | Exception]:
+    def _kept(self, documents: Sequence[Document | Whole], owed: Twofold, opened: list[int]) -> list[Digest | Exception]:
         """As `keep`; all that is `opened`, and what is besides, is the caller's to close."""
-        outcomes: dict[int, Digest | Exception] = {}
-        written: dict[int, list[_Written]] = {}
-        for number, document in enumerate(documents):
-            try:
-                written[number] = self._written(document, opened)
-            except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
-                outcomes[number] = error
+        written, outcomes = self._all_written(documents, opened)
         late = {number for number in written if isinstance(documents[number], Whole)}
-        outcomes |= self._sync_drafts(written, late, volume)
+        made = self._made_ahead(digest for _, digest in _drafts(written, written.keys() - late))
+        wrong, together = self._sync_drafts(written, late, owed.volume)
+        outcomes |= wrong
+        if together:
+            # The places of those before had been made by then.
+            owed.forget(self.files)
         durable = [number for number in written if number not in outcomes]
-        young = {path for number in written if number not in late for path, *_ in written[number]}
-        stored = [(digest, inode) for number in durable for _, digest, _, inode in written[number]]
-        for digest, _ in stored:
+        young = {path for path, _ in _drafts(written, written.keys() - late)}
+        for _, digest in _drafts(written, durable):
             self._lately.note(digest)
-        try:
-            self._put([(path, digest) for number in durable for path, digest, *_ in written[number]], volume, young)
-            for digest, inode in stored:
-                self._lately.came(digest, inode)
-            outcomes.update((number, written[number][0][1]) for number in durable)
-        except (PypidaemonError, OSError) as error:
-            outcomes.update(dict.fromkeys(durable, error))
+        twofold = self._doubled([draft for draft in _drafts(written, durable) if draft[0] in young], made) if together and made else set()
+        left = [draft for draft in _drafts(written, durable) if draft[0] not in twofold]
+        wrong = self._put_each(left, written, owed.volume, young)
+        for number in durable:
+            outcomes[number] = wrong.get(number, written[number][0][1])
         for number, drafts in written.items():
             if isinstance(outcomes[number], Exception):
                 for path, *_ in drafts:
                     discard_at(self.files, path)
+            else:
+                for path, digest, descriptor, inode in drafts:
+                    self._lately.came(digest, inode)
+                    if path in twofold:
+                        owed.drafts.append((path, descriptor))
+                        opened.remove(descriptor)
         return [outcomes[number] for number in range(len(documents))]
+
+    def _all_written(
+        self, documents: Sequence[Document | Whole], opened: list[int]
+    ) -> tuple[dict[int, list[Written]], dict[int, Digest | Exception]]:
+        """The drafts of these by their numbers, and why there are none of others."""
+        written: dict[int, list[Written]] = {}
+        wrong: dict[int, Digest | Exception] = {}
+        for number, document in enumerate(documents):
+            try:
+                self.check()
+                written[number] = written_as(self.files, f"{self.root}/{DRAFTS}", document, opened, self.ahead)
+            except Exception as error:  # noqa: BLE001  # what is made of it may fail in any way, and who waits for it hears of it
+                wrong[number] = error
+        return written, wrong
+
+    def _put_each(
+        self, left: Sequence[tuple[str, Digest]], written: Mapping[int, Sequence[Written]], volume: int, young: Collection[str]
+    ) -> dict[int, Digest | Exception]:
+        """As `_put`, where any are left; answer what went wrong with those that have any of these."""
+        try:
+            if left:
+                self._put(left, volume, young)
+        except (PypidaemonError, OSError) as error:
+            paths = {path for path, _ in left}
+            return {number: error for number, drafts in written.items() if any(path in paths for path, *_ in drafts)}
+        return {}
+
+    def _made_ahead(self, digests: Iterable[Digest]) -> _Made | None:
+        """As `_made`, before the disk is waited for, so that it has the folders too then; None where that is not to be, or cannot be done."""
+        try:
+            with room():
+                return self._made(digests) if self.ahead else None
+        except PypidaemonError:
+            # Whoever moves something there hears of it.
+            return None
+
+    def _doubled(self, drafts: Iterable[tuple[str, Digest]], made: _Made) -> set[str]:
+        """
+        Give these, durable in themselves and under names that say so, their places besides; answer which have them.
+
+        :param made: what `_made_ahead` did, before they were synced, and the whole volume with them.
+        """
+        folders, new = made
+        self._durable |= folders
+        found = {}
+        for path, digest in drafts:
+            shelf = _shelf_of(digest)
+            # One that is there already is put in the place of its equal, and whatever is wrong is found then as well.
+            with suppress(OSError), nullcontext() if shelf in new else tending.together(self.files, f"{self.root}/{shelf}"):
+                self.files.double(path, self.place(digest))
+                found[path] = digest
+        self._remember(found.values())
+        return set(found)
+
+    @property
+    def owing(self) -> bool:
+        """Whether there are blobs that have two names yet."""
+        return bool(self._twofold)
+
+    def settle(self) -> None:
+        """
+        Bring the places of those to the disk, and leave them one name each. On a thread.
+
+        :raises CannotStore: that failed; the next start does it.
+        """
+        waiting, self._twofold = self._twofold, []
+        try:
+            for owed in waiting:
+                with room():
+                    self._settle(owed.volume, owed.shelves, ())
+                owed.forget(self.files)
+        finally:
+            for owed in waiting:
+                owed.close()
 
     def share(self, descriptor: int, expected: Digest) -> bool:
         """
@@ -250,18 +266,21 @@ class Shelves:
         finally:
             os.close(descriptor)
 
-    def _sync_drafts(self, written: Mapping[int, Sequence[_Written]], late: Collection[int], volume: int) -> dict[int, Digest | Exception]:
+    def _sync_drafts(
+        self, written: Mapping[int, Sequence[Written]], late: Collection[int], volume: int
+    ) -> tuple[dict[int, Digest | Exception], bool]:
         """
-        Make these durable in themselves; answer what went wrong with which.
+        Make these durable in themselves; answer what went wrong with which, and whether all of the volume was synced for that.
 
         :param late: those that were written before the volume's descriptor was there. Of a failure then another's sync may have been told, and nobody is
             told twice but who asks for that very file.
         """
         wrong: dict[int, Digest | Exception] = {}
-        together = sum(len(drafts) for number, drafts in written.items() if number not in late)
+        count, together = sum(len(drafts) for number, drafts in written.items() if number not in late), False
         try:
             with room():
-                if self._sync_together(volume, together):
+                together = self.sync_together(volume, count)
+                if together:
                     written = {number: written[number] for number in late}
         except (PypidaemonError, OSError) as error:
             wrong = {number: error for number in written if number not in late}
@@ -277,37 +296,9 @@ class Shelves:
                         self.sync(descriptor)
             except (PypidaemonError, OSError) as error:
                 wrong[number] = error
-        return wrong
+        return wrong, together
 
-    def _written(self, document: Document | Whole, opened: list[int]) -> list[_Written]:
-        """A draft that has all of that, and one of what is to be kept beside it."""
-        if isinstance(document, Whole):
-            return [(document.path, document.digest, document.descriptor, 0)]
-        digest = Digest(hashlib.sha256(document.data).hexdigest())
-        if document.expected not in (None, digest):
-            raise CorruptContent(f"the content has sha256 {digest}, promised was {document.expected}")
-        beside = document.beside(document.data) if document.beside is not None else None
-        drafts = [self._draft_of(document.data, digest, opened)]
-        if beside is not None:
-            try:
-                drafts.append(self._draft_of(beside, Digest(hashlib.sha256(beside).hexdigest()), opened))
-            except BaseException:
-                discard_at(self.files, drafts[0][0])
-                raise
-        return drafts
-
-    def _draft_of(self, data: bytes, digest: Digest, opened: list[int]) -> _Written:
-        self.check()
-        path, descriptor, inode = begun(self.files, f"{self.root}/{DRAFTS}")
-        opened.append(descriptor)
-        try:
-            append(self.files, descriptor, data, 0)
-        except BaseException:
-            discard_at(self.files, path)
-            raise
-        return path, digest, descriptor, inode
-
-    def _made(self, digests: Iterable[Digest]) -> tuple[set[str], set[str]]:
+    def _made(self, digests: Iterable[Digest]) -> _Made:
         """
         Make the folders for these, and answer those whose parents are to be synced, and those that were not there before.
 
@@ -333,7 +324,7 @@ class Shelves:
         :raises StorageFailed: as `sync`.
         :raises OSError: as `sync`.
         """
-        if self._sync_together(volume, len(folders) + len(held)):
+        if self.sync_together(volume, len(folders) + len(held)):
             return
         for folder in folders:
             descriptor = self.files.folder(os.path.join(self.root, folder) if folder else self.root)
@@ -369,6 +360,22 @@ class Shelves:
             self._durable |= folders
 
     @contextmanager
+    def _round(self) -> Iterator[Twofold]:
+        """What a round before this one owes, which this may pay; whatever is owed at its end is left for the next."""
+        try:
+            owed = self._twofold.pop()
+        except IndexError:
+            with room():
+                owed = Twofold(self.files.folder(self.root))
+        try:
+            yield owed
+        finally:
+            if owed.drafts:
+                self._twofold.append(owed)
+            else:
+                os.close(owed.volume)
+
+    @contextmanager
     def _volume(self) -> Iterator[int]:
         """A descriptor by which the volume can be synced, of whatever fails from now on."""
         with room():
@@ -377,6 +384,10 @@ class Shelves:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _drafts(written: Mapping[int, Sequence[Written]], numbers: Iterable[int]) -> list[tuple[str, Digest]]:
+    return [(path, digest) for number in numbers for path, digest, *_ in written[number]]
 
 
 def _shelf_of(digest: Digest) -> str:

@@ -106,6 +106,11 @@ def discarded(files: Files, root: str, stray: str, before: float) -> bool:
     return False
 
 
+def is_old_draft(root: str, stray: str, before: float) -> bool:
+    """Whether one of those is a draft, and still older than that."""
+    return stray.startswith(f"{DRAFTS}{os.sep}") and _is_old(os.path.join(root, stray), before)
+
+
 def settle(files: Files, folder: str) -> None:
     """
     Make the names in a folder durable that need not be ours, and may be one that we can only go through, or of a kind that is never synced.

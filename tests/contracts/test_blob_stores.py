@@ -31,7 +31,7 @@ from pypidaemon import flushing
 from pypidaemon.blobs import lately, shelving
 from pypidaemon.blobs.directory import ROUNDS, TOGETHER, DirectoryBlobs
 from pypidaemon.blobs.memory import MemoryBlobs
-from pypidaemon.blobs.shelving import Document
+from pypidaemon.blobs.writing import Document
 from pypidaemon.errors import CorruptContent, NoSuchBlob, PypidaemonError, StorageFailed, StorageFull
 from pypidaemon.files import Files
 from pypidaemon.indexes.private.desk import Desk
@@ -40,6 +40,7 @@ from pypidaemon.interfaces import IKeeping, IOnDisk
 from pypidaemon.model import Digest
 from pypidaemon.threads import Threads
 from tests.contracts.blob_store import BlobStoreContract, held, put, sha256, whole
+from tests.contracts.test_twofold_blobs import Whole
 from tests.gear import inline, later, now
 
 
@@ -100,6 +101,15 @@ class ThreadedDirectoryContract(DirectoryContract, TestCase):
         threads.startService()
         self.addCleanup(threads.stopService)
         store = DirectoryBlobs(folder(self) / "blobs", "blobs", threads)
+        store.startService()
+        return store
+
+
+class AheadDirectoryContract(DirectoryContract, TestCase):
+    """In a folder where who keeps something waits for the disk once, and what he kept has two names for a moment."""
+
+    def make(self) -> DirectoryBlobs:
+        store = DirectoryBlobs(folder(self) / "blobs", "blobs", inline, Clock(), files=Whole())
         store.startService()
         return store
 

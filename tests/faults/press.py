@@ -92,11 +92,13 @@ class Press:
 
     :param make: makes what is between the store and the disk, which may be a careless one.
     :param durable: whether the records are the daemon's own, or some in memory, where it is not of interest what becomes of them.
+    :param ahead: whether who stores something waits for the disk once, and what he stored has two names for a moment.
     """
 
     folder: Path
     make: Callable[[Path], Forgetful] = Forgetful
     durable: bool = True
+    ahead: bool = False
     files: Forgetful = attrs.field(init=False)
     clock: Clock = attrs.field(factory=Clock, init=False)
     records: Any = attrs.field(init=False)
@@ -105,6 +107,7 @@ class Press:
     index: Private = attrs.field(init=False)
     shown: dict[str, bytes] = attrs.field(factory=dict, init=False)
     _last: Saved | None = attrs.field(default=None, init=False)
+    _is_begun: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.clock.advance(NOON)
@@ -119,8 +122,11 @@ class Press:
             self.records = MemoryRecords("records", self.clock)
 
     def start(self) -> None:
-        """A daemon begins over what is there."""
-        self.blobs = store_at(self.files.root, self.files)
+        """A daemon begins over what is there, after the one before it has died."""
+        if self._is_begun:
+            died(self.blobs)
+        self.blobs = store_at(self.files.root, self.files, self.clock if self.ahead else None)
+        self._is_begun = True
         self.yard = Yard(self.records, self.blobs, self.clock)
         self.index = private_over(self.yard)
 
@@ -142,12 +148,20 @@ class Press:
 
     def end(self) -> None:
         """Let go of the databases."""
+        died(self.blobs)
         now(self.records.stopService())
 
 
-def store_at(data: Path, files: Files) -> DirectoryBlobs:
+def died(blobs: DirectoryBlobs) -> None:
+    """Its process has nothing open any more."""
+    for owed in blobs._shelves._twofold:
+        owed.close()
+    blobs._shelves._twofold.clear()
+
+
+def store_at(data: Path, files: Files, clock: Clock | None = None) -> DirectoryBlobs:
     """The store of a data folder, started."""
-    blobs = DirectoryBlobs(data / "blobs", "blobs", inline, files=files)
+    blobs = DirectoryBlobs(data / "blobs", "blobs", inline, clock, files=files)
     blobs.startService()
     return blobs
 
@@ -198,13 +212,16 @@ class Salvage:
                 case ["blobs", _, _, digest] if digest not in sick:
                     assert data is not None
                     assert digest_of(data) == digest, (wreck.step, "a blob is not whole")
+                case ["blobs", "drafts", name] if (found := blobs.path / name[33:35] / name[35:37] / name[33:]).is_file():
+                    assert digest_of(found.read_bytes()) == name[33:], (wreck.step, "a blob was made of what is not whole")
         self.explored += 1
         return blobs
 
     def reads(self, wreck: Wreck, blobs: DirectoryBlobs) -> dict[str, bytes]:
         """What the private index gives, looked at once for each disk that is another one also after the start."""
         records = self.raised(wreck)
-        left = frozenset((place, data) for place, data in wreck.tree.items() if not place.startswith("blobs/drafts/"))
+        # Drafts that say what is in them may become blobs.
+        left = frozenset((place, data) for place, data in wreck.tree.items() if not place.startswith("blobs/drafts/") or "-" in place)
         key = (id(records), left)
         if key not in self._read:
             self._read[key] = read_all(self.private(blobs, records)[1])

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pypidaemon.blobs.directory import SETTLED
 from pypidaemon.errors import PypidaemonError
 from pypidaemon.model import Standing
 from pypidaemon.testing.archives import make_sdist, make_wheel
@@ -28,7 +29,7 @@ from tests.contracts.hosted_index import (
     publish,
     upload,
 )
-from tests.faults.press import Press, Salvage, digest_of, promised, read_all
+from tests.faults.press import Begun, Press, Salvage, Told, digest_of, promised, read_all
 from tests.forgetful import Forgetful
 from tests.gear import now
 from tests.records_gear import record
@@ -108,6 +109,69 @@ def test_F78_the_same_where_the_whole_volume_is_synced_and_where_that_fails(quic
     assert salvage.explored >= 300
 
 
+def a_life_ahead(press: Press) -> None:
+    """Uploads that wait for the disk once; what they left is settled by the next, by the clock, by a new start, and by one after a crash in the midst of one."""
+    (first, *_), second, third = FIRST, [*SECOND.items()], [*THIRD.items()]
+    upload_one(press, first, FIRST[first])
+    upload_one(press, *second[0])
+    press.clock.advance(SETTLED)
+    upload_one(press, *second[1])
+    upload_one(press, first, OTHER_BYTES)
+    upload_one(press, first, FIRST[first])
+    upload_one(press, *second[2])
+    press.start()
+    press.files.note(Begun(press.shown))
+    # Killed when all is written and nothing synced: what the next start finds in memory would not be there after a power cut.
+    press.files.kills_at_sync = True
+    with suppress(PypidaemonError):
+        send(press, *third[0])
+    press.files.kills_at_sync = False
+    press.files.heals()
+    press.start()
+    press.files.note(Told())
+    upload_one(press, *third[0])
+
+
+def upload_one(press: Press, name: str, data: bytes) -> None:
+    """Upload that, perhaps in another's place."""
+    with press.doing(**{name: data}):
+        send(press, name, data)
+
+
+def send(press: Press, name: str, data: bytes) -> None:
+    """As the door does it, of a file that stays in memory until it is stored."""
+    draft = now(press.index.draft())
+    now(draft.write(data))
+    now(press.index.publish(upload(name), draft, "ada", False, True))
+
+
+class Deadly(Forgetful):
+    """May kill who wants to sync the volume, and is asked for that in turns."""
+
+    kills_at_sync = False
+    turn: Iterator[bool]
+
+    def sync_together(self, folder: int, count: int) -> bool:
+        if self.kills_at_sync:
+            self.fails(1, errno.EROFS, lasting=True)
+            raise OSError(errno.EROFS, "killed")
+        return next(self.turn) and super().sync_together(folder, count)
+
+
+@pytest.mark.parametrize("turns", [(True,), (True, True, False, False)], ids=["always", "sometimes"])
+def test_F78_the_same_where_who_stores_something_waits_for_the_disk_once(quick: Path, salvage: Salvage, turns: tuple[bool, ...]) -> None:
+    def made(root: Path) -> Deadly:
+        files = Deadly(root, whole=True)
+        files.turn = itertools.cycle(turns)
+        return files
+
+    press = Press(quick / "press", made, ahead=True)
+    a_life_ahead(press)
+    press.end()
+    hold_against(salvage, press)
+    assert salvage.explored >= 200
+
+
 class TestOfTheTests:
     """Each of these mistakes is found, so what is found nowhere is made nowhere."""
 
@@ -126,6 +190,18 @@ class TestOfTheTests:
 
     def test_a_volume_that_is_said_to_be_synced_and_is_not_loses_files(self, quick: Path, salvage: Salvage) -> None:
         self.careless(quick, salvage, lambda _: True, "missing from the store|not whole", whole=True)
+
+    def test_a_first_name_that_goes_before_the_place_is_on_the_disk_loses_files(self, quick: Path, salvage: Salvage) -> None:
+        class Hasty(Forgetful):
+            def double(self, path: str, target: str) -> None:
+                super().double(path, target)
+                self.remove(path)
+
+        press = Press(quick / "press", lambda root: Hasty(root, whole=True), ahead=True)
+        together(press, FIRST)
+        press.end()
+        with pytest.raises((AssertionError, PypidaemonError), match="missing from the store"):
+            hold_against(salvage, press)
 
     def test_a_store_that_syncs_once_more_what_failed_has_half_a_blob(self, quick: Path, salvage: Salvage) -> None:
         """F60: the second time the disk claims to have what it has lost."""

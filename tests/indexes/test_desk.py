@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from pypidaemon.blobs.directory import DirectoryBlobs
 from pypidaemon.errors import CorruptContent, StorageFailed, StorageFull
-from pypidaemon.indexes.private.desk import MOST, PATIENCE, STUCK, Desk
+from pypidaemon.indexes.private.desk import LULL, MOST, PATIENCE, STUCK, Desk
 from pypidaemon.indexes.private.slight import LARGEST, SlightDraft
 from pypidaemon.interfaces import IInFile
 from pypidaemon.model import Digest
@@ -84,6 +84,51 @@ def test_nobody_waits_for_long(desk: Desk, clock: Clock) -> None:
     assert desk.rounds == 2
 
 
+def together(desk: Desk, count: int) -> None:
+    """So many are stored in one round."""
+    drafts, rounds = [written(desk, b"%d of %d" % (number, count), expected=True) for number in range(count)], desk.rounds
+    for draft in drafts:
+        later(draft.commit(None))
+    assert desk.rounds == rounds + 1
+
+
+def test_as_many_as_were_stored_together_are_waited_for_once_more(desk: Desk, clock: Clock) -> None:
+    together(desk, 3)
+    running = [later(written(desk, data, expected=True).commit(None)) for data in (b"a", b"b")]
+    clock.advance(LULL * 0.9)
+    assert all(map(waiting, running))
+    last = later(written(desk, b"c", expected=True).commit(None))
+    assert not any(map(waiting, [*running, last]))
+    assert (desk.rounds, clock.getDelayedCalls()) == (2, [])
+
+
+def test_they_are_waited_for_for_a_moment_and_the_third_time_not_at_all(desk: Desk, clock: Clock) -> None:
+    together(desk, 3)
+    for waits in (True, True, False):
+        running = later(written(desk, b"%d" % desk.rounds, expected=True).commit(None))
+        assert waiting(running) is waits
+        clock.advance(LULL)
+        assert not waiting(running)
+
+
+def test_who_comes_within_the_moment_is_waited_for_until_he_is_ready_but_not_for_long(desk: Desk, clock: Clock) -> None:
+    together(desk, 4)
+    first = later(written(desk, b"a", expected=True).commit(None))
+    clock.advance(LULL * 0.9)
+    second = written(desk, b"b", expected=True)
+    clock.advance(LULL)
+    assert waiting(first)
+    other = later(second.commit(None))
+    # Each that comes makes the moment begin anew, up to a bound.
+    for number in range(10):
+        clock.advance(LULL * 0.9)
+        if not waiting(first):
+            break
+        now(written(desk, b"%d" % number, expected=True).abort())
+    assert LULL * 1.9 < clock.seconds() <= PATIENCE + LULL
+    assert (waiting(other), desk.rounds) == (False, 2)
+
+
 def test_there_are_not_too_many_in_one_round(desk: Desk) -> None:
     drafts = [written(desk, b"%d" % number, expected=True) for number in range(MOST + 1)]
     running = [later(draft.commit(None)) for draft in drafts[:MOST]]
@@ -105,6 +150,7 @@ def test_who_is_ready_while_others_are_stored_is_stored_after_them_with_all_the_
     running = [later(written(desk, b"%d" % number, expected=True).commit(None)) for number in range(MOST + 2)]
     clock.advance(PATIENCE)
     for wanted in (1, MOST, 1):
+        clock.advance(LULL)
         data, answer = asked[-1]
         assert (len(asked), len(data)) == (desk.rounds, wanted)
         answer.callback([sha256(one) for one in data])

@@ -4,6 +4,9 @@ Where small uploads wait for one another, for a moment, so that the disk is wait
 To bring a wheel and its METADATA to the disk takes three times the processor, and ten times as long, where each comes alone. So who is ready to be stored waits
 for those that are expected to be ready in a moment, which are the uploads that are being looked at just then; where there is none, nobody waits. What is ready
 while others are being stored is stored after them, all of it together.
+
+Who uploads several files at a time sends the next ones as soon as he is told of those before, one after the other. So as many as were stored together are waited
+for once more, for a moment; an upload by itself waits for nobody.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ MOST = 64
 
 PATIENCE = 0.01
 """Seconds that one waits at most for others that are not ready yet: about as long as it takes to be stored alone."""
+
+LULL = 0.002
+"""Seconds that one waits for as many as were stored together last, while none is being looked at: about as long as a client needs to send the next."""
 
 STUCK = 60.0
 """Seconds that a round may take. Who is in it or behind it is told then that the disk does not answer; who comes until it does goes his own way to the store."""
@@ -56,6 +62,10 @@ class Desk:
     """Whether the round that is under way has taken too long."""
     _waiting: list[tuple[bytes, bytes | None, Deferred[Digest]]] = attrs.field(factory=list, init=False)
     _timer: IDelayedCall | None = attrs.field(default=None, init=False)
+    _since: float = attrs.field(default=0.0, init=False)
+    """When those that wait began to."""
+    _last: tuple[int, int] = attrs.field(default=(1, 1), init=False)
+    """How many were stored together the last time, and the time before: who comes a little too late is alone once, and that says nothing of how many there are."""
 
     def take(self, count: int) -> bool:
         """Whether so many bytes more have room here, and may hope to be stored; they count as held then."""
@@ -72,7 +82,7 @@ class Desk:
         """
         self.expected += count
         if not self.expected and not quietly:
-            self._begin()
+            self._begin_or_wait()
 
     async def keep(self, data: bytes, beside: bytes | None) -> Digest:
         """
@@ -91,10 +101,26 @@ class Desk:
         return await waiter
 
     def _begin_or_wait(self) -> None:
-        if not self.expected or len(self._waiting) >= MOST:
+        if self._is_storing or not self._waiting:
+            return
+        if len(self._waiting) >= (MOST if self.expected else max(self._last)):
             self._begin()
         elif self._timer is None:
-            self._timer = self.clock.callLater(PATIENCE, self._begin)
+            self._since = self.clock.seconds()
+            self._timer = self.clock.callLater(PATIENCE if self.expected else LULL, self._end_of_patience)
+        elif not self.expected:
+            self._timer.reset(max(min(LULL, self._left()), 0.0))
+
+    def _end_of_patience(self) -> None:
+        self._timer = None
+        if self.expected and (left := self._left()) > 0:
+            self._timer = self.clock.callLater(left, self._begin)
+        else:
+            self._begin()
+
+    def _left(self) -> float:
+        """Seconds that those who wait may do so yet."""
+        return self._since + PATIENCE - self.clock.seconds()
 
     def _begin(self) -> None:
         timer, self._timer = self._timer, None
@@ -104,6 +130,7 @@ class Desk:
             return
         served, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         self.rounds += 1
+        self._last = (len(served), self._last[0])
         self._is_storing = True
         Deferred.fromCoroutine(self._serve(served))
 
