@@ -99,6 +99,11 @@ class Flights(Generic[K, T]):
         """Whether no work is under way."""
         return not self._flights
 
+    async def rest(self) -> None:
+        """Come back when no work is under way, without disturbing any."""
+        while self._flights:
+            await self._ended.wait()
+
     async def land(self) -> None:
         """Cancel all work, also what begins meanwhile, and come back when the last has ended. For shutdown."""
         while self._flights:

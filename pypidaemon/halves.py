@@ -6,16 +6,16 @@ Over a line that is lost now and then a file that takes longer than from one los
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pypidaemon.errors import CannotStore, PypidaemonError, UpstreamUnavailable
+from pypidaemon.errors import CannotStore, PypidaemonError, UpstreamDeclines, UpstreamUnavailable
 from pypidaemon.flights import Flights
-from pypidaemon.interfaces import IDraft
-from pypidaemon.transfers import Checks, Prefix, Transfer, hashed
+from pypidaemon.interfaces import IBody, IDraft
+from pypidaemon.transfers import Checks, Prefix, Transfer, Want, hashed, taken_up
 from pypidaemon.tries import ENOUGH
 
 LASTS = 900.0
@@ -35,6 +35,8 @@ class _Half:
     received: int
     validator: str | None
     checks: Checks | None
+    until: float
+    """When it is worth nothing any more."""
 
 
 @attrs.define(eq=False)
@@ -49,24 +51,26 @@ class Halves:
         """
         Take over what a transfer has brought that ends with that error, where it is worth it: its readers hear of the error all the same.
 
-        What nobody has promised a sha256 of is not kept, since nothing would tell that the rest belongs to it, nor what comes from several places, of which
-        nobody would know which one was wrong.
+        What nobody has promised a sha256 of, or upstream has no name for the state of, is not kept, since nothing would tell that the rest belongs to it, nor
+        what comes from several places, of which nobody would know which one was wrong. Nor is anything once upstream will not answer: it may be the rest alone that
+        it refuses.
         """
         draft = transfer.half or transfer.draft
-        if draft is not None and isinstance(error, UpstreamUnavailable) and self._is_worth_it(transfer):
+        broke_off = isinstance(error, UpstreamUnavailable) and not isinstance(error, UpstreamDeclines)
+        if draft is not None and broke_off and self._is_worth_it(transfer):
             while len(self._kept) >= MOST:
                 self._forget(next(iter(self._kept)))
-            flight = transfer.want.flight
-            half = _Half(draft, transfer.size, transfer.received, transfer.validator, transfer.checks)
-            self._kept[flight] = (half, self.clock.callLater(LASTS, self._forget, flight))
+            flight, now = transfer.want.flight, self.clock.seconds()
+            # Whoever asks in vain makes it no younger, or what upstream cannot go on from would be asked for as long as somebody asks.
+            until = now + LASTS if transfer.half is None else min(transfer.half_until, now + LASTS)
+            half = _Half(draft, transfer.size, transfer.received, transfer.validator, transfer.checks, until)
+            self._kept[flight] = (half, self.clock.callLater(max(until - now, 0.0), self._forget, flight))
             transfer.draft = None
         elif transfer.half is not None:
             self._drop(transfer.half)
         transfer.half = None
         if isinstance(error, CannotStore):
-            # What is whole is worth more than what may never be.
-            for flight in list(self._kept):
-                self._forget(flight)
+            self._forget_all()
 
     def give(self, transfer: Transfer) -> None:
         """Have a transfer that begins go on from what is here of it."""
@@ -74,19 +78,48 @@ class Halves:
         if kept is not None:
             half, timer = kept
             timer.cancel()
-            transfer.half, transfer.checks = half.draft, half.checks
+            transfer.half, transfer.half_until, transfer.checks = half.draft, half.until, half.checks
             transfer.size, transfer.received, transfer.validator = half.size, half.received, half.validator
 
-    async def end(self) -> None:
-        """Keep none any more; comes back when the last is gone."""
-        kept, self._kept = self._kept, {}
-        for half, timer in kept.values():
-            timer.cancel()
-            await _dropped(half.draft)
-        await self._dropping.land()
+    async def begun(self, transfer: Transfer) -> IBody:
+        """
+        The first body of a transfer, which goes on from what is here of it, or comes from the beginning where upstream's file may be another by now.
+
+        Then it begins without its half: whoever reads would be given that at once, and next to nothing until as much has come again, for longer than installers
+        wait; or other bytes than upstream has by now.
+
+        :raises PypidaemonError: as `taken_up`.
+        """
+        body = await (taken_up(transfer) if transfer.received else transfer.want.source(0))
+        if transfer.half is not None and not body.offset:
+            self._drop(transfer.half)
+            transfer.begin_anew()
+        transfer.goes_on()
+        return body
+
+    async def fits(self, want: Want, room: Callable[[int], Awaitable[bool]]) -> bool:
+        """Whether there is room for what is missing of that; where there is too little, halves are the first to go."""
+        kept = self._kept.get(want.flight)
+        fits = await room(max((want.size or 0) - (kept[0].received if kept is not None else 0), 0))
+        if not fits:
+            await self.let_go()
+        return fits
+
+    async def let_go(self) -> bool:
+        """Keep none any more, at the end or to make room; comes back when the last is gone, with whether there were any."""
+        found = bool(self._kept)
+        self._forget_all()
+        await self._dropping.rest()
+        return found
 
     def _is_worth_it(self, transfer: Transfer) -> bool:
-        return transfer.received >= ENOUGH and transfer.want.digest is not None and not transfer.small and not transfer.want.elsewhere
+        provable = transfer.want.digest is not None and transfer.validator is not None
+        return transfer.received >= ENOUGH and provable and not transfer.small and not transfer.want.elsewhere
+
+    def _forget_all(self) -> None:
+        """What is whole is worth more than what may never be."""
+        for flight in list(self._kept):
+            self._forget(flight)
 
     def _forget(self, flight: Hashable) -> None:
         half, timer = self._kept.pop(flight)

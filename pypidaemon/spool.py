@@ -99,7 +99,7 @@ class Spool(Service):
     async def _land(self) -> None:
         await self.passing.stop()
         await self._flights.land()
-        await self.halves.end()
+        await self.halves.let_go()
 
     def measures(self) -> dict[str, float]:
         """As `IMeasured`."""
@@ -183,7 +183,7 @@ class Spool(Service):
         return True
 
     async def _may_keep(self, want: Want) -> bool:
-        return self.clock.seconds() >= self._full_until and await self.room(want.size or 0)
+        return self.clock.seconds() >= self._full_until and await self.halves.fits(want, self.room)
 
     async def _hand_out(self, want: Want, reader: Reader) -> IContent:
         """Give a reader away when law 6 allows it."""
@@ -309,12 +309,12 @@ class Spool(Service):
     async def _fetched(self, transfer: Transfer, body: IBody | None = None) -> Digest:
         """Fetch it all, through as many bodies as it takes, and make it a blob; its first one may be here already."""
         want = transfer.want
-        checks = transfer.checks = transfer.checks or Checks.of(want)
-        attempt, before = 0, transfer.received
         if body is None:
             self.tries.first(want.origin)
-            body = await (taken_up(transfer) if transfer.received else want.source(0))
-            transfer.goes_on()
+            body = await self.halves.begun(transfer)
+            self.resumed += transfer.received > 0
+        checks = transfer.checks = transfer.checks or Checks.of(want)
+        attempt, before = 0, transfer.received
         while True:
             try:
                 if body is None:

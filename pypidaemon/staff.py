@@ -110,7 +110,8 @@ def evicting(made: Made, reactor: Any) -> Evicting:
     """What makes room where there is too little."""
     from pypidaemon.services.evicting import Evicting
 
-    return Evicting(caches(made, reactor), made.given["room"], reactor, made.given["allotments"])
+    given = made.given
+    return Evicting(caches(made, reactor), given["room"], reactor, given["allotments"], given["spool"].halves.let_go)
 
 
 async def weighed(made: Made, reactor: Any) -> None:

@@ -174,6 +174,8 @@ class Transfer:
     """Whether the download has one of the places that there are."""
     half: IDraft | None = None
     """The draft in which what was received is, while it is not known yet whether it goes on from there."""
+    half_until: float = 0.0
+    """When that is worth nothing any more."""
     checks: Checks | None = None
     """As far as they have come."""
     _waiting: dict[Deferred[None], Callable[[], bool]] = attrs.field(factory=dict, init=False, repr=False)
@@ -194,7 +196,7 @@ class Transfer:
 
     def begin_anew(self) -> IDraft | None:
         """Forget all that came, and answer the draft that it is in; whoever waits goes on waiting."""
-        draft, self.draft = self.draft, None
+        draft, self.draft, self.half = self.draft or self.half, None, None
         self.size, self.received, self.validator, self.checks = self.want.size, 0, None, None
         self._recent.clear()
         return draft
@@ -362,8 +364,9 @@ async def taken_up(transfer: Transfer) -> IBody:
     """
     source = transfer.want.source
     try:
-        # At the very end there is no byte left to ask for.
-        body = await source(transfer.received if transfer.received != transfer.size else 0)
+        # At the very end there is no byte left to ask for, and of what has no name nothing can be the same.
+        goes_on = transfer.received != transfer.size and transfer.validator is not None
+        body = await source(transfer.received if goes_on else 0)
         same = body.validator is not None and body.validator == transfer.validator
         if body.offset and not (same and body.offset == transfer.received):
             body.close()

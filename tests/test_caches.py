@@ -227,6 +227,21 @@ def test_the_service_keeps_the_budget_with_some_room_to_spare(pantry: Pantry) ->
     pantry.clock.advance(10 * EVERY)
 
 
+def test_F53_what_is_half_here_goes_before_anything_that_is_whole(pantry: Pantry) -> None:
+    """There are halves since the line is bad, so nothing that goes may come again."""
+    service = evicting(pantry, free=0)
+    halves = [True]
+
+    async def let_go() -> bool:
+        return bool(halves) and halves.pop()
+
+    service.let_go = let_go
+    now(service.look())
+    assert (service.evicted, pantry.has(), halves) == (0, set(NAMES), [])
+    now(service.look())
+    assert pantry.has() == set()
+
+
 def test_who_asks_is_told_how_it_is_now_and_not_how_it_was_at_the_last_look(pantry: Pantry) -> None:
     """In the first seconds after a start too: nothing free on the volume is what people are woken for."""
     service = evicting(pantry, limit=10_000)

@@ -166,6 +166,19 @@ def test_landing_cancels_all_and_waits_until_they_have_put_things_in_order() -> 
     assert not flights.flying("slow")
 
 
+def test_who_waits_for_rest_disturbs_nobody() -> None:
+    flights: Flights[str, str] = Flights()
+    works = {key: Work() for key in "ab"}
+    for key, work in works.items():
+        flights.start(key, work)
+    resting = later(flights.rest())
+    works["a"].result.callback("here")
+    assert waiting(resting)
+    works["b"].result.callback("here")
+    assert now(resting) is None
+    assert now(flights.rest()) is None
+
+
 def test_landing_without_flights_is_done_at_once() -> None:
     flights: Flights[str, str] = Flights()
     assert now(flights.land()) is None

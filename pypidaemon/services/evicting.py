@@ -7,7 +7,7 @@ which nothing is here. What is never evicted is weighed, so that no more of it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from twisted.application.service import Service
@@ -34,15 +34,24 @@ HIGH, LOW = 0.95, 0.9
 """From which part of its budget the cache is brought down, and to which, so that the next file does not call for the next eviction."""
 
 
+async def _none() -> bool:
+    return False
+
+
 @implementer(IMeasured)
 @attrs.define(eq=False, slots=False)
 class Evicting(Service):
-    """Looks, and evicts."""
+    """
+    Looks, and evicts.
+
+    :param let_go: as `Halves.let_go`.
+    """
 
     caches: Caches
     room: Room
     clock: IReactorTime
     allotments: Allotments = attrs.field(factory=Allotments)
+    let_go: Callable[[], Awaitable[bool]] = attrs.field(default=_none, repr=False)
     name: str = "evicting"
     files: int = attrs.field(init=False, default=0)
     """How many are held, as far as it is noted."""
@@ -184,6 +193,9 @@ class Evicting(Service):
 
     async def _make_room(self) -> None:
         excess, names = await self._excess()
+        if self.free < self.floor and await self.let_go():
+            # Of what is whole nothing goes for what may never be; how much is free now is seen with the next look.
+            return
         if (excess or names) and not self._surveyed:
             # Only now is it worth to know of what nobody has asked for since this is noted.
             await self.caches.survey()
