@@ -76,7 +76,8 @@ class Probing(Service):
 
     def moved(self) -> None:
         """Have everybody looked at anew who may be seen in another light from where this machine stands now."""
-        log.info("the way out of this machine has changed: upstreams are looked at anew")
+        if self._watches:
+            log.info("the way out of this machine has changed: upstreams are looked at anew")
         for watch in self._watches:
             watch.moved()
 
@@ -126,7 +127,7 @@ class _Watch:
             self._notes.start("", self._note)
 
     def moved(self) -> None:
-        """This machine may stand in another network: a probe that is under way would be waited for in vain."""
+        """This machine may stand in another network: a probe that is under way would be waited for in vain, and says nothing of anybody."""
         self._elsewhere.ring()
         IProbed(self.upstream).moved()
 
@@ -153,13 +154,16 @@ class _Watch:
         # Who was silent once, and is so again where he is asked for next to nothing, is down: so the next look follows as soon as that is known.
         usual = max(self.health.patience(self.upstream.patience), SHORTEST)
         longest = LONGEST if self.health.state in AWAY else min(usual + MOMENT, LONGEST)
+        ended = False
         try:
-            await first(within(self.clock, longest, IProbed(self.upstream).probe(NAME)), self._elsewhere.wait())
+            ended = await first(within(self.clock, longest, IProbed(self.upstream).probe(NAME)), self._elsewhere.wait()) == 0
         except TookTooLong:
-            return
+            ended = True
         finally:
             self._asking = False
-            self.health.end()
+            # A look that was given up says nothing, so who was suspect before still is.
+            if ended or self.health.state in AWAY:
+                self.health.end()
             self._wait()
 
     async def _recall(self) -> None:

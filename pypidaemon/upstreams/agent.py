@@ -192,8 +192,8 @@ class Outbound:
 
     def forget(self, there: Target) -> None:
         """Use no connection any more that is kept to who answers there, who has fallen silent."""
-        host = f"[{there.host}]" if ":" in there.host else there.host
-        self._pool.forget(host.encode("ascii"), there.port)
+        # The pool knows connections by what Twisted calls the host.
+        self._pool.forget(URI.fromBytes(there.url.encode("ascii")).host, there.port)
 
     def moved(self) -> None:
         """Use no connection any more that is kept: this machine may stand in another network."""

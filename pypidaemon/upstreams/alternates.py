@@ -184,6 +184,7 @@ class Alternates:
         """As `IProbed`, for all of them."""
         for one in (*self.indexes.values(), *self.hosts.values()):
             IProbed(one).moved()
+        self.looked_after.moved()
 
     def _own_changed(self) -> None:
         """A listener of the upstream's own health: where it has just fallen, whoever stands in may stand on the same line."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import attrs
@@ -28,12 +29,19 @@ def attempted(reactor: Any, addresses: Sequence[str], port: int, timeout: float,
     Fails as the last of the attempts did, once there are no more.
 
     :param reactor: provides `IReactorTCP` and `IReactorTime`.
-    :param addresses: one or more, of either family, in the order in which they are tried.
+    :param addresses: one or more, of either family; those of the first one's family and those of the other are tried by turns.
     :param timeout: seconds allowed for one address.
     """
-    race = _Race(reactor, deque(addresses), port, timeout, factory)
+    race = _Race(reactor, deque(_by_turns(addresses)), port, timeout, factory)
     race.go_on()
     return race.won
+
+
+def _by_turns(addresses: Sequence[str]) -> list[str]:
+    """RFC 8305 section 4: a network by which no address of one family can be reached must not cost `APART` for each of them."""
+    first = [one for one in addresses if (":" in one) == (":" in addresses[0])]
+    other = [one for one in addresses if (":" in one) != (":" in addresses[0])]
+    return [one for pair in zip_longest(first, other) for one in pair if one is not None]
 
 
 @attrs.define(eq=False)

@@ -7,6 +7,7 @@ No connection tells of it, and nobody asks an upstream just to see whether it is
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ from twisted.python.failure import Failure
 
 SETTLES = 0.5
 """Seconds for which changes are told of as one: where one network takes the place of another there are several."""
+OFTEN = 4
+"""How many such words may follow each other as quickly as that; each further one waits for twice as long as the one before."""
+LONGEST = 20.0
+"""Seconds that one waits at most: a network that comes and goes all day must not have upstreams asked, and the log written, all day."""
+CALM = 60.0
+"""Seconds without a word after which the next is told of as quickly as the first."""
 _MOST = 32
 """Messages that are read in one go."""
 _SIZE = 64 << 10
@@ -79,6 +86,9 @@ class DefaultRoute(FileDescriptor):
         self._tell: Callable[[], None] | None = None
         self._due: IDelayedCall | None = None
         self._known: set[bytes] = set()
+        self._pause = SETTLES
+        self._told_at = -math.inf
+        self._row = 0
 
     def begin(self, tell: Callable[[], None]) -> None:
         """Have that called soon after each change, as far as this system tells of any."""
@@ -144,9 +154,14 @@ class DefaultRoute(FileDescriptor):
 
     def _changed(self) -> None:
         if self._due is None:
-            self._due = self._clock.callLater(SETTLES, self._settled)
+            if not 0 <= self._clock.seconds() - self._told_at < CALM:
+                self._row = 0
+            self._pause = SETTLES if self._row < OFTEN else min(self._pause * 2, LONGEST)
+            self._due = self._clock.callLater(self._pause, self._settled)
 
     def _settled(self) -> None:
         self._due = None
+        self._told_at = self._clock.seconds()
+        self._row += 1
         if self._tell is not None:
             self._tell()

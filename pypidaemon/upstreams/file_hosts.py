@@ -17,7 +17,7 @@ from pypidaemon.errors import PypidaemonError
 from pypidaemon.flights import Flights
 from pypidaemon.upstreams.health import Health
 from pypidaemon.upstreams.listeners import Listeners
-from pypidaemon.waits import TookTooLong, within
+from pypidaemon.waits import Bell, TookTooLong, first, within
 
 LONGEST = 8.0
 """Seconds that a look takes at most."""
@@ -55,6 +55,7 @@ class FileHosts:
     _fallen: set[str] = attrs.field(factory=set, init=False, repr=False)
     _timers: dict[str, IDelayedCall] = attrs.field(factory=dict, init=False, repr=False)
     _running: bool = attrs.field(default=False, init=False)
+    _moved: Bell = attrs.field(factory=Bell, init=False)
 
     def begin(self) -> None:
         """Look after them from now on, so that no request has to."""
@@ -70,7 +71,8 @@ class FileHosts:
             self._rest(place)
 
     def moved(self) -> None:
-        """As `IProbed`."""
+        """As `IProbed`; a look that is under way would be waited for in vain, and says nothing of anybody."""
+        self._moved.ring()
         for health in list(self.known.values()):
             health.moved()
 
@@ -156,9 +158,11 @@ class FileHosts:
     async def _look(self, place: str) -> None:
         health = self.known[place]
         longest = min(max(health.patience(self.patience), SHORTEST), LONGEST) if health.state == "suspect" else LONGEST
+        moved = False
         try:
-            await within(self.clock, longest, self.glimpse(self._next(place)))
+            moved = bool(await first(within(self.clock, longest, self.glimpse(self._next(place))), self._moved.wait()))
         finally:
-            health.end()
+            if not moved:
+                health.end()
             # Not before this look is over, since there is one at a time.
             self.clock.callLater(0, self._wait, place)

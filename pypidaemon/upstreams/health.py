@@ -238,15 +238,18 @@ class Health:
         self._listeners.add(listener)
 
     def moved(self) -> None:
-        """As `IAttended`."""
+        """As `IAttended`; how slow it was may have been the network."""
+        self._paces.clear()
         self.doubt()
         if self.state != "up":
             self._next, self._interval = self._clock.seconds(), FIRST_INTERVAL
             self._tell()
 
     def attend(self) -> None:
-        """As `IAttended`."""
+        """As `IAttended`; a look that another has given up is made anew at once."""
         self._attended = True
+        if self.state == "suspect":
+            self._next = self._clock.seconds()
 
     def due(self) -> float | None:
         """As `IAttended`."""

@@ -341,6 +341,20 @@ def test_N1_a_look_that_hangs_in_the_network_before_is_given_up(station: Station
     assert (station.state(), len(station.upstream.probed)) == ("up", 2)
 
 
+def test_N1_a_look_that_is_given_up_takes_nobody_down(station: Station) -> None:
+    """Pages would leave out what is not here, for as long as the next look takes."""
+    states: list[str] = []
+    station.upstream.health.listen(lambda: states.append(station.state()))
+    station.upstream.health.failed("no route")
+    station.upstream.hangs = True
+    station.pass_(1)
+    station.service.moved()
+    station.pass_(0.1)
+    assert set(states) == {"suspect"}
+    station.pass_(LONGEST)
+    assert station.state() in AWAY
+
+
 def test_N1_where_the_way_out_has_changed_nobody_is_believed_to_be_there(station: Station) -> None:
     """Although it was heard of just now; one look finds out, which is made when somebody asks."""
     health = station.upstream.health
@@ -434,6 +448,19 @@ def test_stopping_ends_a_probe_under_way(station: Station) -> None:
     assert not station.clock.getDelayedCalls()
 
 
+def test_a_reload_in_the_middle_of_a_look_takes_nobody_down(station: Station) -> None:
+    """Who looks next finds out, and does so at once."""
+    station.upstream.hangs = True
+    station.upstream.health.failed("no route")
+    station.pass_(0.1)
+    now(station.service.stopService())
+    assert (station.state(), len(station.upstream.probed)) == ("suspect", 1)
+    station.upstream.hangs = False
+    Probing(station.clock, station.records, {"pypi": Guarded(station.upstream, ())}).startService()
+    station.pass_(0.1)
+    assert station.state() == "up"
+
+
 def test_an_upstream_that_must_not_be_asked_is_not(station: Station) -> None:
     upstream = Upstream(clock=station.clock)
     guarded = Guarded(upstream, (), Unasked(OFFLINE, "offline"))
@@ -441,6 +468,7 @@ def test_an_upstream_that_must_not_be_asked_is_not(station: Station) -> None:
     service.startService()
     station.pass_(60)
     now(guarded.probe(NormalizedName("x")))
+    service.moved()
     assert upstream.probed == []
     now(service.stopService())
 

@@ -138,6 +138,14 @@ def test_F41_a_dead_address_does_not_hold_up_the_next() -> None:
     assert [client[0] for client in world.tcpClients] == ["2a04:4e42::223", "1.1.1.1"]
 
 
+def test_F41_a_family_that_cannot_be_reached_does_not_hold_up_the_other() -> None:
+    """RFC 8305 section 4."""
+    world, _ = connecting(NONE, ["2a04:4e42::1", "2a04:4e42::2", "2a04:4e42::3", "1.1.1.1", "1.0.0.1"])
+    for _ in range(5):
+        world.advance(0.3)
+    assert [client[0] for client in world.tcpClients] == ["2a04:4e42::1", "1.1.1.1", "2a04:4e42::2", "1.0.0.1", "2a04:4e42::3"]
+
+
 def fails(world: Any, position: int) -> None:
     """Have one of the attempts end as it does where nobody listens."""
     address, port, factory = world.tcpClients[position][:3]

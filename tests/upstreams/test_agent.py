@@ -12,6 +12,7 @@ from twisted.web.client import URI
 
 from pypidaemon.upstreams.agent import Outbound, outbound
 from pypidaemon.upstreams.origins import BadTarget, Target, taken_apart, target
+from tests.upstreams.test_connections import Connection
 
 
 @pytest.fixture
@@ -99,3 +100,13 @@ _PATHS = st.one_of(
 def test_whatever_the_url_the_short_way_says_what_the_long_one_says(scheme: str, host: str, end: str, path: str) -> None:
     url = f"{scheme}://{host}{end}{path}"
     assert _said(target, url) == _said(taken_apart, url)
+
+
+@pytest.mark.parametrize("url", ["http://index.example/", "http://[2001:db8::1]:8080/simple/", "https://[2001:db8::1]/x"])
+def test_F40_what_is_kept_to_whoever_fell_silent_is_forgotten_however_he_is_written(out: Outbound, url: str) -> None:
+    uri, kept = URI.fromBytes(url.encode()), Connection()
+    out._pool._putConnection((uri.scheme, uri.host, uri.port), kept)
+    out.forget(target("http://other.example/"))
+    assert not kept.closed
+    out.forget(target(url))
+    assert kept.closed

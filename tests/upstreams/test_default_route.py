@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from pypidaemon.upstreams.default_route import SETTLES, DefaultRoute, default_routes
+from pypidaemon.upstreams.default_route import CALM, LONGEST, OFTEN, SETTLES, DefaultRoute, default_routes
 
 NEW, GONE, LINK = 24, 25, 16
 MAIN, LOCAL = 254, 255
@@ -122,6 +122,27 @@ def test_many_changes_are_told_of_as_one_and_what_is_no_change_is_not() -> None:
         route.doRead()
         world.advance(SETTLES)
         assert len(told) == tells
+
+
+def test_a_way_out_that_comes_and_goes_is_told_of_ever_more_seldom() -> None:
+    """Each word costs a look at every upstream that is down, and connections anew to those that are not."""
+    route, world, told = listening()
+
+    def flaps(seconds: int) -> None:
+        for number in range(seconds):
+            route._socket.messages.append((message(GONE if number % 2 else NEW, rest=through(b"one!")), 0))  # type: ignore[union-attr]
+            route.doRead()
+            world.advance(1)
+
+    flaps(OFTEN)
+    assert len(told) == OFTEN
+    flaps(3600)
+    assert len(told) <= OFTEN + 10 + 3600 / LONGEST
+    world.advance(LONGEST)
+    told.clear()
+    world.advance(CALM)
+    flaps(OFTEN)
+    assert len(told) == OFTEN
 
 
 @pytest.mark.parametrize(("messages", "tells"), [([(message(), 4711)], 0), ([(message(destination=8), 0)], 0), ([OSError(105, "lost")], 1)])

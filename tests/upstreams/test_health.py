@@ -164,6 +164,14 @@ def test_F30_who_was_slow_lately_is_waited_for_and_not_for_ever() -> None:
     assert health.patience(2.0) == 2.0
 
 
+def test_N1_how_slow_it_was_in_another_network_is_forgotten() -> None:
+    """Else the first outage in the next one is found out as late as that."""
+    _, health = fresh()
+    health.took(3.0)
+    health.moved()
+    assert health.patience(2.0) == 2.0
+
+
 def test_F44_what_was_heard_before_the_clock_was_put_back_vouches_for_nothing() -> None:
     clock, health = fresh()
     health.attend()
