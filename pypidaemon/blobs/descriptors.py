@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import threading
 import weakref
@@ -14,13 +15,24 @@ import attrs
 
 from pypidaemon.errors import StorageFailed, StorageFull
 from pypidaemon.files import Files
-from pypidaemon.model import InThread
+from pypidaemon.model import Digest, InThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_PIECE = 1 << 18
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when there is no room: volume or inodes, quota, file-size limit (F53, F56, F57)."""
+
+
+def digest_of(files: Files, descriptor: int) -> Digest:
+    """The sha256 of all that is in that file now. It blocks."""
+    found, offset = hashlib.sha256(), 0
+    while piece := files.read(descriptor, _PIECE, offset):
+        found.update(piece)
+        offset += len(piece)
+    return Digest(found.hexdigest())
 
 
 class _Room:

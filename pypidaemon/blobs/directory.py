@@ -7,6 +7,7 @@ import stat
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 from twisted.application.service import Service
@@ -18,7 +19,7 @@ from zope.interface import implementer
 
 from pypidaemon.blobs import tending, twofold
 from pypidaemon.blobs.descriptors import OpenFile
-from pypidaemon.blobs.drafts import FileDraft, sweep
+from pypidaemon.blobs.drafts import FileDraft, said, sweep
 from pypidaemon.blobs.rounds import Rounds
 from pypidaemon.blobs.shelving import Shelves
 from pypidaemon.blobs.tending import DIGEST, DRAFTS, SHELF
@@ -28,6 +29,10 @@ from pypidaemon.files import Files
 from pypidaemon.interfaces import IBlobStore, IContent, IHolding, IKeeping, IOnDisk, ISendable, ISharing, ITended
 from pypidaemon.model import Digest, InThread
 from pypidaemon.settings import given, path, setting
+from pypidaemon.waits import Bell
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TOGETHER = 64
 """Contents that are stored in one go at most: each has a file open meanwhile."""
@@ -89,11 +94,14 @@ class DirectoryBlobs(Service):
     _shelves: Shelves = attrs.field(init=False, repr=False)
     _rounds: Rounds[Document | Whole, Digest] = attrs.field(init=False, repr=False)
     _due: IDelayedCall | None = attrs.field(init=False, default=None, repr=False)
+    _storing: int = attrs.field(init=False, default=0, repr=False)
+    """How many calls that store something the disk has."""
+    _idle: Bell = attrs.field(init=False, factory=Bell, repr=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
-        self._shelves = Shelves(self.label, self.files, root=str(self.path), ahead=self.clock is not None)
-        self._rounds = Rounds(self.disk, self._shelves.keep, TOGETHER, ROUNDS)
+        self._shelves = Shelves(self.label, self.files, str(self.path), ahead=self.clock is not None)
+        self._rounds = Rounds(self._stored, self._shelves.keep, TOGETHER, ROUNDS)
 
     @property
     def failed(self) -> str:
@@ -111,28 +119,28 @@ class DirectoryBlobs(Service):
             for folder in (self.path, self.path / DRAFTS):
                 self._make(folder)
                 self._insist_on_safety(folder)
-            found, left = twofold.recover(self.files, str(self.path))
-            removed = sweep(self.files, str(self.path / DRAFTS), left)
+            recovered = twofold.recover(self._shelves)
+            removed = sweep(self.files, str(self.path / DRAFTS)) + recovered.removed
         except OSError as error:
             raise PypidaemonError(f"[blobs:{self.label}] path: cannot be used: {os.strerror(error.errno or 0)}") from error
-        if found:
+        if recovered.placed:
             self._log.info("{label}: files that a crash had left under other names and that were put in their places: {found}",
-                           label=self.label, found=found)  # fmt: skip
-        if left:
+                           label=self.label, found=recovered.placed)  # fmt: skip
+        if recovered.left:
             self._log.warn("{label}: files that a crash left under other names and that cannot be put in their places yet: {left}",
-                           label=self.label, left=len(left))  # fmt: skip
+                           label=self.label, left=recovered.left)  # fmt: skip
         if removed:
             drafts = "1 unfinished draft" if removed == 1 else f"{removed} unfinished drafts"
             self._log.info("{label}: removed {drafts}", label=self.label, drafts=drafts)
         Service.startService(self)
 
     def stopService(self) -> Deferred[None]:
-        """Leave all that was stored one name; fires when that is done."""
+        """Store what was begun, and leave all of it one name; fires when that is done."""
         Service.stopService(self)
         due, self._due = self._due, None
         if due is not None:
             due.cancel()
-        return Deferred.fromCoroutine(self._finish())
+        return Deferred.fromCoroutine(self._finish_all())
 
     async def open(self, digest: Digest) -> IContent:
         """Answer the content of that digest; as `IBlobStore.open`."""
@@ -159,17 +167,11 @@ class DirectoryBlobs(Service):
 
     async def keep(self, data: bytes, expected: Digest | None, beside: Callable[[bytes], bytes | None] | None = None) -> Digest:
         """Make these bytes a blob; as `IKeeping.keep`, together with all others that come meanwhile."""
-        try:
-            return await self._rounds.join(Document(data, expected, beside))
-        finally:
-            self._finish_soon()
+        return await self._rounds.join(Document(data, expected, beside))
 
     async def keep_all(self, documents: Sequence[tuple[bytes, bytes | None]]) -> list[Digest | Exception]:
         """Make each of these a blob, and what stands beside it another; as `IKeeping.keep_all`."""
-        try:
-            return await self.disk(self._shelves.keep, [Document(data, None, _always(beside)) for data, beside in documents])
-        finally:
-            self._finish_soon()
+        return await self._stored(self._shelves.keep, [Document(data, None, _always(beside)) for data, beside in documents])
 
     async def share(self, descriptor: int, expected: Digest) -> bool:
         """Give that file a second name; as `ISharing.share`."""
@@ -222,12 +224,30 @@ class DirectoryBlobs(Service):
 
     def _discarded(self, stray: str, before: float) -> bool:
         root = str(self.path)
-        try:
-            if tending.is_old_draft(root, stray, before) and twofold.settled(self.files, root, os.path.join(root, stray)):
-                return True
-        except OSError:
-            return False
-        return tending.discarded(self.files, root, stray, before)
+        if said(stray) is None or not tending.is_old_draft(root, stray, before):
+            return tending.discarded(self.files, root, stray, before)
+        recovered = twofold.Recovered()
+        twofold.settled(self._shelves, [os.path.join(root, stray)], recovered)
+        return recovered.placed + recovered.removed > 0
+
+    async def _stored(self, store: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `disk`, of what stores something. What that owes is paid soon, also where nobody waits for it any more: its thread goes on all the same."""
+        asked: Deferred[T] = Deferred()
+
+        async def stored() -> T:
+            return await self.disk(store, *args, **kwargs)
+
+        def tell(outcome: Any) -> None:
+            self._storing -= 1
+            self._finish_soon()
+            if not asked.called:
+                asked.callback(outcome)
+            # Whoever was told may have begun with the next.
+            self._idle.ring()
+
+        self._storing += 1
+        Deferred.fromCoroutine(stored()).addBoth(tell)
+        return await asked
 
     def _finish_soon(self) -> None:
         if self.clock is not None and self._due is None and self.running and self._shelves.owing:
@@ -236,6 +256,11 @@ class DirectoryBlobs(Service):
     def _finish_now(self) -> None:
         self._due = None
         Deferred.fromCoroutine(self._finish())
+
+    async def _finish_all(self) -> None:
+        while self._storing:
+            await self._idle.wait()
+        await self._finish()
 
     async def _finish(self) -> None:
         """Leave what was stored one name. What fails is tried again by the next start, and until then nothing is lost."""
@@ -307,7 +332,7 @@ class DirectoryBlobs(Service):
         if size < LONG:
             await self._rounds.join(draft)
             return
-        (outcome,) = await self.disk(self._shelves.keep, [draft])
+        (outcome,) = await self._stored(self._shelves.keep, [draft])
         if isinstance(outcome, Exception):
             raise outcome
 
@@ -315,11 +340,8 @@ class DirectoryBlobs(Service):
         return frozenset(digest for digest in digests if (place := self._place(digest)) is not None and _is_file(place))
 
     def _remove(self, digest: Digest) -> None:
-        place = self._place(digest)
-        self._shelves.forget(digest)
-        if place is not None:
-            with suppress(FileNotFoundError):
-                self.files.remove(place)
+        if self._place(digest) is not None:
+            self._shelves.remove(digest)
 
     def _folders(self) -> list[str]:
         return sorted(name for name in os.listdir(self.path) if SHELF.match(name))

@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,7 +29,7 @@ from pypidaemon.waits import Bell
 PORTION = 8 << 20
 """Bytes of a draft after each of which the disk begins to write them: whoever waits for the end of the file waits for the last of them alone."""
 
-_NAME = re.compile(r"[0-9a-f]{32}(?:-[0-9a-f]{64})?\Z")
+_NAME = re.compile(r"[0-9a-f]{32}(?:-([0-9a-f]{64}))?\Z")
 """Some say what is in them; see `pypidaemon.blobs.twofold`."""
 _OURS = secrets.token_hex(8)
 _numbers = itertools.count()
@@ -209,6 +209,17 @@ def _name() -> str:
     return f"{_OURS}{os.getpid() & 0xFFFFFF:06x}{next(_numbers) & 0xFFFFFFFFFF:010x}"
 
 
+def mark(digest: Digest) -> str:
+    """What the name of a draft ends with that says what is in it."""
+    return f"-{digest}"
+
+
+def said(path: str) -> Digest | None:
+    """What is in that draft, by its name; None where it does not say, or is none."""
+    found = _NAME.match(os.path.basename(path))
+    return Digest(found[1]) if found is not None and found[1] else None
+
+
 def begun(files: Files, folder: str, mark: str = "") -> tuple[str, int, int]:
     """
     Make an empty draft in that folder; answer its path, its descriptor and its inode.
@@ -280,13 +291,13 @@ def discard_at(files: Files, path: str) -> None:
         files.remove(path)
 
 
-def sweep(files: Files, folder: str, spared: Collection[str] = ()) -> int:
+def sweep(files: Files, folder: str) -> int:
     """
     Remove the drafts in `folder` that no living process has open, and answer how many those were (F65).
 
-    Files that do not have a draft's name are left alone, and so are those that are to be spared.
+    Files that do not have a draft's name are left alone, and so are those whose names say what is in them: they may be blobs.
     """
-    return sum(discard(files, os.path.join(folder, name)) for name in drafts_in(folder) if name not in spared)
+    return sum(discard(files, os.path.join(folder, name)) for name in drafts_in(folder) if said(name) is None)
 
 
 def discard(files: Files, path: str) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 
+from pypidaemon.blobs.descriptors import digest_of
 from pypidaemon.errors import CorruptContent
 from pypidaemon.files import Files
 from pypidaemon.model import Digest
-
-_PIECE = 1 << 18
 
 
 def sealed(files: Files, descriptor: int, expected: Digest) -> bool:
@@ -27,7 +25,7 @@ def sealed(files: Files, descriptor: int, expected: Digest) -> bool:
     try:
         if files.is_written_to(descriptor):
             return False
-        found = _sha256(files, descriptor)
+        found = digest_of(files, descriptor)
         if found != expected:
             raise CorruptContent(f"the content has sha256 {found}, promised was {expected}")
         is_sealed = True
@@ -36,11 +34,3 @@ def sealed(files: Files, descriptor: int, expected: Digest) -> bool:
             with suppress(OSError):
                 files.unseal(descriptor, mode)
     return True
-
-
-def _sha256(files: Files, descriptor: int) -> Digest:
-    found, offset = hashlib.sha256(), 0
-    while piece := files.read(descriptor, _PIECE, offset):
-        found.update(piece)
-        offset += len(piece)
-    return Digest(found.hexdigest())

@@ -11,7 +11,6 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from itertools import chain
 
 import attrs
 
@@ -21,7 +20,7 @@ from pypidaemon.blobs.drafts import discard_at, linked
 from pypidaemon.blobs.lately import Lately
 from pypidaemon.blobs.sealing import sealed
 from pypidaemon.blobs.syncing import Syncing
-from pypidaemon.blobs.tending import DRAFTS
+from pypidaemon.blobs.tending import DRAFTS, shelf_of
 from pypidaemon.blobs.twofold import Twofold
 from pypidaemon.blobs.writing import Document, Whole, Written, written_as
 from pypidaemon.errors import PypidaemonError
@@ -43,7 +42,6 @@ class Shelves(Syncing):
     :param ahead: whether who stores what is small waits for the disk once; `settle` is to be called some time after that, while it is `owing`.
     """
 
-    root: str = attrs.field(kw_only=True)
     ahead: bool = attrs.field(default=False, kw_only=True)
     _durable: set[str] = attrs.field(init=False, factory=set, repr=False)
     _sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
@@ -51,11 +49,11 @@ class Shelves(Syncing):
     _were_sure: set[Digest] = attrs.field(init=False, factory=set, repr=False)
     _lately: Lately = attrs.field(init=False, factory=Lately, repr=False)
     _twofold: list[Twofold] = attrs.field(init=False, factory=list, repr=False)
-    """What the latest rounds owe; whoever begins another one takes one of them over."""
+    """What the latest rounds owe; whoever begins another one takes one of them over. It is never another list: threads share it."""
 
     def place(self, digest: Digest) -> str:
         """Where the blob of that digest lies."""
-        return f"{self.root}/{digest[:2]}/{digest[2:4]}/{digest}"
+        return f"{self.root}/{shelf_of(digest)}/{digest}"
 
     def put(self, drafts: Iterable[tuple[str, Digest]]) -> None:
         """
@@ -63,7 +61,7 @@ class Shelves(Syncing):
 
         :raises CannotStore: some of them are not, and those may be anywhere.
         """
-        with self._volume() as volume:
+        with self.volume() as volume:
             self._put(list(drafts), volume)
 
     def _put(self, drafts: Sequence[tuple[str, Digest]], volume: int, young: Collection[str] = ()) -> None:
@@ -96,9 +94,9 @@ class Shelves(Syncing):
             found = young | tending.renewed(self.files, [(digest, self.place(digest)) for digest in wanted if digest not in young])
         unsure = found - self._sure - self._were_sure
         if unsure:
-            with self._volume() as volume, room():
+            with self.volume() as volume, room():
                 folders, _ = self._made(unsure)
-                self._settle(volume, [*_parents(folders), *sorted({_shelf_of(digest) for digest in unsure})], ())
+                self.sync_folders(volume, [*_parents(folders), *sorted({shelf_of(digest) for digest in unsure})])
                 self._durable |= folders
             self._remember(unsure)
         return found
@@ -115,6 +113,16 @@ class Shelves(Syncing):
         self._lately.forget(digest)
         self._sure.discard(digest)
         self._were_sure.discard(digest)
+
+    def remove(self, digest: Digest) -> None:
+        """Forget that blob, and take it away under whichever names it has."""
+        self.forget(digest)
+        # First, since one that comes back from now on is owed what these are owed.
+        names = [path for owed in tuple(self._twofold) for path, _ in tuple(owed.drafts) if path.endswith(digest)]
+        with suppress(FileNotFoundError):
+            self.files.remove(self.place(digest))
+        for path in names:
+            discard_at(self.files, path)
 
     def _remember(self, digests: Iterable[Digest]) -> None:
         self._sure.update(digests)
@@ -142,7 +150,7 @@ class Shelves(Syncing):
         written, outcomes = self._all_written(documents, opened)
         late = {number for number in written if isinstance(documents[number], Whole)}
         made = self._made_ahead(digest for _, digest in _drafts(written, written.keys() - late))
-        wrong, together = self._sync_drafts(written, late, owed.volume)
+        wrong, together = self.sync_drafts(written, late, owed.volume)
         outcomes |= wrong
         if together:
             # The places of those before had been made by then.
@@ -157,15 +165,15 @@ class Shelves(Syncing):
         for number in durable:
             outcomes[number] = wrong.get(number, written[number][0][1])
         for number, drafts in written.items():
-            if isinstance(outcomes[number], Exception):
-                for path, *_ in drafts:
+            for path, digest, descriptor, inode in drafts:
+                if path in twofold:
+                    # Also where what was to be beside it failed: it is said to be durable, which its place alone is not.
+                    owed.drafts.append((path, descriptor))
+                    opened.remove(descriptor)
+                elif isinstance(outcomes[number], Exception):
                     discard_at(self.files, path)
-            else:
-                for path, digest, descriptor, inode in drafts:
+                if not isinstance(outcomes[number], Exception):
                     self._lately.came(digest, inode)
-                    if path in twofold:
-                        owed.drafts.append((path, descriptor))
-                        opened.remove(descriptor)
         return [outcomes[number] for number in range(len(documents))]
 
     def _all_written(
@@ -213,7 +221,7 @@ class Shelves(Syncing):
         self._durable |= folders
         found = {}
         for path, digest in drafts:
-            shelf = _shelf_of(digest)
+            shelf = shelf_of(digest)
             # One that is there already is put in the place of its equal, and whatever is wrong is found then as well.
             with suppress(OSError), nullcontext() if shelf in new else tending.together(self.files, f"{self.root}/{shelf}"):
                 self.files.double(path, self.place(digest))
@@ -230,17 +238,24 @@ class Shelves(Syncing):
         """
         Bring the places of those to the disk, and leave them one name each. On a thread.
 
-        :raises CannotStore: that failed; the next start does it.
+        :raises CannotStore: that failed for some of them; the next start does it.
         """
-        waiting, self._twofold = self._twofold, []
-        try:
-            for owed in waiting:
+        trouble: Exception | None = None
+        # Rounds on other threads take some, and leave others: each of these has one owner at any moment.
+        for _ in range(len(self._twofold)):
+            if (owed := self._taken()) is None:
+                break
+            try:
                 with room():
-                    self._settle(owed.volume, owed.shelves, ())
+                    # All that was in a folder that was tidied away had been removed.
+                    self.sync_folders(owed.volume, [shelf for shelf in owed.shelves if os.path.isdir(f"{self.root}/{shelf}")])
                 owed.forget(self.files)
-        finally:
-            for owed in waiting:
+            except (PypidaemonError, OSError) as error:
+                trouble = error
+            finally:
                 owed.close()
+        if trouble is not None:
+            raise trouble
 
     def share(self, descriptor: int, expected: Digest) -> bool:
         """
@@ -266,38 +281,6 @@ class Shelves(Syncing):
         finally:
             os.close(descriptor)
 
-    def _sync_drafts(
-        self, written: Mapping[int, Sequence[Written]], late: Collection[int], volume: int
-    ) -> tuple[dict[int, Digest | Exception], bool]:
-        """
-        Make these durable in themselves; answer what went wrong with which, and whether all of the volume was synced for that.
-
-        :param late: those that were written before the volume's descriptor was there. Of a failure then another's sync may have been told, and nobody is
-            told twice but who asks for that very file.
-        """
-        wrong: dict[int, Digest | Exception] = {}
-        count, together = sum(len(drafts) for number, drafts in written.items() if number not in late), False
-        try:
-            with room():
-                together = self.sync_together(volume, count)
-                if together:
-                    written = {number: written[number] for number in late}
-        except (PypidaemonError, OSError) as error:
-            wrong = {number: error for number in written if number not in late}
-            written = {number: written[number] for number in late}
-        for _, _, descriptor, _ in chain.from_iterable(written.values()):
-            # The disk begins with all of them, so waiting for one after the other takes little longer than waiting for the slowest.
-            with suppress(OSError):
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        for number, drafts in written.items():
-            try:
-                with room():
-                    for _, _, descriptor, _ in drafts:
-                        self.sync(descriptor)
-            except (PypidaemonError, OSError) as error:
-                wrong[number] = error
-        return wrong, together
-
     def _made(self, digests: Iterable[Digest]) -> _Made:
         """
         Make the folders for these, and answer those whose parents are to be synced, and those that were not there before.
@@ -305,7 +288,7 @@ class Shelves(Syncing):
         That a folder exists does not say that it would after a power cut: another thread may be about to sync it. So each process
         syncs each once, and remembers which.
         """
-        inner = {_shelf_of(digest) for digest in digests} - self._durable
+        inner = {shelf_of(digest) for digest in digests} - self._durable
         folders = {shelf[:2] for shelf in inner} - self._durable | inner
         new = set()
         for folder in sorted(folders):
@@ -317,24 +300,6 @@ class Shelves(Syncing):
                 continue
         return folders, new
 
-    def _settle(self, volume: int, folders: Collection[str], held: Collection[int]) -> None:
-        """
-        Make the names in these folders durable, and in those that the descriptors are of; as `sync`.
-
-        :raises StorageFailed: as `sync`.
-        :raises OSError: as `sync`.
-        """
-        if self.sync_together(volume, len(folders) + len(held)):
-            return
-        for folder in folders:
-            descriptor = self.files.folder(os.path.join(self.root, folder) if folder else self.root)
-            try:
-                self.sync(descriptor)
-            finally:
-                os.close(descriptor)
-        for descriptor in held:
-            self.sync(descriptor)
-
     def _move(self, left: deque[tuple[str, Digest]], volume: int, young: Collection[str]) -> None:
         """Move those that are left to their folders, made if missing, and sync whatever any was moved to, in whatever way this ends."""
         with room(), ExitStack() as held:
@@ -344,7 +309,7 @@ class Shelves(Syncing):
             try:
                 while left:
                     draft, digest = left[0]
-                    shelf = _shelf_of(digest)
+                    shelf = shelf_of(digest)
                     if shelf in new:
                         # Whoever takes away goes by what is old, and what comes to a folder of this very moment is not.
                         filled.add(shelf)
@@ -356,15 +321,20 @@ class Shelves(Syncing):
                     self.files.rename(draft, self.place(digest))
                     left.popleft()
             finally:
-                self._settle(volume, [*_parents(folders), *sorted(filled)], shelves.values())
+                self.sync_folders(volume, [*_parents(folders), *sorted(filled)], shelves.values())
             self._durable |= folders
+
+    def _taken(self) -> Twofold | None:
+        """What one of the rounds before owes, for whoever takes this to pay or to put back."""
+        with suppress(IndexError):
+            return self._twofold.pop()
+        return None
 
     @contextmanager
     def _round(self) -> Iterator[Twofold]:
         """What a round before this one owes, which this may pay; whatever is owed at its end is left for the next."""
-        try:
-            owed = self._twofold.pop()
-        except IndexError:
+        owed = self._taken()
+        if owed is None:
             with room():
                 owed = Twofold(self.files.folder(self.root))
         try:
@@ -375,23 +345,9 @@ class Shelves(Syncing):
             else:
                 os.close(owed.volume)
 
-    @contextmanager
-    def _volume(self) -> Iterator[int]:
-        """A descriptor by which the volume can be synced, of whatever fails from now on."""
-        with room():
-            descriptor = self.files.folder(self.root)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
 
 def _drafts(written: Mapping[int, Sequence[Written]], numbers: Iterable[int]) -> list[tuple[str, Digest]]:
     return [(path, digest) for number in numbers for path, digest, *_ in written[number]]
-
-
-def _shelf_of(digest: Digest) -> str:
-    return f"{digest[:2]}/{digest[2:4]}"
 
 
 def _parents(folders: Iterable[str]) -> list[str]:

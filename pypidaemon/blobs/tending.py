@@ -29,6 +29,11 @@ _UNSYNCED = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP
 """What the system says of folders that others have to look after."""
 
 
+def shelf_of(digest: Digest) -> str:
+    """The folder that the blob of that digest is in, by its place below the root."""
+    return f"{digest[:2]}/{digest[2:4]}"
+
+
 @contextmanager
 def together(files: Files, shelf: str) -> Iterator[int]:
     """Hold a shelf with others who put blobs there; gives its descriptor."""

@@ -8,22 +8,23 @@ A blob in its place is whole at any moment, as ever (law 7).
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Collection
+from contextlib import ExitStack, suppress
 
 import attrs
 
 from pypidaemon.blobs import tending
-from pypidaemon.blobs.drafts import discard_at, drafts_in, held_alone
-from pypidaemon.blobs.tending import DRAFTS
+from pypidaemon.blobs.descriptors import digest_of
+from pypidaemon.blobs.drafts import discard_at, drafts_in, held_alone, said
+from pypidaemon.blobs.syncing import Syncing
+from pypidaemon.blobs.tending import DRAFTS, shelf_of
+from pypidaemon.errors import PypidaemonError
 from pypidaemon.files import Files
 from pypidaemon.model import Digest
 
-_PIECE = 1 << 18
-_SAYING = re.compile(r"[0-9a-f]{32}-([0-9a-f]{64})\Z")
+_TOGETHER = 64
+"""Drafts that are given their places in one go: each has a file open meanwhile, and the disk is waited for once for all."""
 
 
 @attrs.define(eq=False)
@@ -40,7 +41,7 @@ class Twofold:
     @property
     def shelves(self) -> list[str]:
         """The folders in which their places are."""
-        return sorted({f"{digest[:2]}/{digest[2:4]}" for digest in (said(path) for path, _ in self.drafts) if digest is not None})
+        return sorted({shelf_of(digest) for digest in (said(path) for path, _ in self.drafts) if digest is not None})
 
     def forget(self, files: Files) -> None:
         """Take these names away: the places are on the disk."""
@@ -56,69 +57,94 @@ class Twofold:
         os.close(self.volume)
 
 
-def mark(digest: Digest) -> str:
-    """What the name of a draft ends with that says so."""
-    return f"-{digest}"
-
-
-def said(path: str) -> Digest | None:
-    """What is in that draft, by its name; None where it does not say."""
-    found = _SAYING.match(os.path.basename(path))
-    return Digest(found[1]) if found is not None else None
-
-
-def recover(files: Files, root: str) -> tuple[int, frozenset[str]]:
+@attrs.define
+class Recovered:
     """
-    Give the blobs that a crash left under their first names alone their places, durably there when this returns.
-
-    Answer how many those were, and the names of those that cannot be given them now, for want of room perhaps: they stay as they are.
+    How many drafts that say what is in them, and that no living process has open, were put in their places, were removed, or stay as they are because
+    neither could be done: for want of room, perhaps.
     """
-    folder, found, left = os.path.join(root, DRAFTS), 0, set[str]()
-    for name in drafts_in(folder):
+
+    placed: int = 0
+    removed: int = 0
+    left: int = 0
+
+
+def recover(disk: Syncing) -> Recovered:
+    """Give the blobs that a crash left under their first names alone their places, durably there when this returns (F65)."""
+    folder, recovered = os.path.join(disk.root, DRAFTS), Recovered()
+    paths = [os.path.join(folder, name) for name in drafts_in(folder) if said(name) is not None]
+    for offset in range(0, len(paths), _TOGETHER):
+        settled(disk, paths[offset : offset + _TOGETHER], recovered)
+    return recovered
+
+
+def settled(disk: Syncing, paths: Collection[str], recovered: Recovered) -> None:
+    """
+    Give what is in these drafts its place where it is what the name says, and remove the others.
+
+    :param recovered: counts them.
+    """
+    placed: dict[str, Digest] = {}
+    try:
+        # Each is held until its place is on the disk, so that nobody else takes it for his.
+        with disk.volume() as volume, ExitStack() as held:
+            for path in paths:
+                try:
+                    with ExitStack() as briefly:
+                        digest = _placed(disk, path, briefly.enter_context(held_alone(disk.files, path)))
+                        if digest is None:
+                            recovered.removed += 1
+                        else:
+                            placed[path] = digest
+                            held.push(briefly.pop_all())
+                except (FileNotFoundError, BlockingIOError):
+                    # Somebody is at work on it, or on where it is to go.
+                    continue
+                except (PypidaemonError, OSError):
+                    recovered.left += 1
+            if placed:
+                folders = {folder for digest in placed.values() for folder in (digest[:2], shelf_of(digest))}
+                disk.sync_folders(volume, ["", *sorted(folders)])
+            for path in placed:
+                discard_at(disk.files, path)
+    except (PypidaemonError, OSError):
+        recovered.left += len(placed)
+    else:
+        recovered.placed += len(placed)
+
+
+def _placed(disk: Syncing, path: str, descriptor: int) -> Digest | None:
+    """Give what is in that draft its place, and answer its digest; None where it is not what the name says, and was removed."""
+    files, digest = disk.files, said(path)
+    if digest is None or digest_of(files, descriptor) != digest:
+        files.remove(path)
+        return None
+    # Who was killed had not synced it, perhaps.
+    disk.sync(descriptor)
+    shelf = f"{disk.root}/{shelf_of(digest)}"
+    for made in (os.path.dirname(shelf), shelf):
+        with suppress(FileExistsError):
+            files.make(made)
+    place = f"{shelf}/{digest}"
+    with tending.together(files, shelf):
+        # It comes now, so whoever clears up leaves it alone.
+        files.touch(path)
         try:
-            found += settled(files, root, os.path.join(folder, name))
+            files.double(path, place)
+        except FileExistsError:
+            if not os.path.samestat(os.lstat(path), os.lstat(place)):
+                files.rename(path, place)
         except OSError:
-            left.add(name)
-    return found, frozenset(left)
-
-
-def settled(files: Files, root: str, path: str) -> bool:
-    """
-    Give what is in that draft its place, if it is what the name says and no living process has it open; answer whether that was done.
-
-    :raises OSError: it cannot be done; the draft is as it was.
-    """
-    digest = said(path)
-    if digest is None:
-        return False
-    with suppress(FileNotFoundError, BlockingIOError), held_alone(files, path) as descriptor:
-        if _sha256(files, descriptor) != digest:
-            return False
-        # Who was killed had not synced it, perhaps.
-        files.sync(descriptor)
-        shelf, place = os.path.join(root, digest[:2], digest[2:4]), os.path.join(root, digest[:2], digest[2:4], digest)
-        for made in (os.path.dirname(shelf), shelf):
-            with suppress(FileExistsError):
-                files.make(made)
-        with tending.together(files, shelf):
-            # It comes now, so whoever clears up leaves it alone.
-            files.touch(path)
-            try:
-                files.double(path, place)
-            except FileExistsError:
-                if not os.path.samestat(os.lstat(path), os.lstat(place)):
-                    files.rename(path, place)
-        _sync(files, (root, os.path.dirname(shelf), shelf))
-        with suppress(FileNotFoundError):
-            files.remove(path)
-        return True
-    return False
+            # Not every file system lets a file have two names.
+            files.rename(path, place)
+    return digest
 
 
 def whole(files: Files, root: str) -> dict[Digest, str]:
     """Where the blobs lie that a crash left under their first names alone: for who may change nothing."""
     folder, found = os.path.join(root, DRAFTS), {}
-    with suppress(FileNotFoundError):
+    # Whoever may read the blobs need not be let into that folder.
+    with suppress(OSError):
         for path in (os.path.join(folder, name) for name in drafts_in(folder)):
             digest = said(path)
             with suppress(OSError):
@@ -130,23 +156,6 @@ def whole(files: Files, root: str) -> dict[Digest, str]:
 def _has(files: Files, path: str, digest: Digest) -> bool:
     descriptor = files.open(path)
     try:
-        return _sha256(files, descriptor) == digest
+        return digest_of(files, descriptor) == digest
     finally:
         os.close(descriptor)
-
-
-def _sha256(files: Files, descriptor: int) -> Digest:
-    found, offset = hashlib.sha256(), 0
-    while piece := files.read(descriptor, _PIECE, offset):
-        found.update(piece)
-        offset += len(piece)
-    return Digest(found.hexdigest())
-
-
-def _sync(files: Files, folders: Iterable[str]) -> None:
-    for folder in folders:
-        descriptor = files.folder(folder)
-        try:
-            files.sync(descriptor)
-        finally:
-            os.close(descriptor)

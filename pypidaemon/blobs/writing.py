@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
-from pypidaemon.blobs.drafts import append, begun, discard_at
-from pypidaemon.blobs.twofold import mark
+from pypidaemon.blobs.drafts import append, begun, discard_at, mark
 from pypidaemon.errors import CorruptContent
 from pypidaemon.files import Files
 from pypidaemon.model import Digest
