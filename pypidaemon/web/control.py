@@ -17,6 +17,7 @@ from pypidaemon.interfaces import IIndex, IMeasured, IPushing, IReading, IUpstre
 from pypidaemon.packing.orders import LARGEST as LARGEST_ORDER
 from pypidaemon.web.adopt import AdoptDesk
 from pypidaemon.web.answers import Answers
+from pypidaemon.telling import plural
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.bundles import BundleDesk
 from pypidaemon.web.cache import CacheDesk
@@ -154,7 +155,7 @@ class Control:
             counts[name or ""] = sum([await index.refresh(name) for index in self.indexes.values()])
         refreshed = sum(counts.values())
         what = "everything" if everything else " ".join(counts)
-        self._log.info("refresh: {what} will be asked for again; {count} remembered", what=what, count=refreshed)
+        self._log.info("refresh: {what}: {count} will be asked for again", what=what, count=plural(refreshed, "remembered answer"))
         return json_reply(200, {"refreshed": refreshed} if everything else {"refreshed": refreshed, "projects": counts})
 
     async def _push(self, ask: Ask) -> Reply:

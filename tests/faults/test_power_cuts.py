@@ -158,10 +158,23 @@ class Deadly(Forgetful):
         return next(self.turn) and super().sync_together(folder, count)
 
 
-@pytest.mark.parametrize("turns", [(True,), (True, True, False, False)], ids=["always", "sometimes"])
-def test_F78_the_same_where_who_stores_something_waits_for_the_disk_once(quick: Path, salvage: Salvage, turns: tuple[bool, ...]) -> None:
+class Linkless(Deadly):
+    """Gives no file a second name."""
+
+    def double(self, path: str, target: str) -> None:
+        raise PermissionError(errno.EPERM, "files have but one name here")
+
+
+@pytest.mark.parametrize(
+    ("turns", "kind"),
+    [((True,), Deadly), ((True, True, False, False), Deadly), ((True,), Linkless)],
+    ids=["always", "sometimes", "where files have but one name"],
+)
+def test_F78_the_same_where_who_stores_something_waits_for_the_disk_once(
+    quick: Path, salvage: Salvage, turns: tuple[bool, ...], kind: type[Deadly]
+) -> None:
     def made(root: Path) -> Deadly:
-        files = Deadly(root, whole=True)
+        files = kind(root, whole=True)
         files.turn = itertools.cycle(turns)
         return files
 
