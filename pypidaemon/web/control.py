@@ -15,9 +15,9 @@ from pypidaemon.errors import NoSuchFile, PypidaemonError
 from pypidaemon.filenames import project_name
 from pypidaemon.interfaces import IIndex, IMeasured, IPushing, IReading, IUpstream
 from pypidaemon.packing.orders import LARGEST as LARGEST_ORDER
+from pypidaemon.telling import plural
 from pypidaemon.web.adopt import AdoptDesk
 from pypidaemon.web.answers import Answers
-from pypidaemon.telling import plural
 from pypidaemon.web.ask import Ask
 from pypidaemon.web.bundles import BundleDesk
 from pypidaemon.web.cache import CacheDesk
