@@ -46,8 +46,8 @@ from pypidaemon.staff import verification_means as verification_means
 from pypidaemon.staff import weighed as weighed
 from pypidaemon.workers.service import Workers
 
-DISK_THREADS, DISK_NICE = 8, 5
-"""How many calls may wait for a disk at once, and how much nicer their threads are than the one that answers: together they would have eight times its share."""
+DISK_THREADS = 8
+"""How many calls may wait for a disk at once."""
 
 ANSWERS = "answers"
 """The name of the folder for pages below the one for all that is rendered."""
@@ -158,7 +158,7 @@ def _given(plan: Plan, reactor: Any) -> dict[str, Any]:
     from pypidaemon.verification.holdings import Holdings
     from pypidaemon.volume import Allotment, Allotments, Room
 
-    disk = Threads(reactor, "disk", DISK_THREADS, DISK_NICE)
+    disk = Threads(reactor, "disk", DISK_THREADS)
     lists, rendered_lists = list_stores(plan, disk)
     room = Room(plan.data, reactor, disk)
     return {

@@ -9,11 +9,9 @@ less than half of what it costs by Twisted's own pool, and a run of a mirror mak
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -47,13 +45,11 @@ class _Pool:
     Threads that take calls from one queue until it says None to each of them. All but `_work` belongs to the reactor's thread.
 
     :param size: the most threads at once.
-    :param nice: as of `give_way`.
     """
 
     reactor: IReactorThreads
     name: str
     size: int
-    nice: int = 0
     _calls: SimpleQueue[_Call | None] = attrs.field(factory=SimpleQueue, init=False)
     _done: deque[tuple[Deferred[Any], Any]] = attrs.field(factory=deque, init=False)
     _threads: list[Thread] = attrs.field(factory=list, init=False)
@@ -93,7 +89,6 @@ class _Pool:
             thread.join()
 
     def _work(self) -> None:
-        give_way(self.nice)
         while (call := self._calls.get()) is not None:
             answer, function, args, kwargs = call
             try:
@@ -136,23 +131,6 @@ class _Pool:
         answer.callback(result)
 
 
-def give_way(nice: int = 0) -> None:
-    """
-    Have this thread, when it is woken, wait until whoever runs on its processor pauses: Linux's SCHED_BATCH.
-
-    The reactor's thread wakes ours while it has the interpreter, without which they can do nothing: they would take the processor from it only to wait
-    for it. Where an administrator chose another policy, or the system knows none, all stays as it is.
-
-    :param nice: how much nicer than the process it is to be as well. On Linux that is of one thread, elsewhere it would be of all.
-    """
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):
-            if os.sched_getscheduler(0) == os.SCHED_OTHER:
-                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-                if nice:
-                    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-
-
 @attrs.define(eq=False, slots=False)
 class Threads(Service):
     """
@@ -164,14 +142,11 @@ class Threads(Service):
     :param reactor: whose thread gets the results.
     :param name: shown in the names of the threads; unique among the children of one service.
     :param size: the most threads at once, at least 1.
-    :param nice: how much nicer its threads are than the process; for those that need the interpreter for moments only, since whoever waits for that waits
-        for them.
     """
 
     reactor: IReactorThreads
     name: str
     size: int
-    nice: int = 0
     _pool: _Pool | None = attrs.field(init=False, default=None, repr=False)
 
     def startService(self) -> None:
@@ -180,7 +155,7 @@ class Threads(Service):
         # It is one for the process, and whoever has made it shorter knows why.
         if sys.getswitchinterval() > SWITCH:
             sys.setswitchinterval(SWITCH)
-        self._pool = _Pool(self.reactor, self.name, self.size, self.nice)
+        self._pool = _Pool(self.reactor, self.name, self.size)
 
     def stopService(self) -> Deferred[None] | None:
         """Accept no further calls, finish those accepted, and fire when the last thread has ended."""

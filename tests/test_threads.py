@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import NoReturn
 
 import pytest
 from twisted.application.service import IService, MultiService
@@ -16,8 +14,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from pypidaemon import threads
-from pypidaemon.threads import Threads, _Pool, give_way
-from tests.needs import missing
+from pypidaemon.threads import Threads, _Pool
 
 
 def fail() -> None:
@@ -60,27 +57,6 @@ def test_no_thread_has_the_interpreter_for_long(before: float, after: float) -> 
         assert sys.getswitchinterval() == pytest.approx(after)
     finally:
         sys.setswitchinterval(usual)
-
-
-def test_a_policy_that_an_administrator_chose_stays_and_one_that_may_not_be_had_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not hasattr(os, "SCHED_BATCH"):
-        missing("this system has no such policies")
-    asked: list[int] = []
-
-    def refuse(thread: int, policy: int, how: object) -> NoReturn:
-        asked.append(policy)
-        raise PermissionError
-
-    monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_IDLE)
-    give_way()
-    assert asked == []
-    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_OTHER)
-    give_way()
-    assert asked == [os.SCHED_BATCH]
-    monkeypatch.delattr(os, "SCHED_BATCH")
-    give_way()
-    assert len(asked) == 1
 
 
 def test_what_takes_long_to_hand_over_is_handed_over_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,24 +106,6 @@ class ThreadsTests(TestCase):
             assert await self.threads(sorted, [2, 1], reverse=True) == [2, 1]
             with pytest.raises(LookupError):
                 await self.threads(fail)
-        finally:
-            await self.parent.stopService()
-
-    async def test_threads_give_way_when_they_are_woken(self) -> None:
-        if not hasattr(os, "SCHED_BATCH"):
-            missing("this system has no such policies")
-        try:
-            os.sched_setscheduler(0, os.sched_getscheduler(0), os.sched_getparam(0))
-        except OSError as error:
-            missing(f"this system lets nobody choose: {error}")
-        ours, nice = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
-        usual = ours == os.SCHED_OTHER
-        self.threads.nice = 3
-        self.parent.startService()
-        try:
-            assert await self.threads(os.sched_getscheduler, 0) == (os.SCHED_BATCH if usual else ours)
-            assert await self.threads(os.getpriority, os.PRIO_PROCESS, 0) == min(nice + 3 if usual else nice, 19)
-            assert (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)) == (ours, nice)
         finally:
             await self.parent.stopService()
 
