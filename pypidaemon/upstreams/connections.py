@@ -8,6 +8,7 @@ written as they are; and one timer serves all connections that are kept. Whateve
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -131,16 +132,17 @@ class Pool(HTTPConnectionPool):
 
         Who has fallen silent may be well, and only what was connected before he or we changed place be dead (F40): each would take its time-out to find out.
         """
-        for key, kept in self._connections.items():
-            if key[1:] == (host, port) or key[0] == "http-proxy":
-                for connection in kept[:]:
-                    self._removeConnection(key, connection)  # type: ignore[no-untyped-call]  # Twisted's
+        self._forget(lambda key: key[1:] == (host, port) or key[0] == "http-proxy")
 
     def forget_all(self) -> None:
         """Drop all that are kept; those that are lent out go on."""
+        self._forget(lambda _: True)
+
+    def _forget(self, which: Callable[[Any], bool]) -> None:
         for key, kept in self._connections.items():
-            for connection in kept[:]:
-                self._removeConnection(key, connection)  # type: ignore[no-untyped-call]  # Twisted's
+            if which(key):
+                for connection in kept[:]:
+                    self._removeConnection(key, connection)  # type: ignore[no-untyped-call]  # Twisted's
 
     def closeCachedConnections(self) -> Deferred[None]:
         """Close them; fires when they are closed."""

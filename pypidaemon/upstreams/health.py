@@ -240,10 +240,10 @@ class Health:
     def moved(self) -> None:
         """As `IAttended`; how slow it was may have been the network."""
         self._paces.clear()
-        self.doubt()
         if self.state != "up":
             self._next, self._interval = self._clock.seconds(), FIRST_INTERVAL
-            self._tell()
+        # Which tells whoever attends to it as well.
+        self.doubt()
 
     def attend(self) -> None:
         """As `IAttended`; a look that another has given up is made anew at once."""
